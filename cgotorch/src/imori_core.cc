@@ -1,0 +1,268 @@
+// The library itself, scopes, data, random numbers, gradients and optimisers of torchx.
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <dlfcn.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/version.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include <climits>
+
+#include "errors.h"
+#include "gotorch.h"
+#include "handle.h"
+#include "imori.h"
+#include "optimizer.h"
+
+using imori::get;
+using imori::guard;
+using imori::wrap;
+
+namespace {
+
+at::IntArrayRef ints(const int64_t *data, int64_t n) { return at::IntArrayRef(data, static_cast<size_t>(n)); }
+
+at::TensorOptions options(int8_t dtype, const char *device) {
+  return at::TensorOptions().dtype(at::ScalarType(dtype)).device(at::Device(std::string(device)));
+}
+
+const at::Generator &default_generator(const at::Device &device) {
+  if (device.is_cpu()) return at::detail::getDefaultCPUGenerator();
+  return at::globalContext().defaultGenerator(device);
+}
+
+at::Tensor &draw(at::Tensor &t, int32_t kind, double a, double b, const c10::optional<at::Generator> &g) {
+  TORCH_CHECK(kind == 0 || kind == 1, "unknown distribution ", kind);
+  return kind == 0 ? t.uniform_(a, b, g) : t.normal_(a, b, g);
+}
+
+}  // namespace
+
+// ---- library ----
+const char *ix_libtorch_version(void) { return TORCH_VERSION; }
+
+const char *ix_blas_library(void) {
+  static const std::string file = [] {
+    void *sgemm = dlsym(RTLD_DEFAULT, "sgemm_");
+    Dl_info info;
+    return sgemm != nullptr && dladdr(sgemm, &info) != 0 ? std::string(info.dli_fname) : std::string();
+  }();
+  return file.c_str();
+}
+
+const char *ix_cpu_capability(void) {
+  // at::get_cpu_capability came after 1.13; the text of the configuration has always named it.
+  static const std::string name = [] {
+    const std::string config = at::show_config(), label = "CPU capability usage: ";
+    const auto at = config.find(label);
+    if (at == std::string::npos) return std::string("unknown");
+    const auto from = at + label.size();
+    return config.substr(from, config.find('\n', from) - from);
+  }();
+  return name.c_str();
+}
+
+int32_t ix_num_threads(void) { return at::get_num_threads(); }
+const char *ix_set_num_threads(int32_t n) {
+  return guard([&] { at::set_num_threads(n); });
+}
+int32_t ix_cuda_devices(void) {
+  int32_t n = 0;
+  imori::guard_or([&] { n = IsCUDAAvailable() ? at::detail::getCUDAHooks().getNumGPUs() : 0; }, [](const char *) {});
+  return n;
+}
+void ix_tune_allocator(void) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, INT_MAX);
+#endif
+}
+void ix_free_string(const char *s) { std::free(const_cast<char *>(s)); }
+
+// ---- scopes and lifetime ----
+void ix_scope_begin(void) { imori::scope_begin(); }
+void ix_scope_end(void) { imori::scope_end(); }
+int64_t ix_scope_depth(void) { return imori::scope_depth(); }
+const char *ix_keep(ix_tensor t) {
+  return guard([&] { imori::keep(t, 1); });
+}
+const char *ix_keep_all(ix_tensor t) {
+  return guard([&] { imori::keep(t, -1); });
+}
+void ix_release(ix_tensor t) {
+  if (t != nullptr) imori::empty(t);
+}
+void ix_close(ix_tensor t) { imori::unref(t); }
+int64_t ix_live_tensors(void) { return imori::live(); }
+int8_t ix_grad_mode(int8_t on) {
+  const bool before = at::GradMode::is_enabled();
+  at::GradMode::set_enabled(on != 0);
+  return before;
+}
+
+// ---- making and reading tensors ----
+const char *ix_from_data(const void *data, int8_t dtype, const int64_t *sizes, int64_t n, ix_tensor *out) {
+  return guard([&] {
+    at::Tensor t = at::empty(ints(sizes, n), at::TensorOptions().dtype(at::ScalarType(dtype)));
+    if (t.numel() > 0) std::memcpy(t.data_ptr(), data, t.nbytes());
+    *out = wrap(t);
+  });
+}
+const char *ix_to_data(ix_tensor t, int8_t dtype, void *dst, int64_t bytes) {
+  return guard([&] {
+    at::Tensor host = get(t).detach().to(at::kCPU, at::ScalarType(dtype)).contiguous();
+    TORCH_CHECK(static_cast<int64_t>(host.nbytes()) == bytes, "a tensor of ", host.nbytes(), " bytes does not fit ",
+                bytes);
+    if (bytes > 0) std::memcpy(dst, host.data_ptr(), host.nbytes());
+  });
+}
+const char *ix_full(const int64_t *sizes, int64_t n, double value, int8_t dtype, const char *device, ix_tensor *out) {
+  return guard([&] { *out = wrap(at::full(ints(sizes, n), value, options(dtype, device))); });
+}
+const char *ix_info(ix_tensor t, int64_t *dims, int64_t sizes[16], int8_t *dtype, int8_t *requires_grad, int8_t *leaf) {
+  return guard([&] {
+    const at::Tensor &x = get(t);
+    TORCH_CHECK(x.defined(), "the tensor is undefined: it has no shape");
+    TORCH_CHECK(x.dim() <= 16, "a tensor has ", x.dim(), " dimensions, at most 16 are supported");
+    *dims = x.dim();
+    std::copy(x.sizes().begin(), x.sizes().end(), sizes);
+    *dtype = static_cast<int8_t>(x.scalar_type());
+    *requires_grad = x.requires_grad();
+    *leaf = x.is_leaf();
+  });
+}
+const char *ix_device(ix_tensor t, const char **device) {
+  return guard([&] { *device = strdup(get(t).device().str().c_str()); });
+}
+const char *ix_item(ix_tensor t, double *value) {
+  return guard([&] { *value = get(t).item<double>(); });
+}
+const char *ix_set_requires_grad(ix_tensor t, int8_t on) {
+  return guard([&] { get(t).requires_grad_(on != 0); });
+}
+const char *ix_copy_(ix_tensor dst, ix_tensor src) {
+  return guard([&] {
+    at::NoGradGuard no_grad;
+    TORCH_CHECK(get(dst).sizes() == get(src).sizes(), "cannot copy shape ", get(src).sizes(), " into ",
+                get(dst).sizes());
+    get(dst).copy_(get(src));
+  });
+}
+const char *ix_clamp_(ix_tensor t, double lo, double hi) {
+  return guard([&] {
+    at::NoGradGuard no_grad;
+    get(t).clamp_(lo, hi);
+  });
+}
+const char *ix_set_data(ix_tensor t, ix_tensor data) {
+  return guard([&] { get(t).set_data(get(data)); });
+}
+const char *ix_to(ix_tensor t, const char *device, int8_t dtype, ix_tensor *out) {
+  return guard([&] {
+    const at::Tensor &x = get(t);
+    *out = wrap(x.to(at::Device(std::string(device)), dtype < 0 ? x.scalar_type() : at::ScalarType(dtype)));
+  });
+}
+
+// ---- random numbers ----
+const char *ix_manual_seed(uint64_t seed) {
+  return guard([&] { at::manual_seed(seed); });
+}
+const char *ix_generator_new(const char *device, uint64_t seed, void **out) {
+  return guard([&] {
+    at::Device d{std::string(device)};
+    at::Generator g = d.is_cpu() ? at::detail::createCPUGenerator() : default_generator(d).clone();
+    g.set_current_seed(seed);
+    *out = new at::Generator(g);
+  });
+}
+void ix_generator_free(void *g) { delete static_cast<at::Generator *>(g); }
+const char *ix_random(int32_t kind, void *g, double a, double b, const int64_t *sizes, int64_t n, int8_t dtype,
+                      const char *device, ix_tensor *out) {
+  return guard([&] {
+    at::Tensor t = at::empty(ints(sizes, n), options(dtype, device));
+    c10::optional<at::Generator> generator;
+    if (g != nullptr) generator = *static_cast<at::Generator *>(g);
+    *out = wrap(draw(t, kind, a, b, generator));
+  });
+}
+const char *ix_random_(int32_t kind, ix_tensor t, double a, double b) {
+  return guard([&] {
+    at::NoGradGuard no_grad;
+    draw(get(t), kind, a, b, c10::nullopt);
+  });
+}
+const char *ix_generator_state(const char *device, ix_tensor *out) {
+  return guard([&] {
+    at::Generator g = default_generator(at::Device(std::string(device)));
+    std::lock_guard<std::mutex> lock(g.mutex());
+    *out = wrap(g.get_state().clone());
+  });
+}
+const char *ix_set_generator_state(const char *device, ix_tensor state) {
+  return guard([&] {
+    at::Generator g = default_generator(at::Device(std::string(device)));
+    std::lock_guard<std::mutex> lock(g.mutex());
+    g.set_state(get(state));
+  });
+}
+
+// ---- gradients ----
+const char *ix_gradients(ix_tensor loss, ix_tensor *params, int64_t n, int8_t create_graph, ix_tensor *grads) {
+  return guard([&] {
+    const at::Tensor &l = get(loss);
+    TORCH_CHECK(l.numel() == 1, "a loss must be a scalar, found shape ", l.sizes());
+    TORCH_CHECK(l.requires_grad(), "the loss does not depend on any parameter that requires gradients");
+    auto inputs = imori::list(params, n);
+    auto found = torch::autograd::grad({l}, inputs, {}, c10::nullopt, create_graph != 0, /*allow_unused=*/true);
+    for (int64_t i = 0; i < n; i++) grads[i] = found[i].defined() ? wrap(found[i]) : nullptr;
+  });
+}
+
+// ---- optimisers ----
+const char *ix_optimizer_new(int32_t kind, ix_optimizer_options o, ix_tensor *params, int64_t n, uint64_t *id) {
+  return guard([&] {
+    auto made = std::make_unique<imori::Optimizer>(kind, o);
+    made->add(imori::list(params, n));
+    *id = imori::register_optimizer(std::move(made));
+  });
+}
+const char *ix_optimizer_step(uint64_t id, ix_tensor *grads, int64_t n) {
+  return guard([&] {
+    std::vector<at::Tensor> gradients;
+    gradients.reserve(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; i++) gradients.push_back(imori::optional(grads[i]));
+    imori::find_optimizer(id).step(gradients);
+  });
+}
+const char *ix_optimizer_set_lr(uint64_t id, double lr) {
+  return guard([&] { imori::find_optimizer(id).set_lr(lr); });
+}
+void ix_optimizer_free(uint64_t id) { imori::close_optimizer(id); }
+const char *ix_optimizer_state(uint64_t id, int64_t param, int64_t *steps, ix_tensor slots[3]) {
+  return guard([&] {
+    auto &s = imori::find_optimizer(id).state(param);
+    *steps = s.steps;
+    for (int i = 0; i < imori::Optimizer::kSlots; i++) slots[i] = s.slots[i].defined() ? wrap(s.slots[i]) : nullptr;
+  });
+}
+const char *ix_optimizer_load(uint64_t id, int64_t param, int64_t steps, ix_tensor slots[3]) {
+  return guard([&] {
+    auto &o = imori::find_optimizer(id);
+    auto &s = o.state(param);
+    const at::Tensor &p = o.params()[static_cast<size_t>(param)];
+    imori::Optimizer::State loaded;
+    loaded.steps = steps;
+    for (int i = 0; i < imori::Optimizer::kSlots; i++) {
+      if (slots[i] == nullptr) continue;
+      const at::Tensor &t = get(slots[i]);
+      TORCH_CHECK(t.sizes() == p.sizes(), "optimiser state has shape ", t.sizes(), ", its parameter ", p.sizes());
+      loaded.slots[i] = at::empty_like(p, at::MemoryFormat::Preserve).detach().copy_(t);
+    }
+    s = loaded;
+  });
+}

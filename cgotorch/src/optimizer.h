@@ -1,0 +1,50 @@
+// The optimisers, equal to torch.optim's step for step. They work on gradients handed to them, not on .grad fields.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "imori.h"
+
+namespace imori {
+
+class Optimizer {
+ public:
+  static constexpr int kSlots = 3;
+  // One parameter's state. What the slots hold depends on the kind: see ix_optimizer_state.
+  struct State {
+    int64_t steps = 0;
+    at::Tensor slots[kSlots];
+  };
+
+  Optimizer(int32_t kind, const ix_optimizer_options &options);
+
+  void add(const std::vector<at::Tensor> &params);
+  // An undefined gradient leaves its parameter alone.
+  void step(const std::vector<at::Tensor> &gradients);
+  void set_lr(double lr) { options_.lr = lr; }
+  const std::vector<at::Tensor> &params() const { return params_; }
+  State &state(int64_t param);
+
+ private:
+  void update(at::Tensor &p, const at::Tensor &gradient, State &s) const;
+  void sgd(at::Tensor &p, at::Tensor g, State &s) const;
+  void adam(at::Tensor &p, at::Tensor g, State &s) const;
+  void rmsprop(at::Tensor &p, at::Tensor g, State &s) const;
+
+  int32_t kind_;
+  ix_optimizer_options options_;
+  std::vector<at::Tensor> params_;
+  std::vector<State> states_;
+};
+
+// Optimisers are named by numbers which are never used twice, so that closing one a second time closes nothing.
+uint64_t register_optimizer(std::unique_ptr<Optimizer> o);
+// Throws when there is none.
+Optimizer &find_optimizer(uint64_t id);
+void close_optimizer(uint64_t id);
+
+}  // namespace imori

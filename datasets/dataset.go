@@ -1,0 +1,88 @@
+// Package datasets turns files, and code, into batches of images.
+//
+// A [Dataset] decodes single samples; a [Loader] cuts endless batches from one,
+// decoding and augmenting ahead in goroutines. Everything is pure Go and touches
+// no tensor. Dataset types register themselves as a [Plugin], so that a recipe
+// can name one.
+package datasets
+
+import (
+	"context"
+	"fmt"
+)
+
+// Info describes the samples of a Dataset.
+type Info struct {
+	Name                    string   // "cifar10"
+	Channels, Height, Width int      // of every image
+	Classes                 []string // names, by label; nil: no labels
+}
+
+// Sample is one decoded example.
+type Sample struct {
+	Image  []float32 // Channels*Height*Width values, CHW, in [-1, 1]; allocated by the caller, filled by Read
+	Target []float32 // the other picture of a pair, CHW with the image's height and width; nil if there is none
+	Label  int64     // index into Info.Classes; 0 if there are no classes
+}
+
+// A Dataset is a fixed number of samples, read by index.
+type Dataset interface {
+	Info() Info
+	Len() int
+	// Read decodes sample i, 0 <= i < Len(), into s. It is safe for concurrent
+	// use and gives the same sample each time. It fills s.Image in place.
+	Read(i int, s *Sample) error
+}
+
+// Env is what opening a dataset may use of its surroundings. The zero value is silent.
+type Env struct {
+	Progress func(file string, done, total int64) // bytes of a download; total is -1 if unknown
+	Logf     func(format string, args ...any)     // one line of news
+}
+
+func (e Env) logf(format string, args ...any) {
+	if e.Logf != nil {
+		e.Logf(format, args...)
+	}
+}
+
+// Options are the settings of a dataset type: a pointer to a struct whose fields
+// carry yaml, check and doc tags.
+type Options interface {
+	// Open gets the dataset ready for reading, downloading it first if it must.
+	// Its errors say which file is wrong and what to do.
+	Open(ctx context.Context, env Env) (Dataset, error)
+}
+
+// checkIndex is for the Read of this package's datasets: an index out of range
+// is an error there, as reading a missing file would be.
+func checkIndex(i, n int) error {
+	if i < 0 || i >= n {
+		return fmt.Errorf("there is no sample %d, expected 0 to %d", i, n-1)
+	}
+	return nil
+}
+
+// checkSplit is for options built in Go, which no recipe has checked.
+func checkSplit(split string) error {
+	if split != "train" && split != "test" {
+		return fmt.Errorf("split is %q, expected train or test", split)
+	}
+	return nil
+}
+
+// toUnit maps a stored byte to [-1, 1].
+var toUnit = func() (table [256]float32) {
+	for i := range table {
+		table[i] = float32(2*i-255) / 255
+	}
+	return table
+}()
+
+// unpack converts stored bytes to image values.
+func unpack(dst []float32, src []byte) {
+	dst = dst[:len(src)]
+	for i, b := range src {
+		dst[i] = toUnit[b]
+	}
+}

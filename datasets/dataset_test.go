@@ -1,0 +1,117 @@
+package datasets
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestRegistry(t *testing.T) {
+	if names := Names(); !slices.Equal(names, []string{"cifar10", "digits"}) {
+		t.Fatalf("names %v", names)
+	}
+	want := map[string]Options{
+		"cifar10": &CIFAR10Options{Root: "data/cifar10", Split: "train", Download: true},
+		"digits":  &DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Split: "train"},
+	}
+	for name, defaults := range want {
+		p, ok := Lookup(name)
+		if !ok || p.Name != name || p.About == "" || strings.Contains(p.About, "\n") {
+			t.Fatalf("%s: %+v", name, p)
+		}
+		a, b := p.Options(), p.Options()
+		if !reflect.DeepEqual(a, defaults) {
+			t.Errorf("%s: defaults %+v, want %+v", name, a, defaults)
+		}
+		if a == b {
+			t.Errorf("%s: two recipes share one set of options", name)
+		}
+		fields := reflect.TypeOf(a).Elem()
+		for i := range fields.NumField() {
+			if f := fields.Field(i); f.Tag.Get("yaml") == "" || f.Tag.Get("doc") == "" {
+				t.Errorf("%s: %s has no yaml or doc tag", name, f.Name)
+			}
+		}
+	}
+	if _, ok := Lookup("imagenet"); ok {
+		t.Error("an unknown name is found")
+	}
+	fresh := func() Options { return &DigitsOptions{} }
+	for _, bad := range []Plugin{{Options: fresh}, {Name: "digits", Options: fresh}, {Name: "no options"}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%+v was registered", bad)
+				}
+			}()
+			Register(bad)
+		}()
+	}
+}
+
+func TestParseAugmentation(t *testing.T) {
+	for _, name := range AugmentationNames() {
+		if a, err := ParseAugmentation(name); err != nil || a == nil {
+			t.Errorf("%s: %v, error %v", name, a, err)
+		}
+	}
+	_, err := ParseAugmentation("flop")
+	if err == nil || err.Error() != `unknown augmentation "flop", expected one of: flip` {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestFlip(t *testing.T) {
+	info := Info{Channels: 2, Height: 2, Width: 3}
+	plain := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+	mirrored := []float32{3, 2, 1, 6, 5, 4, 9, 8, 7, 12, 11, 10}
+	rng := rand.New(rand.NewPCG(1, 1))
+	flips := 0
+	for range 1000 {
+		s := Sample{Image: slices.Clone(plain), Target: slices.Clone(plain[:6]), Label: 7}
+		flip{}.Apply(rng, info, &s)
+		want := plain
+		if s.Image[0] == mirrored[0] {
+			flips++
+			want = mirrored
+		}
+		if !slices.Equal(s.Image, want) || !slices.Equal(s.Target, want[:6]) || s.Label != 7 {
+			t.Fatalf("image %v, target %v, label %d", s.Image, s.Target, s.Label)
+		}
+	}
+	if flips < 440 || flips > 560 {
+		t.Errorf("%d of 1000 were flipped, want about half", flips)
+	}
+}
+
+// TestReseed: words that differ anywhere, in order or in number name different streams.
+func TestReseed(t *testing.T) {
+	seen := map[uint64][]uint64{}
+	var words []uint64
+	for _, a := range []uint64{0, 1, 2, 1 << 63} {
+		for _, b := range []uint64{0, 1, 2, 1 << 63} {
+			for _, c := range []uint64{0, 1, 2, 1 << 32} {
+				for n := 1; n <= 3; n++ {
+					words = []uint64{a, b, c}[:n]
+					var src rand.PCG
+					reseed(&src, words...)
+					first := src.Uint64()
+					if old, ok := seen[first]; ok && !slices.Equal(old, words) {
+						t.Fatalf("%v and %v name one stream", old, words)
+					}
+					seen[first] = slices.Clone(words)
+				}
+			}
+		}
+	}
+}
+
+func TestUnpack(t *testing.T) {
+	got := make([]float32, 4)
+	unpack(got, []byte{0, 127, 128, 255})
+	if got[0] != -1 || got[3] != 1 || got[1] >= 0 || got[2] <= 0 || got[1] != -got[2] {
+		t.Errorf("%v, want -1 to 1, symmetrical", got)
+	}
+}

@@ -1,0 +1,106 @@
+package datasets
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+)
+
+func init() {
+	Register(Plugin{
+		Name:  "digits",
+		About: "the ten digits in Go's bundled fonts, randomly distorted, drawn on the spot: needs no files",
+		Options: func() Options {
+			return &DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Split: "train"}
+		},
+	})
+}
+
+// DigitsOptions are the settings of the digits dataset.
+type DigitsOptions struct {
+	Size     int    `yaml:"size" check:"min=8,max=256" doc:"height and width of the images"`
+	Channels int    `yaml:"channels" check:"oneof=1|3" doc:"1: white on black; 3: random, well contrasting colours"`
+	Count    int    `yaml:"count" check:"min=1" doc:"number of images, the same of each digit"`
+	Seed     int64  `yaml:"seed" doc:"of the random distortions; another seed gives other images"`
+	Split    string `yaml:"split" check:"oneof=train|test" doc:"train or test: different images of the same kind"`
+}
+
+const maxDigitCache = 256 << 20 // bytes
+
+// Open never fails but for options out of range. Image i shows the digit i mod
+// 10 and is a function of Size, Channels, Seed, Split and i alone. Each is drawn
+// when first read and then kept, as bytes, if all of them fit into 256 MiB.
+func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
+	switch {
+	case o.Size < 8 || o.Size > 256:
+		return nil, fmt.Errorf("dataset digits: size is %d, expected 8 to 256", o.Size)
+	case o.Channels != 1 && o.Channels != 3:
+		return nil, fmt.Errorf("dataset digits: channels is %d, expected 1 or 3", o.Channels)
+	case o.Count < 1:
+		return nil, fmt.Errorf("dataset digits: count is %d, expected at least 1", o.Count)
+	}
+	if err := checkSplit(o.Split); err != nil {
+		return nil, fmt.Errorf("dataset digits: %w", err)
+	}
+	d := &digits{options: *o, bytes: o.Channels * o.Size * o.Size}
+	if o.Split == "test" {
+		d.stream = digitTest
+	}
+	d.pens.New = func() any {
+		return &digitScratch{pen: newDigitPen(o.Size, o.Channels), image: make([]byte, d.bytes)}
+	}
+	if o.Count <= maxDigitCache/d.bytes {
+		d.cache, d.drawn = make([]byte, o.Count*d.bytes), make([]sync.Once, o.Count)
+	}
+	return d, nil
+}
+
+type digits struct {
+	options DigitsOptions
+	stream  digitStream
+	bytes   int         // of an image
+	pens    sync.Pool   // of *digitScratch
+	cache   []byte      // nil: all images together are too large
+	drawn   []sync.Once // by image, for cache
+}
+
+type digitScratch struct {
+	pen   *digitPen
+	image []byte
+}
+
+var digitClasses = func() (names []string) {
+	for i := range 10 {
+		names = append(names, strconv.Itoa(i))
+	}
+	return names
+}()
+
+func (d *digits) Info() Info {
+	return Info{Name: "digits", Channels: d.options.Channels, Height: d.options.Size, Width: d.options.Size, Classes: digitClasses}
+}
+
+func (d *digits) Len() int { return d.options.Count }
+
+func (d *digits) Read(i int, s *Sample) error {
+	if err := checkIndex(i, d.Len()); err != nil {
+		return err
+	}
+	s.Label = int64(digitLabel(i))
+	if d.cache != nil {
+		image := d.cache[i*d.bytes:][:d.bytes]
+		d.drawn[i].Do(func() {
+			scratch := d.pens.Get().(*digitScratch)
+			scratch.pen.draw(image, d.options.Seed, d.stream, i)
+			d.pens.Put(scratch)
+		})
+		unpack(s.Image, image)
+		return nil
+	}
+	scratch := d.pens.Get().(*digitScratch)
+	scratch.pen.draw(scratch.image, d.options.Seed, d.stream, i)
+	unpack(s.Image, scratch.image)
+	d.pens.Put(scratch)
+	return nil
+}

@@ -1,0 +1,10 @@
+module github.com/imori-ml/imori/examples/custom
+
+go 1.26.0
+
+require (
+	github.com/imori-ml/imori v0.0.0
+	github.com/wangkuiyi/gotorch v0.0.0-20201028015551-9afed2f3ad7b
+)
+
+replace github.com/imori-ml/imori => ../..

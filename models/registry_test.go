@@ -1,0 +1,112 @@
+package models
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/imori-ml/imori/datasets"
+)
+
+func TestRegistry(t *testing.T) {
+	names := Names()
+	for _, name := range []string{"dcgan", "wgan"} {
+		if !slices.Contains(names, name) {
+			t.Errorf("%s is not registered; there are %v", name, names)
+		}
+	}
+	if !slices.IsSorted(names) {
+		t.Errorf("Names() = %v, not sorted", names)
+	}
+	if _, ok := Lookup("nothing"); ok {
+		t.Error(`Lookup("nothing") found something`)
+	}
+	for _, name := range names {
+		p, _ := Lookup(name)
+		if p.Name != name || p.About == "" || p.BatchSize < 1 || p.Iterations < 1 {
+			t.Errorf("%s: the plugin is incomplete: %+v", name, p)
+		}
+		if one, other := p.Options(), p.Options(); one == other {
+			t.Errorf("%s: Options gives the same struct twice", name)
+		}
+		first, second := p.Optimizers(), p.Optimizers()
+		for i := range first {
+			if first[i].Options == second[i].Options {
+				t.Errorf("%s: Optimizers gives the same options of %s twice", name, first[i].Network)
+			}
+		}
+	}
+
+	defer func() {
+		if recover() == nil {
+			t.Error("registering a name twice did not panic")
+		}
+	}()
+	wgan, _ := Lookup("wgan")
+	Register(wgan)
+}
+
+func images(channels, height, width int) datasets.Info {
+	return datasets.Info{Name: "test", Channels: channels, Height: height, Width: width}
+}
+
+func TestCheck(t *testing.T) {
+	defaults := func(name string) Options {
+		p, _ := Lookup(name)
+		return p.Options()
+	}
+	wgan := func(change func(*WGANOptions)) Options {
+		o := defaults("wgan").(*WGANOptions)
+		change(o)
+		return o
+	}
+	dcgan := func(change func(*DCGANOptions)) Options {
+		o := defaults("dcgan").(*DCGANOptions)
+		change(o)
+		return o
+	}
+	wide := make([]int64, 70) // 2^70 is 0 in an int
+	for _, c := range []struct {
+		name    string
+		options Options
+		in      datasets.Info
+		want    []string // parts of the error; none: fits
+	}{
+		{"wgan 32x32", defaults("wgan"), images(3, 32, 32), nil},
+		{"wgan 16x48", defaults("wgan"), images(1, 16, 48), nil},
+		{"wgan 28x28", defaults("wgan"), images(1, 28, 28), []string{"wgan", "28x28", "16 must divide", "16x16 and 32x32"}},
+		{"wgan 8x33", defaults("wgan"), images(1, 8, 33), []string{"8x33", "16x32 and 16x48"}},
+		{"wgan 8x8", defaults("wgan"), images(1, 8, 8), []string{"8x8", "the nearest sizes that fit: 16x16"}},
+		{"wgan narrower", wgan(func(o *WGANOptions) { o.GeneratorChannels, o.CriticChannels = []int64{8, 4}, []int64{4, 8} }), images(1, 28, 28), nil},
+		{"wgan empty", wgan(func(o *WGANOptions) { o.CriticChannels = nil }), images(3, 32, 32), []string{"critic_channels", "empty"}},
+		{"wgan too deep", wgan(func(o *WGANOptions) { o.CriticChannels = wide }), images(3, 32, 32), []string{"70 widths", "at most"}},
+		{"wgan no pixels", defaults("wgan"), images(3, 0, 32), []string{"height 0"}},
+		{"dcgan 32x32", defaults("dcgan"), images(3, 32, 32), nil},
+		{"dcgan 28x28", defaults("dcgan"), images(1, 28, 28), nil},
+		{"dcgan 30x30", defaults("dcgan"), images(1, 30, 30), []string{"dcgan", "30x30", "4 must divide", "28x28 and 32x32"}},
+		{"dcgan own widths", dcgan(func(o *DCGANOptions) { o.GeneratorChannels, o.DiscriminatorChannels = []int64{8, 8, 8}, []int64{8} }), images(1, 28, 28),
+			[]string{"28x28", "8 must divide", "24x24 and 32x32"}},
+		{"dcgan loss", dcgan(func(o *DCGANOptions) { o.Loss = "mse" }), images(3, 32, 32), []string{`loss is "mse"`, "hinge"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := c.options.Check(c.in)
+			if len(c.want) == 0 {
+				if err != nil {
+					t.Errorf("Check: %v, want none", err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatal("Check found nothing wrong")
+			}
+			for _, part := range c.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("Check: %q does not say %q", err, part)
+				}
+			}
+			if _, buildErr := c.options.Build(c.in); buildErr == nil || buildErr.Error() != err.Error() {
+				t.Errorf("Build: %v, want the same as Check: %v", buildErr, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,209 @@
+package strict
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Document is a parsed file with its overrides, and, once its sections have
+// been asked for all they know, the values resolved from it.
+type Document struct {
+	file string
+	top  *Section
+	errs Errors
+}
+
+// Top returns the outermost mapping.
+func (d *Document) Top() *Section { return d.top }
+
+// Err returns everything wrong with the document, an Errors, or nil. Call it
+// when every key of the schema has been asked for: keys that nobody asked for
+// are the unknown ones.
+func (d *Document) Err() error {
+	errs := slices.Clone(d.errs)
+	d.top.unknown(&errs)
+	if len(errs) == 0 {
+		return nil
+	}
+	errs.sort()
+	return errs
+}
+
+func (d *Document) fail(p Place, key, format string, args ...any) *Error {
+	e := &Error{p, key, fmt.Sprintf(format, args...)}
+	d.errs = append(d.errs, e)
+	return e
+}
+
+// Section is one mapping of the document, present or not.
+type Section struct {
+	doc     *Document
+	path    string
+	node    *node // nil: not given
+	place   Place // of its key
+	entries []*entry
+	skipped bool
+	instead string // the scalar where this mapping should be,
+	refusal *Error // and what was said about it
+}
+
+// entry is one key of a section that the schema knows.
+type entry struct {
+	key, doc string
+	section  *Section      // a mapping, or
+	value    reflect.Value // a value
+	origin   Origin
+}
+
+// Section returns the mapping at key, which need not be there. doc is one line
+// about it.
+func (s *Section) Section(key, doc string) *Section {
+	sub := &Section{doc: s.doc, path: join(s.path, key), place: s.place, skipped: s.skipped}
+	s.entries = append(s.entries, &entry{key: key, doc: doc, section: sub})
+	p := s.node.find(key)
+	if p == nil {
+		return sub
+	}
+	sub.place = p.place
+	switch p.value.kind {
+	case mapping:
+		sub.node = p.value
+	case broken:
+		sub.skipped = true
+	default:
+		hint := ""
+		if p.value.kind == null {
+			hint = "; leave the key out to have the defaults"
+		}
+		sub.skipped, sub.instead = true, p.value.value
+		sub.refusal = s.doc.fail(p.value.place, sub.path, "found %s, expected a mapping%s", p.value.describe(), hint)
+	}
+	return sub
+}
+
+// Has says whether the file or an override gives the key.
+func (s *Section) Has(key string) bool { return s.node.find(key) != nil }
+
+// Type decodes the key "type", which picks what the rest of the section is: one
+// of known, ordinarily initial ("": the key must be there). False means that it
+// could not, that an error was reported, and that the rest of the section is not
+// to be looked at. A slip of the finger is reported too, and then taken for what
+// was probably meant, so that the rest is checked all the same.
+func (s *Section) Type(known []string, initial string) (string, bool) {
+	name := initial
+	if s.skipped {
+		if s.refusal != nil && slices.Contains(known, s.instead) {
+			s.refusal.Message += "; write {type: " + s.instead + "}"
+		}
+		return "", false
+	}
+	if initial == "" && !s.Has("type") {
+		s.Missing("type", "one of "+strings.Join(known, ", "))
+		s.Skip()
+		return "", false
+	}
+	if !s.Var("type", &name, "oneof="+strings.Join(known, "|"), "what it is") {
+		name = ""
+		if n := s.node.find("type").value; n.kind == text {
+			name = Nearest(n.value, known)
+		}
+		if name == "" {
+			s.Skip()
+			return "", false
+		}
+	}
+	return name, true
+}
+
+// Skip gives up on the section: none of its keys will be reported.
+func (s *Section) Skip() { s.skipped = true }
+
+// Missing reports that key has to be there, and what it should be.
+func (s *Section) Missing(key, expected string) {
+	if !s.skipped {
+		s.doc.fail(s.place, join(s.path, key), "found nothing, expected %s", expected)
+	}
+}
+
+// Fail reports that the value at key is not as expected for a reason that tags
+// cannot say. key "" is the section itself.
+func (s *Section) Fail(key, format string, args ...any) {
+	s.doc.errs = append(s.doc.errs, s.Error(key, format, args...))
+}
+
+// Error returns what Fail reports, for use after Err.
+func (s *Section) Error(key, format string, args ...any) *Error {
+	place := s.place
+	if p := s.node.find(key); p != nil {
+		place = p.value.place
+	}
+	path := s.path
+	if key != "" {
+		path = join(s.path, key)
+	}
+	return &Error{place, path, fmt.Sprintf(format, args...)}
+}
+
+// Var decodes one key into *ptr, which holds the default, by the rules of a
+// check tag. It returns false, after reporting the error, if it could not.
+func (s *Section) Var(key string, ptr any, check, doc string) bool {
+	return s.decode(key, reflect.ValueOf(ptr).Elem(), parseRules(check), doc)
+}
+
+// unknown reports the keys that nobody asked for.
+func (s *Section) unknown(errs *Errors) {
+	if s.skipped {
+		return
+	}
+	known := make([]string, 0, len(s.entries))
+	for _, e := range s.entries {
+		known = append(known, e.key)
+		if e.section != nil {
+			e.section.unknown(errs)
+		}
+	}
+	if s.node == nil {
+		return
+	}
+	for _, p := range s.node.pairs {
+		if !slices.Contains(known, p.key) {
+			*errs = append(*errs, &Error{p.place, join(s.path, p.key), "unknown key; " + s.advise(p, known)})
+		}
+	}
+}
+
+// advise says what to write instead of an unknown key.
+func (s *Section) advise(p *pair, known []string) string {
+	if before, _, found := strings.Cut(p.key, ":"); found && slices.Contains(known, before) {
+		return "a space is missing after the colon"
+	}
+	if before, after, found := strings.Cut(p.key, "."); found && slices.Contains(known, before) {
+		return fmt.Sprintf("dots are for -set, in a file write %s: {%s: ...}", before, clip(after))
+	}
+	if Nearest(p.key, known) == "" {
+		if homes := s.doc.top.homes(p.key, nil); homes != nil {
+			return "it belongs in " + strings.Join(homes, " or ")
+		}
+	}
+	if len(known) == 0 {
+		return "nothing is known here"
+	}
+	return suggest(p.key, known)
+}
+
+// homes returns the paths of the sections, s and below, that have the key.
+func (s *Section) homes(key string, to []string) []string {
+	for _, e := range s.entries {
+		switch {
+		case e.section != nil:
+			to = e.section.homes(key, to)
+		case e.key == key && s.path == "":
+			to = append(to, "the top level")
+		case e.key == key:
+			to = append(to, s.path)
+		}
+	}
+	return to
+}

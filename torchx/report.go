@@ -1,0 +1,129 @@
+package torchx
+
+// #include "imori.h"
+import "C"
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// Report describes what training runs on.
+type Report struct {
+	Libtorch      string // version
+	BLAS          string // the file that matrix products come from; empty if unknown
+	ReferenceBLAS bool   // it is the slow one that Debian installs
+	Threads       int    // of libtorch, on this thread
+	CPU           string // the instructions that libtorch uses: AVX2, AVX512, DEFAULT, ...
+	CUDADevices   int
+}
+
+// NewReport asks libtorch and the system.
+func NewReport() Report {
+	blas := C.GoString(C.ix_blas_library())
+	if resolved, err := filepath.EvalSymlinks(blas); err == nil {
+		blas = resolved // Debian's alternatives are links
+	}
+	return Report{
+		Libtorch:      C.GoString(C.ix_libtorch_version()),
+		BLAS:          blas,
+		ReferenceBLAS: isReferenceBLAS(blas),
+		Threads:       Threads(),
+		CPU:           C.GoString(C.ix_cpu_capability()),
+		CUDADevices:   int(C.ix_cuda_devices()),
+	}
+}
+
+// isReferenceBLAS knows Debian's by its folder: /usr/lib/x86_64-linux-gnu/blas/libblas.so.3.11.0. OpenBLAS's libblas.so.3
+// is in openblas-openmp or the like; MKL is inside libtorch.
+func isReferenceBLAS(path string) bool {
+	return filepath.Base(filepath.Dir(path)) == "blas" && strings.HasPrefix(filepath.Base(path), "libblas.so.3")
+}
+
+// String is one line for a log.
+func (r Report) String() string {
+	blas := r.BLAS
+	if blas == "" {
+		blas = "unknown"
+	}
+	return fmt.Sprintf("libtorch %s, BLAS %s, CPU %s, threads %d, CUDA devices %d", r.Libtorch, blas, r.CPU, r.Threads, r.CUDADevices)
+}
+
+// Warnings says what makes this machine slower than it could be, and what to do.
+func (r Report) Warnings() []string {
+	var warnings []string
+	if r.ReferenceBLAS {
+		warnings = append(warnings, "libtorch uses the reference BLAS, some fifty times slower than OpenBLAS: run apt-get install libopenblas0-openmp")
+	}
+	if runtime.GOARCH == "amd64" && !strings.HasPrefix(r.CPU, "AVX2") && !strings.HasPrefix(r.CPU, "AVX512") {
+		warnings = append(warnings, fmt.Sprintf("libtorch does not use AVX2 (it reports %s): training will be slow; "+
+			"use a CPU that has it, or unset ATEN_CPU_CAPABILITY if that is set", r.CPU))
+	}
+	return warnings
+}
+
+// SetThreads sets how many threads libtorch uses for operations called from this thread. It panics if n is below 1.
+func SetThreads(n int) {
+	if n < 1 || n > 1<<16 {
+		fail("set threads", nil, "the number of threads is %d, expected at least 1 and at most %d", n, 1<<16)
+	}
+	check("set threads", C.ix_set_num_threads(C.int32_t(n)))
+}
+
+// Threads returns how many threads libtorch uses for operations called from this thread.
+func Threads() int { return int(C.ix_num_threads()) }
+
+// DefaultThreads is OMP_NUM_THREADS or, without it, the number of cores that this process may use.
+func DefaultThreads() int {
+	first, _, _ := strings.Cut(os.Getenv("OMP_NUM_THREADS"), ",") // a list gives nested levels their own
+	if n, err := strconv.Atoi(strings.TrimSpace(first)); err == nil && n > 0 {
+		return n
+	}
+	// Below the number of cores GOMAXPROCS is a container's limit, beyond which threads only wait for each other.
+	return min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
+}
+
+// TuneAllocator makes the C library keep large blocks of memory from one training step to the next, for the whole
+// process; without it each step pays for getting them from the kernel again.
+func TuneAllocator() { C.ix_tune_allocator() }
+
+// ResolveDevice makes a device's name, as libtorch takes it, of what a user wrote: auto (the first GPU, or the CPU without
+// one), cpu, cuda or cuda:N. The reason says for a log why it is that one.
+func ResolveDevice(s string) (device, reason string, err error) {
+	return resolveDevice(s, int(C.ix_cuda_devices()), C.GoString(C.ix_libtorch_version()))
+}
+
+func resolveDevice(s string, gpus int, libtorch string) (device, reason string, err error) {
+	number, isNumbered := strings.CutPrefix(s, "cuda:")
+	switch {
+	case s == "cpu":
+		return "cpu", "asked for", nil
+	case s == "auto" && gpus == 0:
+		return "cpu", fmt.Sprintf("libtorch %s finds no CUDA device", libtorch), nil
+	case s == "auto":
+		return "cuda:0", fmt.Sprintf("the first of %d CUDA devices", gpus), nil
+	case s != "cuda" && !isNumbered:
+		return "", "", fmt.Errorf("device %q is unknown, expected auto, cpu, cuda or cuda:N", s)
+	}
+	index := 0
+	if isNumbered {
+		// ParseUint takes no sign; Itoa tells 7 from 07.
+		n, err := strconv.ParseUint(number, 10, 15)
+		if err != nil || strconv.Itoa(int(n)) != number {
+			return "", "", fmt.Errorf("device %q is unknown, expected the number of a GPU after cuda:, such as cuda:0", s)
+		}
+		index = int(n)
+	}
+	if gpus == 0 {
+		return "", "", fmt.Errorf("device %q cannot be used: libtorch %s finds no CUDA device, so it is a build for the CPU or this machine "+
+			"has no GPU with a driver; use cpu or auto, or set LIBTORCH to a libtorch with CUDA and run %s", s, libtorch, setupCommand)
+	}
+	if index >= gpus {
+		return "", "", fmt.Errorf("device %q is out of range: there are %d CUDA devices, cuda:0 to cuda:%d", s, gpus, gpus-1)
+	}
+	return fmt.Sprintf("cuda:%d", index), "asked for", nil
+}

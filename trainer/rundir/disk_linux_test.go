@@ -1,0 +1,172 @@
+package rundir
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+)
+
+// asNobody runs f where permissions bind: root is above them, so its thread becomes somebody else for files.
+func asNobody(t *testing.T, f func()) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		f()
+		return
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		if err := syscall.Setfsuid(65534); err != nil {
+			done <- err
+			return
+		}
+		f()
+		done <- nil
+	}()
+	if err := <-done; err != nil {
+		t.Skipf("cannot act as another user: %v", err)
+	}
+}
+
+func chmod(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(path, 0o755) })
+}
+
+func TestReadOnlyFolder(t *testing.T) {
+	folder := t.TempDir()
+	chmod(t, filepath.Dir(folder), 0o755)
+	chmod(t, folder, 0o555)
+	d := create(t)
+	save(t, d, 1)
+	checkpoints := filepath.Join(d.Path(), checkpointFolder)
+	chmod(t, checkpoints, 0o555)
+	before := names(t, checkpoints)
+	asNobody(t, func() {
+		_, err := Create(filepath.Join(folder, "run"))
+		wantError(t, err, "cannot make run folder", "permission denied")
+		_, err = Create(folder)
+		wantError(t, err, "cannot write in run folder "+folder, "permission denied")
+		// Somewhere in the middle of a run.
+		err = d.SaveCheckpoint(example(2, 1))
+		wantError(t, err, "cannot save checkpoint", "permission denied", "the last good one is 00000001")
+		if !errors.Is(err, os.ErrPermission) {
+			t.Error("not os.ErrPermission")
+		}
+	})
+	if got := names(t, checkpoints); got != before {
+		t.Errorf("left: %s", got)
+	}
+	if _, err := d.LatestCheckpoint(); err != nil {
+		t.Error(err)
+	}
+	d.Close()
+	asNobody(t, func() { wantError(t, d.Lock(), "cannot write in run folder", "permission denied") })
+}
+
+// smallDisk mounts 1 MB.
+func smallDisk(t *testing.T, flags uintptr) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", flags, "size=1m"); err != nil {
+		t.Skipf("cannot mount a small disk, which needs root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(folder, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return folder
+}
+
+func TestFullDisk(t *testing.T) {
+	disk := smallDisk(t, 0)
+	d, err := Create(filepath.Join(disk, "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	l := metrics(t, d)
+	appendLines(t, l, 1)
+	save(t, d, 1)
+	before := names(t, filepath.Join(d.Path(), checkpointFolder))
+
+	// A checkpoint that fits in half.
+	err = d.SaveCheckpoint(example(2, 100_000))
+	wantError(t, err, "cannot save checkpoint", "optimizers.safetensors", "no space left on device", "the last good one is 00000001")
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Error("not ENOSPC")
+	}
+	if got := names(t, filepath.Join(d.Path(), checkpointFolder)); got != before {
+		t.Errorf("left: %s", got)
+	}
+
+	// A disk full to the last byte: a line that does not fit is not there in part, and the next one is whole.
+	filler := filepath.Join(disk, "filler")
+	f, err := os.Create(filler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err = f.Write(make([]byte, 4096)); err == nil; _, err = f.Write(make([]byte, 4096)) {
+	}
+	f.Close()
+	wrote := []int{1}
+	for {
+		n := wrote[len(wrote)-1] + 1
+		if err = l.Append(n, nil); err != nil {
+			break
+		}
+		wrote = append(wrote, n)
+	}
+	wantError(t, err, "cannot append to log", "no space left on device")
+	path := filepath.Join(d.Path(), metricsFile)
+	if got := readFile(t, path); got != lines(wrote...) {
+		t.Errorf("the log ends with %q", got[max(0, len(got)-60):])
+	}
+	wantError(t, d.WriteRecipe([]byte("name: x\n")), "cannot write the recipe", "no space left on device")
+	_, err = d.SavePicture(1, Grid(make([]float32, 64*64), 1, 1, 64, 64, 1))
+	wantError(t, err, "cannot save picture", "no space left on device")
+	_, err = Create(filepath.Join(disk, "run2"))
+	wantError(t, err, "cannot write in run folder", "no space left on device")
+
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	next := wrote[len(wrote)-1] + 1
+	appendLines(t, l, next)
+	if got := readFile(t, path); got != lines(append(wrote, next)...) {
+		t.Errorf("then the log ends with %q", got[max(0, len(got)-60):])
+	}
+	save(t, d, 2)
+	if c, err := d.LatestCheckpoint(); err != nil || c.State.Iteration != 2 {
+		t.Errorf("got %v, %v", c, err)
+	}
+	if got := names(t, d.Path()) + " " + names(t, filepath.Join(d.Path(), samplesFolder)); got != ".lock checkpoints metrics.jsonl samples " {
+		t.Errorf("left: %s", got)
+	}
+}
+
+func TestReadOnlyDisk(t *testing.T) {
+	disk := smallDisk(t, 0)
+	d, err := Create(filepath.Join(disk, "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	save(t, d, 1)
+	d.Close()
+	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Skipf("cannot make the disk read-only: %v", err)
+	}
+	_, err = Create(filepath.Join(disk, "run2"))
+	wantError(t, err, "read-only file system")
+	wantError(t, d.Lock(), "cannot write in run folder", "read-only file system")
+	if c, err := OpenCheckpoint(d.Path()); err != nil || c.State.Iteration != 1 {
+		t.Errorf("got %v, %v", c, err)
+	}
+}

@@ -1,0 +1,262 @@
+package rundir
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
+)
+
+// Log is a file of JSON objects, one a line: {"iteration":50,"critic/loss":0.25}. A line is in the file, whole, when
+// Append returns, and on the disk at the latest with the next checkpoint.
+type Log struct {
+	mu   sync.Mutex
+	file *os.File
+	size int64 // of the whole lines; more in the file is the rest of a failed Append
+	last int   // iteration of the last line that this process knows of
+}
+
+// Field is one figure of a line.
+type Field struct {
+	Key   string
+	Value any // float64, float32, int, int64, string or bool
+}
+
+// Metrics opens metrics.jsonl, which two equal runs write alike, byte for byte.
+func (d *Dir) Metrics() (*Log, error) { return d.openLog(&d.metrics, metricsFile) }
+
+// Timing opens timing.jsonl, for wall-clock figures.
+func (d *Dir) Timing() (*Log, error) { return d.openLog(&d.timing, timingFile) }
+
+// openLog opens each log once, so that there is one idea of its end.
+func (d *Dir) openLog(l **Log, name string) (*Log, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if *l == nil {
+		opened, err := openLog(filepath.Join(d.path, name))
+		if err != nil {
+			return nil, fmt.Errorf("cannot open log: %w", err)
+		}
+		*l = opened
+	}
+	return *l, nil
+}
+
+func openLog(path string) (*Log, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{file: f}
+	err = l.mendEnd()
+	if err == nil {
+		err = atomicfile.SyncDir(filepath.Dir(path)) // for the name, should it be new
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// mendEnd drops what follows the last newline: a line torn by a crash. An editor may have dropped the newline alone.
+func (l *Log) mendEnd() error {
+	info, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	lines := l.lines()
+	for {
+		line, err := lines.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if line[len(line)-1] == '\n' {
+			l.size = lines.end
+		} else if _, ok := iterationOf(line); ok {
+			_, err := l.file.WriteString("\n")
+			l.size = lines.end + 1
+			return err
+		}
+	}
+	if l.size < info.Size() {
+		return l.file.Truncate(l.size)
+	}
+	return nil
+}
+
+// lineReader walks over the lines of a file.
+type lineReader struct {
+	r   *bufio.Reader
+	end int64 // of the last line read
+}
+
+func (l *Log) lines() *lineReader {
+	return &lineReader{r: bufio.NewReader(io.NewSectionReader(l.file, 0, math.MaxInt64))}
+}
+
+// next returns a line with its newline, which the last one may lack; io.EOF behind it.
+func (r *lineReader) next() ([]byte, error) {
+	line, err := r.r.ReadBytes('\n')
+	if len(line) > 0 && err == io.EOF {
+		err = nil
+	}
+	r.end += int64(len(line))
+	return line, err
+}
+
+func iterationOf(line []byte) (int, bool) {
+	var object struct{ Iteration *int }
+	if json.Unmarshal(line, &object) != nil || object.Iteration == nil {
+		return 0, false
+	}
+	return *object.Iteration, true
+}
+
+// Append adds a line: "iteration" first, then the fields in the order given. Floats are written so that they read back
+// exactly; NaN and infinities, which JSON has not, as null. Iterations may repeat but not fall.
+func (l *Log) Append(iteration int, fields []Field) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return errors.New("cannot append to a log: its run folder is closed")
+	}
+	if iteration < l.last {
+		return fmt.Errorf("%s: iteration %d after %d: call TruncateAfter when a run goes back", l.file.Name(), iteration, l.last)
+	}
+	line, err := encodeLine(iteration, fields)
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.file.Name(), err)
+	}
+	if _, err := l.file.Write(line); err != nil {
+		// A full disk takes part of a line. Should the cut fail too, the next opening makes it.
+		return errors.Join(fmt.Errorf("cannot append to log: %w", err), l.file.Truncate(l.size))
+	}
+	l.size += int64(len(line))
+	l.last = iteration
+	return nil
+}
+
+func encodeLine(iteration int, fields []Field) ([]byte, error) {
+	b := strconv.AppendInt([]byte(`{"iteration":`), int64(iteration), 10)
+	seen := map[string]bool{"iteration": true}
+	for _, f := range fields {
+		if seen[f.Key] {
+			return nil, fmt.Errorf("key %q occurs twice in a line", f.Key)
+		}
+		seen[f.Key] = true
+		b = append(appendJSON(append(b, ','), f.Key), ':')
+		switch v := f.Value.(type) {
+		case float64:
+			b = appendFloat(b, v, 64)
+		case float32:
+			b = appendFloat(b, float64(v), 32)
+		case int, int64, string, bool:
+			b = appendJSON(b, v)
+		default:
+			return nil, fmt.Errorf("key %q: a %T cannot be logged, expected a float, an int, a string or a bool", f.Key, v)
+		}
+	}
+	return append(b, '}', '\n'), nil
+}
+
+func appendFloat(b []byte, v float64, bits int) []byte {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return append(b, "null"...)
+	}
+	return strconv.AppendFloat(b, v, 'g', -1, bits)
+}
+
+// appendJSON is for values that always encode.
+func appendJSON(b []byte, v any) []byte {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err)
+	}
+	return append(b, bytes.TrimSuffix(text.Bytes(), []byte("\n"))...)
+}
+
+// TruncateAfter drops the lines of later iterations, and whatever a crash left behind them: what a run does that goes on
+// from an earlier iteration. It is one cut, so that a crash leaves the file as it was or as it should be.
+func (l *Log) TruncateAfter(iteration int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return errors.New("cannot cut a log: its run folder is closed")
+	}
+	end, err := l.endOf(iteration)
+	if err == nil {
+		err = l.file.Truncate(end)
+	}
+	if err == nil {
+		err = l.file.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot cut log after iteration %d: %w", iteration, err)
+	}
+	l.size, l.last = end, iteration
+	return nil
+}
+
+// endOf finds where the lines up to an iteration end. After a loss of power the lines behind the last checkpoint may be
+// anything; one that is unreadable before it, or out of order, is not ours to drop.
+func (l *Log) endOf(iteration int) (int64, error) {
+	lines := l.lines()
+	var end int64
+	cut := 0 // the first line that goes
+	for number := 1; ; number++ {
+		line, err := lines.next()
+		if err == io.EOF {
+			return end, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		n, ok := iterationOf(line)
+		switch {
+		case (!ok || n > iteration) && cut == 0:
+			cut = number
+		case ok && n <= iteration && cut != 0:
+			return 0, fmt.Errorf("%s: line %d is unreadable or of a later iteration, but line %d is of iteration %d: mend line %d by hand",
+				l.file.Name(), cut, number, n, cut)
+		}
+		if cut == 0 {
+			end = lines.end
+		}
+	}
+}
+
+// sync puts the log on the disk.
+func (l *Log) sync() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Sync()
+}
+
+func (l *Log) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := errors.Join(l.file.Sync(), l.file.Close())
+	l.file = nil
+	return err
+}

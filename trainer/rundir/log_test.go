@@ -1,0 +1,195 @@
+package rundir
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func metrics(t *testing.T, d *Dir) *Log {
+	t.Helper()
+	l, err := d.Metrics()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func appendLines(t *testing.T, l *Log, iterations ...int) {
+	t.Helper()
+	for _, n := range iterations {
+		if err := l.Append(n, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func lines(iterations ...int) string {
+	var b strings.Builder
+	for _, n := range iterations {
+		b.WriteString(`{"iteration":` + strconv.Itoa(n) + "}\n")
+	}
+	return b.String()
+}
+
+func TestLogLine(t *testing.T) {
+	d := create(t)
+	l := metrics(t, d)
+	fields := []Field{
+		{"z/loss", 0.1}, {"a", float32(0.1)}, {"nan", math.NaN()}, {"inf", math.Inf(-1)}, {"tiny", 5e-324}, {"big", 1e300},
+		{"zero", math.Copysign(0, -1)}, {"n", 3}, {"m", int64(math.MinInt64)}, {"s", "<é\">\n"}, {"b", true},
+	}
+	if err := l.Append(50, fields); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"iteration":50,"z/loss":0.1,"a":0.1,"nan":null,"inf":null,"tiny":5e-324,"big":1e+300,"zero":-0,"n":3,` +
+		`"m":-9223372036854775808,"s":"<é\">\n","b":true}` + "\n"
+	got := readFile(t, filepath.Join(d.Path(), metricsFile))
+	if got != want {
+		t.Errorf("got  %s want %s", got, want)
+	}
+	var object map[string]any
+	if err := json.Unmarshal([]byte(got), &object); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range fields {
+		if v, ok := f.Value.(float64); ok && !math.IsNaN(v) && !math.IsInf(v, 0) {
+			if math.Float64bits(object[f.Key].(float64)) != math.Float64bits(v) {
+				t.Errorf("%s: %v was read back as %v", f.Key, v, object[f.Key])
+			}
+		}
+	}
+	wantError(t, l.Append(50, []Field{{"x", 1}, {"x", 2}}), `key "x" occurs twice`)
+	wantError(t, l.Append(50, []Field{{"iteration", 1}}), `key "iteration" occurs twice`)
+	wantError(t, l.Append(50, []Field{{"x", []int{1}}}), "a []int cannot be logged")
+	wantError(t, l.Append(49, nil), "iteration 49 after 50", "TruncateAfter")
+	if again := readFile(t, filepath.Join(d.Path(), metricsFile)); again != want {
+		t.Errorf("a refused line left %q", again)
+	}
+}
+
+func TestLogEnds(t *testing.T) {
+	for _, c := range []struct{ name, before, after string }{
+		{"none", "", ""},
+		{"whole", lines(1, 2), lines(1, 2)},
+		{"torn", lines(1) + `{"iteration":2,"x":0.`, lines(1)},
+		{"torn at once", `{"iter`, ""},
+		{"newline lost", lines(1) + `{"iteration":2}`, lines(1, 2)},
+		{"zeros of a lost block", lines(1) + "\x00\x00\x00", lines(1)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := create(t)
+			writeFile(t, filepath.Join(d.Path(), metricsFile), c.before)
+			appendLines(t, metrics(t, d), 7)
+			if got := readFile(t, filepath.Join(d.Path(), metricsFile)); got != c.after+lines(7) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+func TestTruncateAfter(t *testing.T) {
+	for _, c := range []struct {
+		name, before string
+		after        int
+		want         string
+	}{
+		{"none", "", 5, ""},
+		{"all stay", lines(1, 2, 2), 2, lines(1, 2, 2)},
+		{"some go", lines(1, 2, 3, 4), 2, lines(1, 2)},
+		{"between", lines(10, 20, 30), 25, lines(10, 20)},
+		{"all go", lines(1, 2), 0, ""},
+		{"torn", lines(1, 2) + `{"it`, 2, lines(1, 2)},
+		{"unreadable behind", lines(1, 2) + "\x00\x00\n" + lines(3), 2, lines(1, 2)},
+		{"no object", lines(1) + "[]\n{}\n7\n", 1, lines(1)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := create(t)
+			path := filepath.Join(d.Path(), metricsFile)
+			writeFile(t, path, c.before)
+			l := metrics(t, d)
+			if err := l.TruncateAfter(c.after); err != nil {
+				t.Fatal(err)
+			}
+			if got := readFile(t, path); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			appendLines(t, l, c.after+1)
+			if got := readFile(t, path); got != c.want+lines(c.after+1) {
+				t.Errorf("then %q", got)
+			}
+		})
+	}
+}
+
+func TestTruncateAfterRefuses(t *testing.T) {
+	for before, want := range map[string]string{
+		lines(1) + "junk\n" + lines(2): "line 2 is unreadable or of a later iteration, but line 3 is of iteration 2",
+		lines(1, 9, 2):                 "line 2 is unreadable or of a later iteration, but line 3 is of iteration 2: mend line 2 by hand",
+	} {
+		d := create(t)
+		path := filepath.Join(d.Path(), metricsFile)
+		writeFile(t, path, before)
+		wantError(t, metrics(t, d).TruncateAfter(2), path, want)
+		if got := readFile(t, path); got != before {
+			t.Errorf("changed to %q", got)
+		}
+	}
+}
+
+func TestLogsAreOpenedOnce(t *testing.T) {
+	d := create(t)
+	l := metrics(t, d)
+	if metrics(t, d) != l {
+		t.Error("two logs of one file")
+	}
+	timing, err := d.Timing()
+	if err != nil || timing == l {
+		t.Errorf("got %v, %v", timing, err)
+	}
+	appendLines(t, timing, 3)
+	if got := names(t, d.Path()); got != ".lock checkpoints metrics.jsonl samples timing.jsonl" {
+		t.Error(got)
+	}
+	d.Close()
+	wantError(t, l.Append(1, nil), "its run folder is closed")
+	wantError(t, l.TruncateAfter(1), "its run folder is closed")
+	if err := os.Mkdir(filepath.Join(d.Path(), "x"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, err = openLog(filepath.Join(d.Path(), "x"))
+	wantError(t, err, "is a directory")
+}
+
+func FuzzLog(f *testing.F) {
+	for _, seed := range []string{"", lines(1, 2, 3), lines(1) + `{"itera`, "\x00\n\n{}", `{"iteration":1e2}`, lines(9, 1)} {
+		f.Add([]byte(seed), 2)
+	}
+	path := filepath.Join(f.TempDir(), "log")
+	f.Fuzz(func(t *testing.T, b []byte, after int) {
+		writeFile(t, path, string(b))
+		l, err := openLog(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.close()
+		if l.TruncateAfter(after) != nil || after == math.MaxInt {
+			return
+		}
+		appendLines(t, l, after+1)
+		got := readFile(t, path)
+		kept := strings.TrimSuffix(got, lines(after+1))
+		if kept == got || !strings.HasPrefix(string(b)+"\n", kept) {
+			t.Fatalf("%q became %q", b, got)
+		}
+		for line := range strings.Lines(kept) {
+			if n, ok := iterationOf([]byte(line)); !ok || n > after || !strings.HasSuffix(line, "\n") {
+				t.Fatalf("kept %q", line)
+			}
+		}
+	})
+}

@@ -1,0 +1,205 @@
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	"image/png"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
+)
+
+const (
+	animationFile = "training.gif"
+	maxFrames     = 100
+	maxFrameSide  = 1024 // pixels; larger pictures are shrunk, for a GIF of them would fill memory and browser
+	lastFrames    = 20   // how many delays the last picture, the result, stays
+)
+
+// SavePicture writes samples/<iteration>.png and returns its path.
+func (d *Dir) SavePicture(iteration int, img image.Image) (string, error) {
+	path := filepath.Join(d.path, samplesFolder, iterationName(iteration)+".png")
+	if err := d.writable(); err != nil {
+		return "", err
+	}
+	err := atomicfile.Write(path, func(w io.Writer) error { return png.Encode(w, img) })
+	if err != nil {
+		return "", fmt.Errorf("cannot save picture %s: %w", path, err)
+	}
+	return path, nil
+}
+
+var pictureName = regexp.MustCompile(`^\d{8,}\.png$`)
+
+// SaveAnimation makes samples/training.gif of the saved pictures, each shown for delay, and returns its path. Of more
+// than 100 pictures it takes 100, evenly spaced, the first and the last among them. Pictures of another size than the
+// last one are left out. Without any picture the error is fs.ErrNotExist.
+func (d *Dir) SaveAnimation(delay time.Duration) (string, error) {
+	if err := d.writable(); err != nil {
+		return "", err
+	}
+	folder := filepath.Join(d.path, samplesFolder)
+	path := filepath.Join(folder, animationFile)
+	paths, err := pictures(folder)
+	if err == nil {
+		var g *gif.GIF
+		if g, err = animate(evenly(paths, maxFrames), delay); err == nil {
+			err = atomicfile.Write(path, func(w io.Writer) error { return gif.EncodeAll(w, g) })
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot make %s: %w", path, err)
+	}
+	return path, nil
+}
+
+// pictures lists the saved pictures by iteration.
+func pictures(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder) // sorted, as the names are made to be
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, e := range entries {
+		if pictureName.MatchString(e.Name()) {
+			paths = append(paths, filepath.Join(folder, e.Name()))
+		}
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("there are no pictures in %s: %w", folder, fs.ErrNotExist)
+	}
+	return paths, nil
+}
+
+// evenly picks at most n, with the first and the last.
+func evenly(paths []string, n int) []string {
+	if len(paths) <= n {
+		return paths
+	}
+	picked := make([]string, n)
+	for i := range picked {
+		picked[i] = paths[i*(len(paths)-1)/(n-1)]
+	}
+	return picked
+}
+
+// animate reads the pictures twice, for the common palette and for the frames, so that only a few are decoded at a time.
+func animate(paths []string, delay time.Duration) (*gif.GIF, error) {
+	last, err := readPicture(paths[len(paths)-1])
+	if err != nil {
+		return nil, err
+	}
+	var colors histogram
+	var mu sync.Mutex
+	err = each(len(paths), func(i int) error {
+		img, err := readPicture(paths[i])
+		if err == nil && img.Rect == last.Rect {
+			mu.Lock()
+			colors.add(img)
+			mu.Unlock()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	palette := colors.palette()
+	frames := make([]*image.Paletted, len(paths))
+	err = each(len(paths), func(i int) error {
+		img, err := readPicture(paths[i])
+		if err == nil && img.Rect == last.Rect {
+			frames[i] = paint(img, palette)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	g := &gif.GIF{}
+	for _, frame := range frames {
+		if frame != nil {
+			g.Image = append(g.Image, frame)
+			g.Delay = append(g.Delay, max(2, int(delay/(10*time.Millisecond)))) // viewers slow down what is below 0.02 s
+		}
+	}
+	g.Delay[len(g.Delay)-1] *= lastFrames
+	return g, nil
+}
+
+// each calls f for 0..n-1, a few at a time.
+func each(n int, f func(i int) error) error {
+	errs := make([]error, n)
+	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for i := range n {
+		limit <- struct{}{}
+		wg.Go(func() {
+			errs[i] = f(i)
+			<-limit
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// paint dithers only where the palette lacks colours: a picture of few colours, such as digits, stays clean.
+func paint(img *image.RGBA, palette color.Palette) *image.Paletted {
+	frame := image.NewPaletted(img.Rect, palette)
+	draw.FloydSteinberg.Draw(frame, frame.Rect, img, image.Point{})
+	return frame
+}
+
+// readPicture decodes a PNG, shrunk by a whole factor if need be.
+func readPicture(path string) (*image.RGBA, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	size := img.Bounds().Size()
+	rgba := image.NewRGBA(image.Rectangle{Max: size})
+	draw.Draw(rgba, rgba.Rect, img, img.Bounds().Min, draw.Src)
+	return shrink(rgba, (max(size.X, size.Y)+maxFrameSide-1)/maxFrameSide), nil
+}
+
+// shrink averages squares of factor x factor pixels.
+func shrink(img *image.RGBA, factor int) *image.RGBA {
+	if factor <= 1 {
+		return img
+	}
+	small := image.NewRGBA(image.Rect(0, 0, max(1, img.Rect.Dx()/factor), max(1, img.Rect.Dy()/factor)))
+	for y := range small.Rect.Dy() {
+		for x := range small.Rect.Dx() {
+			var sums [4]int
+			area := image.Rect(x*factor, y*factor, (x+1)*factor, (y+1)*factor).Intersect(img.Rect)
+			for v := area.Min.Y; v < area.Max.Y; v++ {
+				for u := area.Min.X; u < area.Max.X; u++ {
+					at := img.PixOffset(u, v)
+					for k := range sums {
+						sums[k] += int(img.Pix[at+k])
+					}
+				}
+			}
+			at := small.PixOffset(x, y)
+			for k, sum := range sums {
+				small.Pix[at+k] = uint8(sum / (area.Dx() * area.Dy()))
+			}
+		}
+	}
+	return small
+}

@@ -1,0 +1,232 @@
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
+)
+
+const (
+	latestLink = "latest"
+	// replacedPrefix begins the name of a checkpoint that is being replaced by one of its own iteration.
+	replacedPrefix = ".old-"
+)
+
+// iterationName is how an iteration is written in file names: padded, so that they sort.
+func iterationName(iteration int) string { return fmt.Sprintf("%08d", iteration) }
+
+func (d *Dir) checkpoint(iteration int) string {
+	return filepath.Join(d.path, checkpointFolder, iterationName(iteration))
+}
+
+// SaveCheckpoint saves checkpoints/<iteration>, points `latest` to it and removes the oldest ones beyond Keep.
+// It sets the fields of State that say so; c itself stays as it is.
+//
+// The checkpoint is whole and on the disk, with the logs up to it, before it gets its name. When it cannot be saved, on a
+// full disk for example, the ones before it stay and nothing half written does.
+func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
+	if err := d.writable(); err != nil {
+		return err
+	}
+	d.saving.Lock()
+	defer d.saving.Unlock()
+	if err := d.saveCheckpoint(c); err != nil {
+		err = fmt.Errorf("cannot save checkpoint %s: %w", d.checkpoint(c.State.Iteration), err)
+		if last, linkErr := os.Readlink(filepath.Join(d.path, checkpointFolder, latestLink)); linkErr == nil {
+			err = fmt.Errorf("%w; the last good one is %s", err, last)
+		}
+		return err
+	}
+	d.prune()
+	return nil
+}
+
+func (d *Dir) saveCheckpoint(c *Checkpoint) error {
+	if c.State.Iteration < 0 || c.State.Batches < 0 {
+		return fmt.Errorf("iteration %d and batches %d, expected none below 0", c.State.Iteration, c.State.Batches)
+	}
+	if err := d.syncLogs(); err != nil {
+		return err
+	}
+	folder := d.checkpoint(c.State.Iteration)
+	temp := atomicfile.TempName(folder)
+	err := writeCheckpoint(temp, c)
+	if err == nil {
+		err = d.place(temp, c.State.Iteration)
+	}
+	if err != nil {
+		os.RemoveAll(temp)
+		return err
+	}
+	return d.pointLatest(iterationName(c.State.Iteration))
+}
+
+// syncLogs puts the logs on the disk: a run that goes on from a checkpoint needs every line before it.
+func (d *Dir) syncLogs() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var errs []error
+	for _, l := range []*Log{d.metrics, d.timing} {
+		if l != nil {
+			errs = append(errs, l.sync())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// place gives a finished checkpoint its name. Where a resumed run has saved this iteration before, the old folder steps
+// aside first, for a rename does not replace a folder; should we die in between, recoverReplaced takes it back.
+func (d *Dir) place(temp string, iteration int) error {
+	folder := d.checkpoint(iteration)
+	parent := filepath.Dir(folder)
+	replaced := filepath.Join(parent, replacedPrefix+iterationName(iteration))
+	err := os.Rename(folder, replaced)
+	if errors.Is(err, fs.ErrNotExist) {
+		replaced = ""
+	} else if err != nil {
+		return err
+	}
+	if err := os.Rename(temp, folder); err != nil {
+		if replaced != "" {
+			err = errors.Join(err, os.Rename(replaced, folder))
+		}
+		return err
+	}
+	if err := atomicfile.SyncDir(parent); err != nil {
+		return err
+	}
+	if replaced != "" {
+		if err := d.discard(replaced); err != nil {
+			d.logf("the former checkpoint %s stays: %v", iterationName(iteration), err)
+		}
+	}
+	return nil
+}
+
+// recoverReplaced ends what place began in a process that died.
+func (d *Dir) recoverReplaced() error {
+	parent := filepath.Join(d.path, checkpointFolder)
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		original, ok := strings.CutPrefix(e.Name(), replacedPrefix)
+		if !ok {
+			continue
+		}
+		old := filepath.Join(parent, e.Name())
+		if _, err := os.Lstat(filepath.Join(parent, original)); err == nil {
+			if err := d.discard(old); err != nil {
+				return err
+			}
+		} else if err := os.Rename(old, filepath.Join(parent, original)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard removes a checkpoint at once as far as its name goes: a half-removed one would look like a damaged one.
+func (d *Dir) discard(folder string) error {
+	temp := atomicfile.TempName(folder)
+	if err := os.Rename(folder, temp); err != nil {
+		return err
+	}
+	return os.RemoveAll(temp)
+}
+
+// pointLatest replaces the link at once. It is relative, so that a run's folder can be moved.
+func (d *Dir) pointLatest(target string) error {
+	link := filepath.Join(d.path, checkpointFolder, latestLink)
+	temp := atomicfile.TempName(link)
+	if err := os.Symlink(target, temp); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, link); err != nil {
+		os.Remove(temp)
+		return err
+	}
+	return atomicfile.SyncDir(filepath.Dir(link))
+}
+
+// checkpoints returns the iterations that have a checkpoint, rising. A name is given to whole ones only.
+func (d *Dir) checkpoints() ([]int, error) {
+	entries, err := os.ReadDir(filepath.Join(d.path, checkpointFolder))
+	if err != nil {
+		return nil, err
+	}
+	var iterations []int
+	for _, e := range entries {
+		if n, err := strconv.Atoi(e.Name()); err == nil && e.IsDir() && e.Name() == iterationName(n) {
+			iterations = append(iterations, n)
+		}
+	}
+	slices.Sort(iterations)
+	return iterations, nil
+}
+
+// prune removes old checkpoints. The new one is saved by then, so a failure is a note.
+func (d *Dir) prune() {
+	if d.Keep <= 0 {
+		return
+	}
+	iterations, err := d.checkpoints()
+	if err != nil {
+		d.logf("old checkpoints stay: %v", err)
+		return
+	}
+	latest, _ := os.Readlink(filepath.Join(d.path, checkpointFolder, latestLink))
+	for _, n := range iterations[:max(0, len(iterations)-d.Keep)] {
+		if iterationName(n) == latest {
+			continue // a run that went back saves below checkpoints of its former future
+		}
+		if err := d.discard(d.checkpoint(n)); err != nil {
+			d.logf("old checkpoint %s stays: %v", iterationName(n), err)
+		}
+	}
+}
+
+// LatestCheckpoint reads the checkpoint that `latest` points to. When the link is missing or points to nothing, it takes
+// the newest one, with a note to Logf. A damaged one is an error, never passed over; none at all is fs.ErrNotExist.
+func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
+	folder := filepath.Join(d.path, checkpointFolder)
+	iterations, err := d.checkpoints()
+	if err != nil {
+		return nil, fmt.Errorf("run folder %s: %w", d.path, err)
+	}
+	link := filepath.Join(folder, latestLink)
+	target, err := filepath.EvalSymlinks(link)
+	if errors.Is(err, fs.ErrNotExist) {
+		if len(iterations) == 0 {
+			return nil, fmt.Errorf("run folder %s has no checkpoint yet: %w", d.path, fs.ErrNotExist)
+		}
+		newest := iterations[len(iterations)-1]
+		d.logf("%s is missing or points to nothing: taking the newest checkpoint, %s", link, iterationName(newest))
+		target, err = d.checkpoint(newest), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("run folder %s: %w", d.path, err)
+	}
+	c, err := OpenCheckpoint(target)
+	if err == nil {
+		return c, nil
+	}
+	var others []string
+	for _, n := range slices.Backward(iterations) {
+		if iterationName(n) != filepath.Base(target) {
+			others = append(others, iterationName(n))
+		}
+	}
+	if len(others) > 0 {
+		err = fmt.Errorf("%w; to go on from another one, point %s to it: %s", err, link, strings.Join(others, ", "))
+	}
+	return nil, err
+}
