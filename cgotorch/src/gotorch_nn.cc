@@ -1,5 +1,6 @@
 // gotorch's torch.nn.functional and torch.nn.init.
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <cmath>
 #include <string>
@@ -36,7 +37,7 @@ template <typename F>
 const char *initialise(Tensor *t, F &&f) {
   return guard([&] {
     TORCH_CHECK(t != nullptr, "a tensor is missing (nil)");
-    at::NoGradGuard no_grad;
+    c10::NoGradGuard no_grad;
     f(get(*t));
   });
 }

@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/GradMode.h>
 #include <dlfcn.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/version.h>
@@ -99,8 +100,8 @@ void ix_release(ix_tensor t) {
 void ix_close(ix_tensor t) { imori::unref(t); }
 int64_t ix_live_tensors(void) { return imori::live(); }
 int8_t ix_grad_mode(int8_t on) {
-  const bool before = at::GradMode::is_enabled();
-  at::GradMode::set_enabled(on != 0);
+  const bool before = c10::GradMode::is_enabled();
+  c10::GradMode::set_enabled(on != 0);
   return before;
 }
 
@@ -146,15 +147,16 @@ const char *ix_set_requires_grad(ix_tensor t, int8_t on) {
 }
 const char *ix_copy_(ix_tensor dst, ix_tensor src) {
   return guard([&] {
-    at::NoGradGuard no_grad;
-    TORCH_CHECK(get(dst).sizes() == get(src).sizes(), "cannot copy shape ", get(src).sizes(), " into ",
-                get(dst).sizes());
+    c10::NoGradGuard no_grad;
+    // A scalar fills; any other broadcast would hide a mistake.
+    TORCH_CHECK(get(src).dim() == 0 || get(dst).sizes() == get(src).sizes(), "cannot copy shape ", get(src).sizes(),
+                " into ", get(dst).sizes());
     get(dst).copy_(get(src));
   });
 }
 const char *ix_clamp_(ix_tensor t, double lo, double hi) {
   return guard([&] {
-    at::NoGradGuard no_grad;
+    c10::NoGradGuard no_grad;
     get(t).clamp_(lo, hi);
   });
 }
@@ -192,7 +194,7 @@ const char *ix_random(int32_t kind, void *g, double a, double b, const int64_t *
 }
 const char *ix_random_(int32_t kind, ix_tensor t, double a, double b) {
   return guard([&] {
-    at::NoGradGuard no_grad;
+    c10::NoGradGuard no_grad;
     draw(get(t), kind, a, b, c10::nullopt);
   });
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 
 #include <cmath>
 #include <mutex>
@@ -110,7 +111,7 @@ void Optimizer::step(const std::vector<at::Tensor> &gradients) {
     TORCH_CHECK(g.device() == params_[i].device(), "optimiser step: gradient ", i, " is on ", g.device(),
                 ", its parameter on ", params_[i].device());
   }
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   for (size_t i = 0; i < gradients.size(); i++) {
     if (gradients[i].defined()) update(params_[i], gradients[i].detach(), states_[i]);
   }

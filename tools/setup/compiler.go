@@ -62,7 +62,6 @@ type toolchain struct {
 	host     host
 	libtorch *libtorch
 	compiler *compiler
-	cuda     []string // folders of CUDA's headers; nil: libtorch has no CUDA, or no headers were found
 	extra    []string // flags given by the user
 }
 
@@ -75,9 +74,6 @@ func (t *toolchain) compileFlags() []string {
 	}
 	if t.libtorch.abi != "" {
 		flags = append(flags, "-D_GLIBCXX_USE_CXX11_ABI="+t.libtorch.abi)
-	}
-	if len(t.cuda) > 0 {
-		flags = append(flags, "-DIMORI_CUDA")
 	}
 	for _, dir := range t.includes() {
 		flags = append(flags, "-isystem", dir)
@@ -92,7 +88,7 @@ func (t *toolchain) includes() []string {
 	if t.libtorch.outside {
 		dirs = append([]string{t.libtorch.include}, dirs...)
 	}
-	return append(dirs, t.cuda...)
+	return dirs
 }
 
 func (t *toolchain) openMP() bool { return t.host.goos == "linux" && t.compiler.gnu() }

@@ -24,6 +24,13 @@ type libtorch struct {
 	cuda     bool   // has libtorch_cuda.so
 }
 
+func (lt *libtorch) kind() string {
+	if lt.cuda {
+		return "CUDA"
+	}
+	return "CPU"
+}
+
 type version struct{ major, minor, patch int }
 
 func (v version) String() string { return fmt.Sprintf("%d.%d.%d", v.major, v.minor, v.patch) }

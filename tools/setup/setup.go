@@ -97,11 +97,6 @@ func (s *setup) toolchain(ctx context.Context) (*toolchain, error) {
 			return nil, fmt.Errorf("%s still missing after the installation", strings.Join(missing, ", "))
 		}
 	}
-	if t.libtorch.cuda {
-		if err := t.probeCUDA(ctx); err != nil {
-			s.say("CUDA streams are left out: %v", err)
-		}
-	}
 	// Go switches cgo off by itself where it sees no C compiler, so ask again now.
 	if s.env, err = readGoEnv(ctx); err != nil {
 		return nil, err
@@ -290,23 +285,12 @@ func (s *setup) key(t *toolchain) string {
 }
 
 func describe(t *toolchain) string {
-	kind := "CPU"
-	if t.libtorch.cuda {
-		kind = "CUDA"
-	}
-	return fmt.Sprintf("libtorch %s, %s", t.libtorch.version, kind)
+	return fmt.Sprintf("libtorch %s, %s", t.libtorch.version, t.libtorch.kind())
 }
 
 // report prints what was found.
 func (s *setup) report(t *toolchain) {
 	blasName, _ := blas(s.host, t.libtorch)
-	kind := "CPU"
-	if t.libtorch.cuda {
-		kind = "CUDA, headers in " + strings.Join(t.cuda, ", ")
-		if t.cuda == nil {
-			kind = "CUDA, without its headers"
-		}
-	}
 	library := "none yet"
 	for _, p := range s.places(t.libtorch) {
 		st := p.readStamp(s.host)
@@ -322,7 +306,7 @@ func (s *setup) report(t *toolchain) {
 	for _, row := range [][2]string{
 		{"libtorch", t.libtorch.version.String() + " in " + t.libtorch.root},
 		{"libraries", t.libtorch.lib},
-		{"kind", kind},
+		{"kind", t.libtorch.kind()},
 		{"BLAS", blasName},
 		{"C++", t.libtorch.standard + ", ABI " + t.libtorch.abi},
 		{"compiler", strings.Join(t.compiler.command, " ") + ": " + t.compiler.version},

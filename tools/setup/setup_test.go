@@ -147,10 +147,9 @@ func TestFlags(t *testing.T) {
 	}
 
 	cuda := fakeToolchain(libtorch{include: "/lt/include", lib: "/lt/lib", abi: "0", outside: true, cuda: true})
-	cuda.cuda = []string{"/cuda/include"}
 	cuda.extra = []string{"-fsanitize=address"}
 	compile = strings.Join(cuda.compileFlags(), " ")
-	for _, part := range []string{"-D_GLIBCXX_USE_CXX11_ABI=0", "-DIMORI_CUDA", "-isystem /lt/include ", "-isystem /cuda/include", "-fsanitize=address"} {
+	for _, part := range []string{"-D_GLIBCXX_USE_CXX11_ABI=0", "-isystem /lt/include ", "-fsanitize=address"} {
 		if !strings.Contains(compile, part) {
 			t.Errorf("cuda: %s is not in %s", part, compile)
 		}
@@ -174,47 +173,6 @@ func TestFlags(t *testing.T) {
 	mac.host.goos = "darwin"
 	if link := strings.Join(mac.linkFlags(), " "); !strings.HasPrefix(link, "-dynamiclib -install_name @rpath/libcgotorch.dylib -L/lt/lib -Wl,-rpath,/lt/lib") {
 		t.Errorf("macOS: %s", link)
-	}
-}
-
-func TestCUDAHeaders(t *testing.T) {
-	for name, c := range map[string]struct {
-		files []string
-		env   string // CUDA_HOME, below the root
-		want  []string
-	}{
-		"none":        {},
-		"toolkit":     {files: []string{"usr/local/cuda/include/cuda_runtime_api.h"}, want: []string{"usr/local/cuda/include"}},
-		"CUDA_HOME":   {files: []string{"c/include/cuda_runtime_api.h", "usr/local/cuda/include/cuda_runtime_api.h"}, env: "c", want: []string{"c/include"}},
-		"pip, CUDA13": {files: []string{"site/nvidia/cu13/include/cuda_runtime_api.h"}, want: []string{"site/nvidia/cu13/include"}},
-		"pip, CUDA12": {
-			files: []string{"site/nvidia/cuda_runtime/include/cuda_runtime_api.h", "site/nvidia/cublas/include/cublas_v2.h"},
-			want:  []string{"site/nvidia/cublas/include", "site/nvidia/cuda_runtime/include"},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := host{root: t.TempDir(), goos: "linux", goarch: "amd64"}
-			h.env = func(k string) string {
-				if k == "CUDA_HOME" && c.env != "" {
-					return h.path(c.env)
-				}
-				return ""
-			}
-			for _, f := range c.files {
-				tree(t, h.root, map[string]string{f: ""})
-			}
-			got, looked := cudaHeaders(h, &libtorch{root: h.path("site/torch")})
-			var want []string
-			for _, d := range c.want {
-				want = append(want, h.path(d))
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("got %q, want %q", got, want)
-			}
-			if len(looked) == 0 {
-				t.Error("does not say where it looked")
-			}
-		})
 	}
 }
 

@@ -1,0 +1,40 @@
+package recipes
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/trainer"
+)
+
+// TrainerOptions opens the dataset, downloading it if it must, and checks that
+// the model can take its images. The caller adds the run's folder and observer.
+func (r *Recipe) TrainerOptions(ctx context.Context, env datasets.Env) (trainer.Options, error) {
+	data, err := r.Dataset.Options.Open(ctx, env)
+	if err != nil {
+		return trainer.Options{}, fmt.Errorf("recipe %s: %w", r.Name, err)
+	}
+	info := data.Info()
+	if err := r.Model.Options.Check(info); err != nil {
+		return trainer.Options{}, r.doc.Top().Error("model", "the dataset %s does not fit: %v", r.Dataset.Type, err)
+	}
+	o := trainer.Options{
+		Config:     r.Train,
+		Build:      func() (trainer.Model, error) { return r.Model.Options.Build(info) },
+		Dataset:    data,
+		Optimizers: map[string]torchx.OptimizerOptions{},
+	}
+	for _, name := range r.Dataset.Augment {
+		a, err := datasets.ParseAugmentation(name)
+		if err != nil {
+			return trainer.Options{}, fmt.Errorf("recipe %s: %w", r.Name, err)
+		}
+		o.Augment = append(o.Augment, a)
+	}
+	for _, named := range r.Optimizers {
+		o.Optimizers[named.Network] = named.Options
+	}
+	return o, nil
+}

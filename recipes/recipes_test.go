@@ -1,0 +1,310 @@
+package recipes
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/models"
+	"github.com/imori-ml/imori/recipes/strict"
+	"github.com/imori-ml/imori/torchx"
+)
+
+const small = `name: small
+model: {type: dcgan}
+dataset: {type: digits, size: 16, count: 20, augment: [flip]}
+`
+
+func parse(t *testing.T, data string, overrides ...string) *Recipe {
+	t.Helper()
+	r, err := Parse("x.yaml", []byte(data), overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// same compares two recipes by what they decode to; an empty list is a nil one.
+func same(a, b *Recipe) bool {
+	x, y := *a, *b
+	x.doc, y.doc = nil, nil
+	if len(x.Dataset.Augment)+len(y.Dataset.Augment) == 0 {
+		x.Dataset.Augment, y.Dataset.Augment = nil, nil
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+// roundTrip loads what the recipe prints. It checks every default as well, since
+// values that are printed are values that are given.
+func roundTrip(t *testing.T, r *Recipe) {
+	t.Helper()
+	for _, printed := range [][]byte{r.YAML(), r.Annotated()} {
+		again := parse(t, string(printed))
+		if !same(r, again) || string(again.YAML()) != string(r.YAML()) {
+			t.Errorf("printed\n%s\nread back as\n%s", printed, again.YAML())
+		}
+	}
+}
+
+func TestBuiltins(t *testing.T) {
+	names := BuiltinNames()
+	for _, want := range []string{"dcgan_cifar10", "dcgan_digits", "wgan_cifar10", "wgan_digits"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no built-in %s among %v", want, names)
+		}
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			r, err := Builtin(name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Name != name {
+				t.Errorf("its name is %s", r.Name)
+			}
+			if about := BuiltinAbout(name); len(about) < 20 {
+				t.Errorf("its comment says %q", about)
+			}
+			roundTrip(t, r)
+			// What decides the pictures is in the file for all to see.
+			for _, e := range r.Entries() {
+				if slices.Contains([]string{"train.iterations", "train.batch_size", "dataset.size", "optimizer.generator.lr"}, e.Key) && e.Origin != strict.Recipe {
+					t.Errorf("%s is a %s", e.Key, e.Origin)
+				}
+			}
+		})
+	}
+	r, err := Builtin("wgan_cifar10", nil)
+	if err != nil || r.Train.Iterations != 100_000 {
+		t.Errorf("wgan_cifar10: %+v, %v", r.Train, err)
+	}
+}
+
+func TestUnknownBuiltin(t *testing.T) {
+	for name, want := range map[string]string{
+		"dcgan_digit": `there is no built-in recipe "dcgan_digit", expected one of dcgan_cifar10, dcgan_digits, wgan_cifar10, wgan_digits; did you mean dcgan_digits?`,
+		"../strict/x": `there is no built-in recipe "../strict/x", expected one of dcgan_cifar10, dcgan_digits, wgan_cifar10, wgan_digits`,
+	} {
+		if _, err := Builtin(name, nil); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+	if about := BuiltinAbout("nothing"); about != "" {
+		t.Errorf("about nothing: %q", about)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "a.yaml")
+	if err := os.WriteFile(path, []byte(small), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Load(path, []string{"train.iterations=3"})
+	if err != nil || r.Name != "small" || r.Train.Iterations != 3 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(folder, "none.yaml"): "none.yaml: no such file, expected a recipe's file or one of the built-in recipes: dcgan_cifar10, ",
+		folder:                             "is a directory",
+	} {
+		if _, err := Load(path, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	large := filepath.Join(folder, "large.yaml")
+	if err := os.WriteFile(large, make([]byte, 2*strict.MaxSize), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(large, nil); err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Whatever a recipe leaves out comes from the model, dataset, optimiser and
+// trainer; every combination of types has defaults that pass their own checks.
+func TestDefaults(t *testing.T) {
+	for _, model := range models.Names() {
+		plugin, _ := models.Lookup(model)
+		for _, dataset := range datasets.Names() {
+			for _, optimizer := range append(torchx.OptimizerTypes(), "") {
+				var overrides []string
+				for _, o := range plugin.Optimizers() {
+					if optimizer != "" {
+						overrides = append(overrides, "optimizer."+o.Network+".type="+optimizer)
+					}
+				}
+				r := parse(t, "name: x\nmodel: {type: "+model+"}\ndataset: {type: "+dataset+"}", overrides...)
+				roundTrip(t, r)
+				if r.Train.Iterations != plugin.Iterations || r.Train.BatchSize != plugin.BatchSize {
+					t.Errorf("%s: %+v", model, r.Train)
+				}
+				source, _ := datasets.Lookup(dataset)
+				if !reflect.DeepEqual(r.Model.Options, plugin.Options()) || !reflect.DeepEqual(r.Dataset.Options, source.Options()) {
+					t.Errorf("%s, %s: %+v, %+v", model, dataset, r.Model, r.Dataset)
+				}
+				for i, o := range plugin.Optimizers() {
+					want := o.Options
+					if optimizer != "" && optimizer != o.Options.TypeName() {
+						want, _ = torchx.NewOptimizerOptions(optimizer)
+					}
+					if got := r.Optimizers[i]; got.Network != o.Network || !reflect.DeepEqual(got.Options, want) {
+						t.Errorf("%s: got %s %+v, want %s %+v", model, got.Network, got.Options, o.Network, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	tests := []struct {
+		name, data string
+		overrides  []string
+		want       string
+	}{
+		{"only a name", "name: x", nil, `x.yaml: model.type: found nothing, expected one of dcgan, wgan
+x.yaml: dataset.type: found nothing, expected one of cifar10, digits`},
+		{"no name", small[strings.Index(small, "\n"):], nil, `x.yaml: name: found nothing, expected a name for the recipe, such as "name: my_gan"; its runs go into a folder of that name`},
+		{"empty name", small, []string{`name=""`}, `-set name="": name: found "", expected a folder's name: letters, digits, _, - and dots, 100 bytes at most, beginning with a letter or digit`},
+		{"path as name", small, []string{"name=a/b"}, `-set name=a/b: name: found "a/b", expected a folder's name: letters, digits, _, - and dots, 100 bytes at most, beginning with a letter or digit`},
+		{"type alone", "name: x\nmodel: wgan\ndataset: digits", nil, `x.yaml:2:8: model: found "wgan", expected a mapping; write {type: wgan}
+x.yaml:3:10: dataset: found "digits", expected a mapping; write {type: digits}`},
+		{"misspelt model", "name: x\nmodel: {type: wgna, z: 1}\ndataset: {type: digits}\noptimizer: {crtic: {}}", nil, `x.yaml:2:15: model.type: found "wgna", expected one of dcgan, wgan; did you mean wgan?
+` + "x.yaml:2:21: model.z: unknown key; " + `KNOWN
+x.yaml:4:13: optimizer.crtic: unknown key; did you mean critic?`},
+		{"unknown model", "name: x\nmodel: {type: diffusion, z: 1}\ndataset: {type: digits}\noptimizer: {crtic: {}}", nil, `x.yaml:2:15: model.type: found "diffusion", expected one of dcgan, wgan`},
+		{"another model's network", small + "optimizer: {critic: {type: adam}}", nil, `x.yaml:4:13: optimizer.critic: unknown key; known here: generator, discriminator`},
+		{"another optimiser's key", small + "optimizer: {generator: {type: rmsprop, betas: [0, 0]}}", nil, `x.yaml:4:40: optimizer.generator.betas: unknown key; it belongs in optimizer.discriminator`},
+		{"learning rate of nothing", small + "train: {lr: 1}", nil, `x.yaml:4:9: train.lr: unknown key; it belongs in optimizer.generator or optimizer.discriminator`},
+		{"augmentation", small, []string{"dataset.augment=[flop]"}, `-set dataset.augment=[flop]: dataset.augment[0]: found "flop", expected flip; did you mean flip?`},
+		{"device", small, []string{"train.device=gpu"}, `-set train.device=gpu: train.device: found "gpu", expected auto, cpu, cuda (a GPU) or cuda:N (the GPU of that number)`},
+		{"device's number", small, []string{"train.device=cuda:-1"}, `-set train.device=cuda:-1: train.device: found "cuda:-1", expected auto, cpu, cuda (a GPU) or cuda:N (the GPU of that number)`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Parse("x.yaml", []byte(test.data), test.overrides)
+			var errs strict.Errors
+			if !errors.As(err, &errs) {
+				t.Fatalf("got %v", err)
+			}
+			got, want := strings.Split(err.Error(), "\n"), strings.Split(test.want, "\n")
+			if len(got) != len(want) {
+				t.Fatalf("got\n%v\nwant\n%s", err, test.want)
+			}
+			for i := range got {
+				// A model's keys are its own business.
+				if begin, ok := strings.CutSuffix(want[i], "KNOWN"); ok && strings.HasPrefix(got[i], begin) {
+					continue
+				}
+				if got[i] != want[i] {
+					t.Errorf("got\n%s\nwant\n%s", got[i], want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestNames(t *testing.T) {
+	for name, want := range map[string]bool{
+		"a": true, "wgan_cifar10": true, "a-b.c": true, "2": true, "イモリ": true, "é": true, strings.Repeat("a", 100): true,
+		"": false, ".": false, "..": false, ".a": false, "-a": false, "_": false, "a.": false, "a/b": false, `a\b`: false, "a b": false, "a\n": false, "a:b": false, "~": false,
+		strings.Repeat("a", 101): false,
+	} {
+		if got := folderName(name); got != want {
+			t.Errorf("%q: got %v", name, got)
+		}
+	}
+}
+
+func TestTrainerOptions(t *testing.T) {
+	r := parse(t, small, "train.batch_size=4", "optimizer.generator.lr=0.5")
+	o, err := r.TrainerOptions(context.Background(), datasets.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Config != r.Train || o.BatchSize != 4 || o.Dataset.Len() != 20 || len(o.Augment) != 1 || len(o.Optimizers) != 2 || o.Build == nil {
+		t.Errorf("got %+v", o)
+	}
+	if adam, ok := o.Optimizers["generator"].(*torchx.Adam); !ok || adam.LR != 0.5 || adam.Betas != [2]float64{0.5, 0.999} {
+		t.Errorf("the generator's optimiser is %+v", o.Optimizers["generator"])
+	}
+}
+
+func TestTrainerOptionsErrors(t *testing.T) {
+	for name, test := range map[string]struct {
+		overrides []string
+		want      string
+	}{
+		"size":  {[]string{"dataset.size=30"}, "x.yaml:2:8: model: the dataset digits does not fit: "},
+		"files": {[]string{"dataset={type: cifar10, root: /nonexistent, download: false}"}, "recipe small: dataset cifar10: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(t, small, test.overrides...).TrainerOptions(context.Background(), datasets.Env{})
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestDiff(t *testing.T) {
+	old := parse(t, small)
+	if d := Diff(old, parse(t, string(old.YAML()))); d != nil {
+		t.Errorf("no change, but %+v", d)
+	}
+	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "dataset.size=20", "train.device=cpu")
+	want := []Difference{
+		{"dataset.size", "16", "20", false},
+		{"train.iterations", "20000", "7", true},
+		{"train.seed", "1", "2", false},
+		{"train.device", "auto", "cpu", true},
+		{"train.preview_every", "500", "9", true},
+	}
+	if got := Diff(old, changed); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	other := parse(t, small, "optimizer.generator={type: rmsprop, lr: 0.0002}")
+	got := Diff(old, other)
+	for _, want := range []Difference{
+		{"optimizer.generator.type", "adam", "rmsprop", false},
+		{"optimizer.generator.alpha", "", "0.99", false},
+		{"optimizer.generator.betas", "[0.5, 0.999]", "", false},
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no %+v in %+v", want, got)
+		}
+	}
+	// Keys that still have a list of their own to be right.
+	for _, key := range harmless {
+		cifar := parse(t, small, "dataset={type: cifar10}")
+		if !slices.ContainsFunc(cifar.Entries(), func(e strict.Entry) bool { return e.Key == key }) {
+			t.Errorf("there is no key %s", key)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, name := range BuiltinNames() {
+		data, err := builtin.ReadFile(name + ".yaml")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, "train.iterations=5")
+	}
+	f.Add([]byte(small), "optimizer.generator.type=sgd")
+	f.Add([]byte("name: a\nmodel: {type: wgna}"), "dataset.augment=[flip]")
+	f.Fuzz(func(t *testing.T, data []byte, override string) {
+		r, err := Parse("x.yaml", data, []string{override})
+		if err != nil {
+			return
+		}
+		roundTrip(t, r)
+	})
+}

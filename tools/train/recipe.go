@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/imori-ml/imori/recipes"
+	"github.com/imori-ml/imori/trainer/rundir"
+)
+
+// loadRecipe returns the recipe that the command line asks for.
+func loadRecipe(o *options) (*recipes.Recipe, error) {
+	if o.resume != "" {
+		return loadResumed(o)
+	}
+	return load(o.recipe, o.overrides())
+}
+
+// overrides are those of -set, then -device, in the form of the former.
+func (o *options) overrides() []string {
+	overrides := o.set
+	if o.device != "" {
+		overrides = append(overrides[:len(overrides):len(overrides)], "train.device="+o.device)
+	}
+	return overrides
+}
+
+// load takes what names or looks like a file for one, and everything else for the name of a built-in recipe.
+func load(name string, overrides []string) (*recipes.Recipe, error) {
+	info, err := os.Stat(name)
+	isFile := err == nil && !info.IsDir()
+	looksLikeFile := strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, filepath.Separator)
+	var r *recipes.Recipe
+	if isFile || looksLikeFile {
+		r, err = recipes.Load(name, overrides)
+	} else {
+		r, err = recipes.Builtin(name, overrides)
+	}
+	if err != nil {
+		return nil, wrongInput{err}
+	}
+	return r, nil
+}
+
+// loadResumed returns the recipe of the run to resume, with those changes that leave valid what was trained so far.
+func loadResumed(o *options) (*recipes.Recipe, error) {
+	dir, err := rundir.Open(o.resume)
+	if err != nil {
+		return nil, err
+	}
+	data, err := dir.Recipe()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: it was not made by train, or not by this version", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(o.resume, "recipe.yaml")
+	old, err := recipes.Parse(file, data, nil)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := recipes.Parse(file, data, o.overrides())
+	if err != nil {
+		return nil, wrongInput{err}
+	}
+	if o.recipe != "" {
+		if changed, err = load(o.recipe, o.overrides()); err != nil {
+			return nil, err
+		}
+	}
+	return changed, compare(o.resume, old, changed)
+}
+
+// compare refuses changes after which the run would no longer be the one that began.
+func compare(folder string, old, changed *recipes.Recipe) error {
+	var harmful []string
+	for _, d := range recipes.Diff(old, changed) {
+		if !d.Harmless {
+			harmful = append(harmful, fmt.Sprintf("  %s: %s in the run, %s now", d.Key, orNothing(d.Old), orNothing(d.New)))
+		}
+	}
+	if harmful == nil {
+		return nil
+	}
+	return wrongInput{fmt.Errorf("run %s cannot be resumed with another recipe; begin a new run, or take back:\n%s",
+		folder, strings.Join(harmful, "\n"))}
+}
+
+func orNothing(value string) string {
+	if value == "" {
+		return "nothing"
+	}
+	return value
+}

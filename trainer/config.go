@@ -1,0 +1,55 @@
+package trainer
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Config is the train section of a recipe.
+type Config struct {
+	Iterations      int    `yaml:"iterations" check:"min=1" doc:"iterations to train; all phases of the model make one"`
+	BatchSize       int    `yaml:"batch_size" check:"min=1,max=65536" doc:"images of a minibatch"`
+	Seed            int64  `yaml:"seed" doc:"of weights, noise, order and augmentation: the same seed gives the same run"`
+	Device          string `yaml:"device" check:"nonempty" doc:"auto (a GPU if there is one), cpu, cuda or cuda:N"`
+	Threads         int    `yaml:"threads" check:"min=0,max=65536" doc:"threads of the CPU; 0: OMP_NUM_THREADS, or all cores"`
+	LogEvery        int    `yaml:"log_every" check:"min=1" doc:"iterations between lines of metrics.jsonl"`
+	PreviewEvery    int    `yaml:"preview_every" check:"min=0" doc:"iterations between pictures; 0: only at the end"`
+	CheckpointEvery int    `yaml:"checkpoint_every" check:"min=0" doc:"iterations between checkpoints; 0: only at the end"`
+	KeepCheckpoints int    `yaml:"keep_checkpoints" check:"min=0" doc:"checkpoints that are kept, the newest ones; 0: all"`
+}
+
+// DefaultConfig returns the defaults. A model knows better ones for Iterations and BatchSize.
+func DefaultConfig() Config {
+	return Config{
+		Iterations:      10_000,
+		BatchSize:       64,
+		Seed:            1,
+		Device:          "auto",
+		LogEvery:        50,
+		PreviewEvery:    500,
+		CheckpointEvery: 1000,
+		KeepCheckpoints: 3,
+	}
+}
+
+// Check reports all values that are out of range.
+func (c Config) Check() error {
+	var errs []error
+	within := func(key string, value, low, high int) {
+		if value < low || value > high {
+			errs = append(errs, fmt.Errorf("%s is %d, expected %d to %d", key, value, low, high))
+		}
+	}
+	const most = 1<<31 - 1
+	within("iterations", c.Iterations, 1, most)
+	within("batch_size", c.BatchSize, 1, 1<<16)
+	within("threads", c.Threads, 0, 1<<16)
+	within("log_every", c.LogEvery, 1, most)
+	within("preview_every", c.PreviewEvery, 0, most)
+	within("checkpoint_every", c.CheckpointEvery, 0, most)
+	within("keep_checkpoints", c.KeepCheckpoints, 0, most)
+	return errors.Join(errs...)
+}
+
+// every tells whether something that is done each n iterations, 0 for never, is due at this one.
+func every(n, iteration int) bool { return n > 0 && iteration%n == 0 }

@@ -1,0 +1,21 @@
+// Package trainer runs the loop in which a model learns: batches, phases, optimisers, metrics, previews, checkpoints.
+//
+// A [Model] owns networks and says in phases what one iteration does; a [datasets.Dataset] gives the images. The trainer
+// knows nothing about either beyond their interfaces, and needs no recipe:
+//
+//	t, err := trainer.New(trainer.Options{
+//		Config:     config, // from trainer.DefaultConfig
+//		Build:      func() (trainer.Model, error) { return newModel(), nil },
+//		Dataset:    dataset,
+//		Optimizers: map[string]torchx.OptimizerOptions{"generator": adam, "critic": adam},
+//		Dir:        "runs/first",
+//	})
+//	if err != nil { ... }
+//	defer t.Close()
+//	err = t.Run(ctx)
+//
+// Everything that a run computes is a function of its seed and options: the same ones give the same metrics and weights,
+// byte for byte, on one machine with one number of threads, whether the run was stopped and resumed or not, and whether
+// anybody looked or not. Random numbers come from libtorch's default generators, which belong to the process: two
+// trainers that train at once disturb each other's.
+package trainer

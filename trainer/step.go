@@ -1,0 +1,128 @@
+package trainer
+
+import (
+	"fmt"
+
+	torch "github.com/wangkuiyi/gotorch"
+
+	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/torchx"
+)
+
+// Batch is a minibatch on the trainer's device.
+type Batch struct {
+	Images torch.Tensor // N x C x H x W, float32, in [-1, 1]
+	Labels torch.Tensor // N, int64; the zero Tensor when the dataset has no classes
+}
+
+// NoiseSource draws float32 noise on the trainer's device.
+type NoiseSource interface {
+	Uniform(lo, hi float64, shape ...int64) torch.Tensor // U(lo, hi)
+	Normal(shape ...int64) torch.Tensor                  // N(0, 1)
+}
+
+// deviceNoise draws from a device's default generator.
+type deviceNoise string
+
+func (device deviceNoise) Uniform(lo, hi float64, shape ...int64) torch.Tensor {
+	return torchx.Uniform(lo, hi, string(device), shape...)
+}
+
+func (device deviceNoise) Normal(shape ...int64) torch.Tensor {
+	return torchx.Normal(0, 1, string(device), shape...)
+}
+
+// Step is what a phase's Loss works with: one repeat of the phase. It is of no use after Loss has returned. Where its
+// methods fail they end Loss, and the trainer returns the error.
+type Step struct {
+	t     *Trainer
+	it    *iteration
+	phase *phase
+	batch *Batch   // of a fresh phase
+	log   *[]value // nil: not logged
+}
+
+// Batch returns the minibatch: the repeat's own in a Fresh phase, else the one that all such phases of the iteration
+// share. It is drawn at the first call.
+func (s *Step) Batch() Batch {
+	if !s.phase.Fresh {
+		return s.it.batch(s.t)
+	}
+	if s.batch == nil {
+		b, err := s.t.nextBatch()
+		if err != nil {
+			fail(err)
+		}
+		s.batch = &b
+	}
+	return *s.batch
+}
+
+// BatchSize returns the number of images in a minibatch.
+func (s *Step) BatchSize() int64 { return int64(s.t.BatchSize) }
+
+// Device returns where the networks and batches are: "cpu", "cuda:0".
+func (s *Step) Device() string { return s.t.info.Device }
+
+// IsTraining returns true: networks are in training mode.
+func (s *Step) IsTraining() bool { return true }
+
+// Iteration returns the iteration's number; the first is 1.
+func (s *Step) Iteration() int { return s.it.number }
+
+// Uniform draws noise from U(lo, hi), float32, on Device.
+func (s *Step) Uniform(lo, hi float64, shape ...int64) torch.Tensor {
+	return s.t.noise.Uniform(lo, hi, shape...)
+}
+
+// Normal draws noise from N(0, 1), float32, on Device.
+func (s *Step) Normal(shape ...int64) torch.Tensor { return s.t.noise.Normal(shape...) }
+
+// Log reports t, of one element, as "<phase>/<name>" in the metrics. It costs nothing in iterations that are not logged.
+// In a repeated phase the last repeat's value counts, within a repeat the last call's; the loss itself is logged as
+// "<phase>/loss" without a call.
+func (s *Step) Log(name string, t torch.Tensor) {
+	if name == "" || name == lossName {
+		fail(fmt.Errorf("the metric name %q is not free, expected another than that of the loss", name))
+	}
+	s.record(name, t)
+}
+
+const lossName = "loss"
+
+func (s *Step) record(name string, t torch.Tensor) {
+	if s.log == nil {
+		return
+	}
+	name = s.phase.Name + "/" + name
+	v := torchx.Detach(t)
+	torchx.KeepAll(v)
+	for i, old := range *s.log {
+		if old.name == name {
+			torchx.Free(old.t)
+			(*s.log)[i].t = v
+			return
+		}
+	}
+	*s.log = append(*s.log, value{name, v})
+}
+
+// toDevice copies a batch of the loader to the trainer's device.
+func toDevice(b *datasets.Batch, info datasets.Info, device string) Batch {
+	n := int64(b.N)
+	images := torchx.FromFloat32(b.Images, n, int64(info.Channels), int64(info.Height), int64(info.Width))
+	var labels torch.Tensor
+	if b.Labels != nil {
+		labels = torchx.FromInt64(b.Labels, n)
+	}
+	if device == "cpu" {
+		return Batch{images, labels}
+	}
+	on := Batch{Images: torchx.To(images, device, -1)}
+	torchx.Free(images)
+	if b.Labels != nil {
+		on.Labels = torchx.To(labels, device, -1)
+		torchx.Free(labels)
+	}
+	return on
+}
