@@ -25,8 +25,8 @@ func checkSides(model string, in datasets.Info, n int) error {
 	if n > maxHalvings {
 		return fmt.Errorf("%s: found %d widths in a list of channels, expected at most %d: each halves the sides of the image", model, n, maxHalvings)
 	}
-	if in.Channels < 1 || in.Height < 1 || in.Width < 1 {
-		return fmt.Errorf("%s: the images of %s have %d channels, height %d, width %d; expected at least 1 each",
+	if in.Channels != 1 && in.Channels != 3 || in.Height < 1 || in.Width < 1 {
+		return fmt.Errorf("%s: the images of %s have %d channels, height %d, width %d; expected 1 channel or 3, and sides of at least 1",
 			model, in.Name, in.Channels, in.Height, in.Width)
 	}
 	if divides(n, in) {

@@ -179,3 +179,9 @@ func (m *dcgan) Phases() []trainer.Phase {
 		{Name: "generator", Updates: []string{"generator"}, Loss: m.generatorLoss},
 	}
 }
+
+// Preview shows 64 images, of the same latents every time.
+func (m *dcgan) Preview(p *trainer.Preview) error {
+	p.Images("samples", m.generator.Forward(p.Uniform(-1, 1, 64, m.ZDim)), 8)
+	return nil
+}

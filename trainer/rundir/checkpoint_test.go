@@ -65,7 +65,7 @@ func TestCheckpoint(t *testing.T) {
 func TestCheckpointBytes(t *testing.T) {
 	d := create(t)
 	save(t, d, 7)
-	before := allFiles(t, d.checkpoint(7))
+	before := allFiles(t, d.CheckpointPath(7))
 	c, err := d.LatestCheckpoint()
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestCheckpointBytes(t *testing.T) {
 	if err := d.SaveCheckpoint(c); err != nil {
 		t.Fatal(err)
 	}
-	if after := allFiles(t, d.checkpoint(7)); after != before {
+	if after := allFiles(t, d.CheckpointPath(7)); after != before {
 		t.Errorf("%s became %s", before, after)
 	}
 	if got := names(t, filepath.Join(d.Path(), checkpointFolder)); got != "00000007 latest" {
@@ -165,7 +165,7 @@ func TestLatestCheckpoint(t *testing.T) {
 		{"as saved", func(*testing.T, *Dir) {}, 3, ""},
 		{"the user went back", func(t *testing.T, d *Dir) { relink(t, d, "00000001") }, 1, ""},
 		{"no link", func(t *testing.T, d *Dir) { relink(t, d, "") }, 3, "taking the newest checkpoint, 00000003"},
-		{"points to nothing", func(t *testing.T, d *Dir) { os.RemoveAll(d.checkpoint(3)) }, 2, "taking the newest checkpoint, 00000002"},
+		{"points to nothing", func(t *testing.T, d *Dir) { os.RemoveAll(d.CheckpointPath(3)) }, 2, "taking the newest checkpoint, 00000002"},
 		{"unfinished", func(t *testing.T, d *Dir) {
 			relink(t, d, "")
 			inRun(t, d.Path(), "checkpoints/.tmp-00000009-ABCDEFGH/critic.safetensors")
@@ -197,7 +197,7 @@ func TestLatestCheckpoint(t *testing.T) {
 	t.Run("a damaged one is not passed over", func(t *testing.T) {
 		d := create(t)
 		save(t, d, 1, 2, 3)
-		writeFile(t, filepath.Join(d.checkpoint(3), "critic.safetensors"), "x")
+		writeFile(t, filepath.Join(d.CheckpointPath(3), "critic.safetensors"), "x")
 		for _, target := range []string{"00000003", ""} {
 			relink(t, d, target)
 			_, err := d.LatestCheckpoint()
@@ -211,7 +211,7 @@ func TestLatestCheckpoint(t *testing.T) {
 		d := create(t)
 		save(t, d, 1)
 		relink(t, d, "")
-		if err := os.CopyFS(link(d), os.DirFS(d.checkpoint(1))); err != nil {
+		if err := os.CopyFS(link(d), os.DirFS(d.CheckpointPath(1))); err != nil {
 			t.Fatal(err)
 		}
 		got, err := OpenCheckpoint(d.Path())
@@ -276,16 +276,16 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := create(t)
 			save(t, d, 3)
-			c.damage(t, d.checkpoint(3))
-			_, err := OpenCheckpoint(d.checkpoint(3))
-			wantError(t, err, "checkpoint "+d.checkpoint(3), c.want)
+			c.damage(t, d.CheckpointPath(3))
+			_, err := OpenCheckpoint(d.CheckpointPath(3))
+			wantError(t, err, "checkpoint "+d.CheckpointPath(3), c.want)
 		})
 	}
 	t.Run("hidden files of others", func(t *testing.T) {
 		d := create(t)
 		save(t, d, 3)
-		writeFile(t, filepath.Join(d.checkpoint(3), ".DS_Store"), "x")
-		if _, err := OpenCheckpoint(d.checkpoint(3)); err != nil {
+		writeFile(t, filepath.Join(d.CheckpointPath(3), ".DS_Store"), "x")
+		if _, err := OpenCheckpoint(d.CheckpointPath(3)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -307,7 +307,7 @@ func TestFlippedBits(t *testing.T) {
 	if err := d.SaveCheckpoint(example(3, 1)); err != nil {
 		t.Fatal(err)
 	}
-	folder := d.checkpoint(3)
+	folder := d.CheckpointPath(3)
 	want, err := OpenCheckpoint(folder)
 	if err != nil {
 		t.Fatal(err)

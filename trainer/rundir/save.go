@@ -22,7 +22,8 @@ const (
 // iterationName is how an iteration is written in file names: padded, so that they sort.
 func iterationName(iteration int) string { return fmt.Sprintf("%08d", iteration) }
 
-func (d *Dir) checkpoint(iteration int) string {
+// CheckpointPath returns the folder of the checkpoint of an iteration, which need not exist.
+func (d *Dir) CheckpointPath(iteration int) string {
 	return filepath.Join(d.path, checkpointFolder, iterationName(iteration))
 }
 
@@ -38,7 +39,7 @@ func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	if err := d.saveCheckpoint(c); err != nil {
-		err = fmt.Errorf("cannot save checkpoint %s: %w", d.checkpoint(c.State.Iteration), err)
+		err = fmt.Errorf("cannot save checkpoint %s: %w", d.CheckpointPath(c.State.Iteration), err)
 		if last, linkErr := os.Readlink(filepath.Join(d.path, checkpointFolder, latestLink)); linkErr == nil {
 			err = fmt.Errorf("%w; the last good one is %s", err, last)
 		}
@@ -55,7 +56,7 @@ func (d *Dir) saveCheckpoint(c *Checkpoint) error {
 	if err := d.syncLogs(); err != nil {
 		return err
 	}
-	folder := d.checkpoint(c.State.Iteration)
+	folder := d.CheckpointPath(c.State.Iteration)
 	temp := atomicfile.TempName(folder)
 	err := writeCheckpoint(temp, c)
 	if err == nil {
@@ -84,7 +85,7 @@ func (d *Dir) syncLogs() error {
 // place gives a finished checkpoint its name. Where a resumed run has saved this iteration before, the old folder steps
 // aside first, for a rename does not replace a folder; should we die in between, recoverReplaced takes it back.
 func (d *Dir) place(temp string, iteration int) error {
-	folder := d.checkpoint(iteration)
+	folder := d.CheckpointPath(iteration)
 	parent := filepath.Dir(folder)
 	replaced := filepath.Join(parent, replacedPrefix+iterationName(iteration))
 	err := os.Rename(folder, replaced)
@@ -188,7 +189,7 @@ func (d *Dir) prune() {
 		if iterationName(n) == latest {
 			continue // a run that went back saves below checkpoints of its former future
 		}
-		if err := d.discard(d.checkpoint(n)); err != nil {
+		if err := d.discard(d.CheckpointPath(n)); err != nil {
 			d.logf("old checkpoint %s stays: %v", iterationName(n), err)
 		}
 	}
@@ -210,7 +211,7 @@ func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 		}
 		newest := iterations[len(iterations)-1]
 		d.logf("%s is missing or points to nothing: taking the newest checkpoint, %s", link, iterationName(newest))
-		target, err = d.checkpoint(newest), nil
+		target, err = d.CheckpointPath(newest), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("run folder %s: %w", d.path, err)

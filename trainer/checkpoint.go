@@ -1,0 +1,265 @@
+package trainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/torchx/safetensors"
+	"github.com/imori-ml/imori/trainer/rundir"
+)
+
+// settingsKey is where in a checkpoint's State.Extra the trainer keeps the settings of the run.
+const settingsKey = "trainer"
+
+// settings are what a resumed run must have in common with the one before it, and what it should.
+type settings struct {
+	Seed      int64  `json:"seed"`
+	BatchSize int    `json:"batch_size"`
+	Samples   int    `json:"samples"`
+	Device    string `json:"device"`
+	Threads   int    `json:"threads"`
+}
+
+func (t *Trainer) settings() settings {
+	return settings{t.Seed, t.BatchSize, t.Dataset.Len(), t.info.Device, t.info.Threads}
+}
+
+// optimizerSeparator stands between network and parameter in the names of the optimisers' state. Names of networks have
+// no slash, as files are called after them.
+const optimizerSeparator = "/"
+
+// openRun opens the folder to go on with. The checkpoint is nil when the run had none yet: it then begins anew.
+func (t *Trainer) openRun() (*rundir.Checkpoint, error) {
+	dir, err := rundir.Open(t.Dir)
+	if err != nil {
+		return nil, err
+	}
+	t.setDir(dir)
+	if err := dir.Lock(); err != nil {
+		return nil, err
+	}
+	c, err := dir.LatestCheckpoint()
+	if errors.Is(err, fs.ErrNotExist) {
+		t.observer.Warn(fmt.Sprintf("%s has no checkpoint yet: the run begins anew", t.Dir))
+		return nil, nil
+	}
+	return c, err
+}
+
+func (t *Trainer) setDir(dir *rundir.Dir) {
+	t.dir = dir
+	dir.Keep = t.KeepCheckpoints
+	dir.Logf = func(format string, args ...any) { t.observer.Warn(fmt.Sprintf(format, args...)) }
+}
+
+// openLogs makes the folder of a new run, and drops the lines of a resumed one that it will write again.
+func (t *Trainer) openLogs() error {
+	if t.Dir == "" {
+		return nil
+	}
+	if t.dir == nil {
+		dir, err := rundir.Create(t.Dir)
+		if err != nil {
+			return err
+		}
+		t.setDir(dir)
+		if t.Recipe != nil {
+			if err := dir.WriteRecipe(t.Recipe); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	if t.metrics, err = t.dir.Metrics(); err != nil {
+		return err
+	}
+	if t.timing, err = t.dir.Timing(); err != nil {
+		return err
+	}
+	return errors.Join(t.metrics.TruncateAfter(t.iteration), t.timing.TruncateAfter(t.iteration))
+}
+
+// saveCheckpoint saves the state between two iterations, unless it is saved already.
+func (t *Trainer) saveCheckpoint() error {
+	if t.dir == nil || t.savedAt == t.iteration {
+		return nil
+	}
+	c, err := t.snapshot()
+	if err != nil {
+		return err
+	}
+	if err := t.dir.SaveCheckpoint(c); err != nil {
+		return err
+	}
+	t.savedAt = t.iteration
+	t.observer.Saved(SavedCheckpoint, t.dir.CheckpointPath(t.iteration))
+	return nil
+}
+
+// snapshot copies everything that training depends on.
+func (t *Trainer) snapshot() (*rundir.Checkpoint, error) {
+	c := &rundir.Checkpoint{State: rundir.State{
+		Iteration: t.iteration,
+		Batches:   t.loader.Consumed(),
+		Libtorch:  torchx.NewReport().Libtorch,
+	}}
+	extra, err := json.Marshal(t.settings())
+	if err != nil {
+		return nil, err
+	}
+	c.State.Extra = map[string]json.RawMessage{settingsKey: extra}
+	torchx.Scoped(func() {
+		c.State.Generators = t.generatorStates()
+		for _, n := range t.networks {
+			c.Networks = append(c.Networks, rundir.NamedTensors{Name: n.Name, Tensors: torchx.StateTensors(n.Module)})
+			if n.optimizer == nil {
+				continue
+			}
+			for _, s := range n.optimizer.State() {
+				s.Name = n.Name + optimizerSeparator + s.Name
+				c.Optimizers = append(c.Optimizers, s)
+			}
+		}
+	})
+	return c, nil
+}
+
+// restore makes the trainer what it was at the checkpoint, but for the loader.
+func (t *Trainer) restore(c *rundir.Checkpoint) error {
+	if c.State.Iteration > t.Iterations {
+		return fmt.Errorf("iterations is %d, expected at least as many as are done", t.Iterations)
+	}
+	if err := t.compare(c); err != nil {
+		return err
+	}
+	if err := LoadWeights(t.model, c); err != nil {
+		return err
+	}
+	if err := t.restoreOptimizers(c.Optimizers); err != nil {
+		return err
+	}
+	for _, device := range t.generatorDevices() {
+		if c.State.Generators[device] == nil {
+			t.observer.Warn(fmt.Sprintf("the checkpoint has no random state of %s: random numbers go on as others", device))
+			delete(c.State.Generators, device)
+		}
+	}
+	for device := range c.State.Generators {
+		if !slices.Contains(t.generatorDevices(), device) {
+			delete(c.State.Generators, device) // of a device that is not used any more
+		}
+	}
+	setGeneratorStates(c.State.Generators)
+	t.iteration, t.savedAt = c.State.Iteration, c.State.Iteration
+	return nil
+}
+
+// compare refuses settings with which the saved data position means nothing, and warns of those that change the last bits.
+func (t *Trainer) compare(c *rundir.Checkpoint) error {
+	raw := c.State.Extra[settingsKey]
+	if raw == nil {
+		return errors.New("it was not saved by a trainer: its state has no settings")
+	}
+	var was settings
+	if err := json.Unmarshal(raw, &was); err != nil {
+		return fmt.Errorf("its settings are damaged: %w", err)
+	}
+	is := t.settings()
+	var errs []error
+	for _, s := range []struct {
+		name    string
+		was, is int64
+	}{
+		{"the seed", was.Seed, is.Seed},
+		{"the batch size", int64(was.BatchSize), int64(is.BatchSize)},
+		{"the number of samples in the dataset", int64(was.Samples), int64(is.Samples)},
+	} {
+		if s.was != s.is {
+			errs = append(errs, fmt.Errorf("%s is %d, expected %d as before", s.name, s.is, s.was))
+		}
+	}
+	if was.Device != is.Device || was.Threads != is.Threads {
+		t.observer.Warn(fmt.Sprintf("the run goes on on %s with %d threads after %s with %d: results will differ in the last digits",
+			is.Device, is.Threads, was.Device, was.Threads))
+	}
+	if libtorch := torchx.NewReport().Libtorch; c.State.Libtorch != libtorch {
+		t.observer.Warn(fmt.Sprintf("the run goes on with libtorch %s after %s: results may differ", libtorch, c.State.Libtorch))
+	}
+	return errors.Join(errs...)
+}
+
+func (t *Trainer) restoreOptimizers(saved []safetensors.Tensor) error {
+	byNetwork := map[string][]safetensors.Tensor{}
+	for _, s := range saved {
+		name, rest, _ := strings.Cut(s.Name, optimizerSeparator)
+		if n := t.network(name); n == nil || n.optimizer == nil {
+			return fmt.Errorf("it has the optimiser state %q, expected state of the networks that train: %s", s.Name, t.networkNames())
+		}
+		s.Name = rest
+		byNetwork[name] = append(byNetwork[name], s)
+	}
+	for _, n := range t.networks {
+		if n.optimizer == nil {
+			continue
+		}
+		if err := n.optimizer.LoadState(byNetwork[n.Name]); err != nil {
+			return fmt.Errorf("optimiser of %s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+// LoadWeights copies a checkpoint's weights into the networks of a model, which must be those that it was saved from.
+// After an error some networks may have changed.
+func LoadWeights(m Model, c *rundir.Checkpoint) error {
+	saved := map[string][]safetensors.Tensor{}
+	var names []string
+	for _, n := range c.Networks {
+		saved[n.Name] = n.Tensors
+		names = append(names, n.Name)
+	}
+	networks := m.Networks()
+	for _, n := range networks {
+		if !slices.Contains(names, n.Name) {
+			return fmt.Errorf("network %s is not in the checkpoint, which has %s", n.Name, strings.Join(names, ", "))
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(networks, func(n Network) bool { return n.Name == name }) {
+			return fmt.Errorf("the checkpoint has a network %s that the model lacks", name)
+		}
+	}
+	for _, n := range networks {
+		if err := torchx.LoadState(n.Module, saved[n.Name]); err != nil {
+			return fmt.Errorf("network %s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+// generatorDevices lists the devices whose default generators training may draw from.
+func (t *Trainer) generatorDevices() []string {
+	if t.info.Device == "cpu" {
+		return []string{"cpu"}
+	}
+	return []string{"cpu", t.info.Device}
+}
+
+func (t *Trainer) generatorStates() map[string][]byte {
+	states := map[string][]byte{}
+	for _, device := range t.generatorDevices() {
+		states[device] = torchx.GeneratorState(device)
+	}
+	return states
+}
+
+func setGeneratorStates(states map[string][]byte) {
+	for device, state := range states {
+		torchx.SetGeneratorState(device, state)
+	}
+}

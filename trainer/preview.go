@@ -1,0 +1,140 @@
+package trainer
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+
+	torch "github.com/wangkuiyi/gotorch"
+
+	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/trainer/rundir"
+)
+
+// previewSeed is mixed into the seed, so that fixed latents are not the noise that training begins with.
+const previewSeed = 0x5eed0fa9ec0ffee
+
+// Preview is what a Model draws its pictures with. Networks are in evaluation mode and record no gradients. Noise and
+// images are the same at every preview of a run, so that its pictures compare over time. Where the methods fail they end
+// the model's Preview, and the trainer returns the error.
+type Preview struct {
+	t         *Trainer
+	generator *torchx.Generator
+	pictures  []picture
+}
+
+// picture is a grid of images that a model has shown.
+type picture struct {
+	name  string
+	shape []int64
+	grid  *image.RGBA
+}
+
+// Device returns where the networks are: "cpu", "cuda:0".
+func (p *Preview) Device() string { return p.t.info.Device }
+
+// IsTraining returns false: networks are in evaluation mode.
+func (p *Preview) IsTraining() bool { return false }
+
+// Uniform draws noise from U(lo, hi), float32, on Device.
+func (p *Preview) Uniform(lo, hi float64, shape ...int64) torch.Tensor {
+	return p.generator.Uniform(lo, hi, shape...)
+}
+
+// Normal draws noise from N(0, 1), float32, on Device.
+func (p *Preview) Normal(shape ...int64) torch.Tensor { return p.generator.Normal(0, 1, shape...) }
+
+// Batch returns the dataset's first n samples, from the first again where it has fewer, without augmentation.
+func (p *Preview) Batch(n int64) Batch {
+	loader, err := datasets.NewLoader(p.t.Dataset, datasets.LoaderOptions{BatchSize: int(n), Ahead: 1, InOrder: true})
+	if err != nil {
+		fail(err)
+	}
+	defer loader.Close()
+	b, err := loader.Next()
+	if err != nil {
+		fail(err)
+	}
+	return toDevice(b, p.t.Dataset.Info(), p.t.info.Device)
+}
+
+// Images shows a grid of images: t is N x C x H x W with values in [-1, 1] and C 1 or 3; columns 0 makes a square. The
+// grids of one preview make one picture, one below the other.
+func (p *Preview) Images(name string, t torch.Tensor, columns int) {
+	s := torchx.Shape(t)
+	if len(s) != 4 || s[0] < 1 || (s[1] != 1 && s[1] != 3) || s[2] < 1 || s[3] < 1 {
+		fail(fmt.Errorf("picture %s: the images have shape %v, expected N x C x H x W with C 1 or 3", name, s))
+	}
+	grid := rundir.Grid(torchx.Float32s(t), int(s[0]), int(s[1]), int(s[2]), int(s[3]), columns)
+	p.pictures = append(p.pictures, picture{name, s, grid})
+}
+
+// preview lets the model draw. It leaves no trace in training: modes and generators are as before.
+func (t *Trainer) preview() ([]picture, error) {
+	var pictures []picture
+	err := try(func() (err error) {
+		torchx.Scoped(func() {
+			torchx.NoGrad(func() { pictures, err = t.drawPreview() })
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preview: %w", err)
+	}
+	return pictures, nil
+}
+
+func (t *Trainer) drawPreview() ([]picture, error) {
+	states := t.generatorStates()
+	defer setGeneratorStates(states) // a model may draw from the default ones in spite of all
+	for _, n := range t.networks {
+		n.Module.Train(false)
+		defer n.Module.Train(true)
+	}
+	p := &Preview{t: t, generator: torchx.NewGenerator(t.info.Device, t.Seed^previewSeed)}
+	defer p.generator.Close()
+	err := t.model.Preview(p)
+	return p.pictures, err
+}
+
+// stack puts pictures one below the other; nil for none.
+func stack(pictures []picture) image.Image {
+	if len(pictures) == 0 {
+		return nil
+	}
+	if len(pictures) == 1 {
+		return pictures[0].grid
+	}
+	var size image.Point
+	for _, p := range pictures {
+		size.X = max(size.X, p.grid.Rect.Dx())
+		size.Y += p.grid.Rect.Dy()
+	}
+	whole := image.NewRGBA(image.Rectangle{Max: size})
+	draw.Draw(whole, whole.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+	y := 0
+	for _, p := range pictures {
+		draw.Draw(whole, p.grid.Rect.Add(image.Pt(0, y)), p.grid, image.Point{}, draw.Src)
+		y += p.grid.Rect.Dy()
+	}
+	return whole
+}
+
+// savePreview adds the picture of this iteration to the run.
+func (t *Trainer) savePreview() error {
+	if t.dir == nil {
+		return nil
+	}
+	pictures, err := t.preview()
+	if err != nil || len(pictures) == 0 {
+		return err
+	}
+	path, err := t.dir.SavePicture(t.iteration, stack(pictures))
+	if err != nil {
+		return err
+	}
+	t.observer.Saved(SavedPicture, path)
+	return nil
+}

@@ -1,0 +1,161 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/imori-ml/imori/trainer/rundir"
+)
+
+// ErrInterrupted is what Run returns when its context has ended. The run's folder then has a checkpoint to go on from.
+var ErrInterrupted = errors.New("training was interrupted")
+
+// frameDelay is how long the animation shows each picture.
+const frameDelay = 200 * time.Millisecond
+
+// Run trains up to Config.Iterations, writing metrics, pictures and checkpoints to the run's folder as it goes. When ctx
+// ends it finishes the iteration, saves a checkpoint and returns ErrInterrupted. After another error the newest checkpoint
+// is the one to go on from.
+func (t *Trainer) Run(ctx context.Context) error {
+	return t.thread.do(func() error {
+		began := time.Now()
+		t.observer.Started(t.info)
+		err := t.train(ctx, began)
+		t.observer.Finished(Summary{t.iteration, time.Since(began), err})
+		return err
+	})
+}
+
+func (t *Trainer) train(ctx context.Context, began time.Time) error {
+	pace := newPace(t.loader.Consumed())
+	for t.iteration < t.Iterations {
+		if ctx.Err() != nil {
+			if err := t.saveCheckpoint(); err != nil {
+				return err
+			}
+			return ErrInterrupted
+		}
+		next := t.iteration + 1
+		last := next == t.Iterations
+		logs := next == 1 || every(t.LogEvery, next) // a function of the number alone: a longer run has the same lines
+		saves := last || every(t.CheckpointEvery, next)
+		metrics, err := t.iterate(logs, logs || saves)
+		if err != nil {
+			return err
+		}
+		pace.add(t.loader.Consumed(), t.BatchSize)
+		if logs {
+			if err := t.log(metrics, pace, began); err != nil {
+				return err
+			}
+		}
+		t.observer.Progress(Progress{
+			Iteration: t.iteration, Total: t.Iterations, Metrics: metrics,
+			ImagesPerSecond: pace.imagesPerSecond(), Remaining: pace.remaining(t.Iterations - t.iteration),
+		})
+		// The picture comes first: a run that is killed in between draws it again.
+		if last || every(t.PreviewEvery, next) {
+			if err := t.savePreview(); err != nil {
+				return err
+			}
+		}
+		if saves {
+			if err := t.saveCheckpoint(); err != nil {
+				return err
+			}
+		}
+	}
+	t.saveAnimation()
+	return nil
+}
+
+// log writes a line to each log.
+func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
+	if t.dir == nil {
+		return nil
+	}
+	fields := make([]rundir.Field, len(metrics))
+	for i, m := range metrics {
+		fields[i] = rundir.Field{Key: m.Name, Value: m.Value}
+	}
+	if err := t.metrics.Append(t.iteration, fields); err != nil {
+		return err
+	}
+	rss, _ := ResidentMemory()
+	return t.timing.Append(t.iteration, []rundir.Field{
+		{Key: "seconds", Value: time.Since(began).Seconds()},
+		{Key: "images_per_second", Value: pace.imagesPerSecond()},
+		{Key: "rss_bytes", Value: rss},
+	})
+}
+
+// saveAnimation is an extra: the run is complete without it.
+func (t *Trainer) saveAnimation() {
+	if t.dir == nil {
+		return
+	}
+	path, err := t.dir.SaveAnimation(frameDelay)
+	if err != nil {
+		t.observer.Warn(err.Error())
+		return
+	}
+	t.observer.Saved(SavedAnimation, path)
+}
+
+// Iterate runs n iterations and nothing else: no logs, pictures or checkpoints, for tests and benchmarks. With each, which
+// is called after every iteration on the trainer's goroutine, all metrics are read; nil is fine.
+func (t *Trainer) Iterate(n int, each func(iteration int, metrics []Metric)) error {
+	return t.thread.do(func() error {
+		for range n {
+			metrics, err := t.iterate(each != nil, false)
+			if err != nil {
+				return err
+			}
+			if each != nil {
+				each(t.iteration, metrics)
+			}
+		}
+		return nil
+	})
+}
+
+// DryRunReport is what one iteration and a preview came to.
+type DryRunReport struct {
+	Metrics    []Metric
+	Pictures   []PictureInfo
+	Iteration  time.Duration // the first one, which is slower than the later ones
+	PeakMemory int64         // bytes that the process has held at most; without a GPU's
+}
+
+// PictureInfo describes a grid of a preview.
+type PictureInfo struct {
+	Name  string
+	Shape []int64 // N x C x H x W
+}
+
+// DryRun runs one iteration and a preview, and writes nothing. The networks are an iteration further afterwards.
+func (t *Trainer) DryRun() (DryRunReport, error) {
+	var r DryRunReport
+	err := t.thread.do(func() (err error) {
+		began := time.Now()
+		if r.Metrics, err = t.iterate(true, true); err != nil {
+			return err
+		}
+		r.Iteration = time.Since(began)
+		pictures, err := t.preview()
+		if err != nil {
+			return err
+		}
+		for _, p := range pictures {
+			r.Pictures = append(r.Pictures, PictureInfo{p.name, p.shape})
+		}
+		return nil
+	})
+	if err != nil {
+		return DryRunReport{}, fmt.Errorf("dry run: %w", err)
+	}
+	_, r.PeakMemory = ResidentMemory()
+	return r, nil
+}

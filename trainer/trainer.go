@@ -1,0 +1,254 @@
+package trainer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/trainer/rundir"
+)
+
+// Options say what to train, on what, and where the run is kept.
+type Options struct {
+	Config
+	Build      func() (Model, error) // called once, on the trainer's goroutine, in a scope, with the generators seeded
+	Dataset    datasets.Dataset
+	Augment    []datasets.Augmentation
+	Optimizers map[string]torchx.OptimizerOptions // by network; one for each that a phase updates
+	Dir        string                             // the run's folder; "" writes nothing
+	Recipe     []byte                             // recipe.yaml of a new run; nil: none
+	Resume     bool                               // go on from Dir's latest checkpoint
+	Noise      NoiseSource                        // of Step; nil: the device's default generator. Tests fill in formulas
+	Observer   Observer                           // nil: silent
+}
+
+// Trainer trains one model. Its methods may be called from any goroutine, one at a time; libtorch runs on one of its own.
+type Trainer struct {
+	Options
+	thread    *thread
+	model     Model
+	networks  []*network
+	phases    []*phase
+	loader    *datasets.Loader
+	noise     NoiseSource
+	observer  Observer
+	dir       *rundir.Dir // nil: nothing is written
+	metrics   *rundir.Log
+	timing    *rundir.Log
+	iteration int // completed
+	savedAt   int // iteration of the newest checkpoint; -1: none
+	info      Info
+	broken    error // why the state is not one that an iteration ends in
+}
+
+// network is a Network with what trains it.
+type network struct {
+	Network
+	optimizer *torchx.Optimizer // nil: no phase updates it
+	params    int               // number of parameter tensors
+}
+
+// New builds the model and gets everything ready, so that what is wrong with the options, the folder or the checkpoint is
+// an error before training. The folder of a new run is made last. Close the trainer.
+func New(o Options) (*Trainer, error) {
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("cannot train: %w", err)
+	}
+	t := &Trainer{Options: o, thread: newThread(), observer: o.Observer, savedAt: -1}
+	if t.observer == nil {
+		t.observer = Silent{}
+	}
+	if err := t.thread.do(t.setUp); err != nil {
+		t.Close()
+		return nil, fmt.Errorf("cannot train: %w", err)
+	}
+	return t, nil
+}
+
+// check looks at what needs no model.
+func (o *Options) check() error {
+	if err := o.Config.Check(); err != nil {
+		return err
+	}
+	switch {
+	case o.Build == nil:
+		return errors.New("Build is nil, expected a function that makes the model")
+	case o.Dataset == nil:
+		return errors.New("Dataset is nil, expected one to train on")
+	case o.Resume && o.Dir == "":
+		return errors.New("Resume without Dir, expected the folder of the run to go on with")
+	}
+	return nil
+}
+
+func (t *Trainer) setUp() error {
+	device, reason, err := torchx.ResolveDevice(t.Device)
+	if err != nil {
+		return err
+	}
+	threads := t.Threads
+	if threads == 0 {
+		threads = torchx.DefaultThreads()
+	}
+	torchx.SetThreads(threads)
+	t.info = Info{
+		Device: device, DeviceReason: reason, Threads: threads,
+		Iterations: t.Iterations, BatchSize: t.BatchSize, Dir: t.Dir,
+	}
+	if t.noise = t.Noise; t.noise == nil {
+		t.noise = deviceNoise(device)
+	}
+	var checkpoint *rundir.Checkpoint // nil: from the beginning
+	if t.Resume {
+		if checkpoint, err = t.openRun(); err != nil {
+			return err
+		}
+	}
+	if err := t.build(); err != nil {
+		return err
+	}
+	batches := int64(0)
+	if checkpoint != nil {
+		if err := t.restore(checkpoint); err != nil {
+			return fmt.Errorf("cannot go on from the checkpoint of iteration %d: %w", checkpoint.State.Iteration, err)
+		}
+		batches = checkpoint.State.Batches
+	}
+	t.info.Iteration = t.iteration
+	t.loader, err = datasets.NewLoader(t.Dataset, datasets.LoaderOptions{
+		BatchSize: t.BatchSize, Seed: t.Seed, Augment: t.Augment, Start: batches,
+	})
+	if err != nil {
+		return err
+	}
+	return t.openLogs()
+}
+
+// build makes the model, checks it and gives its networks optimisers.
+func (t *Trainer) build() error {
+	torchx.ManualSeed(t.Seed)
+	model, err := t.Build()
+	if err != nil {
+		return err
+	}
+	if model == nil {
+		return errors.New("Build returned no model")
+	}
+	t.model = model
+	for _, n := range model.Networks() {
+		t.networks = append(t.networks, &network{Network: n})
+	}
+	for i, p := range model.Phases() {
+		t.phases = append(t.phases, &phase{Phase: p, index: i})
+	}
+	if err := t.checkModel(); err != nil {
+		return err
+	}
+	for _, n := range t.networks {
+		if t.info.Device != "cpu" {
+			torchx.ToDevice(n.Module, t.info.Device, -1)
+		}
+		n.Module.Train(true)
+		info := describe(n.Network)
+		if params := torchx.NamedParameters(n.Module); t.updated(n.Name) {
+			options := t.Optimizers[n.Name]
+			n.optimizer = torchx.NewOptimizer(options, params)
+			n.params = len(params)
+			info.Optimizer = options.TypeName()
+		}
+		t.info.Networks = append(t.info.Networks, info)
+	}
+	for _, p := range t.phases {
+		for _, name := range p.Updates {
+			n := t.network(name)
+			p.networks = append(p.networks, n)
+			p.params = append(p.params, torchx.Parameters(n.Module)...)
+		}
+	}
+	return nil
+}
+
+func describe(n Network) NetworkInfo {
+	info := NetworkInfo{Name: n.Name, Parameters: torchx.CountParameters(n.Module)}
+	for _, e := range n.Module.State() {
+		info.Tensors = append(info.Tensors, TensorInfo{e.Name, torchx.Shape(e.Tensor), e.Buffer})
+	}
+	return info
+}
+
+// updated tells whether a phase steps the network.
+func (t *Trainer) updated(name string) bool {
+	return slices.ContainsFunc(t.phases, func(p *phase) bool { return slices.Contains(p.Updates, name) })
+}
+
+// network finds a network; nil if there is none of that name.
+func (t *Trainer) network(name string) *network {
+	i := slices.IndexFunc(t.networks, func(n *network) bool { return n.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return t.networks[i]
+}
+
+// networkNames lists the networks for an error.
+func (t *Trainer) networkNames() string {
+	var names []string
+	for _, n := range t.networks {
+		names = append(names, n.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// nextBatch takes a minibatch from the loader to the device.
+func (t *Trainer) nextBatch() (Batch, error) {
+	b, err := t.loader.Next()
+	if err != nil {
+		return Batch{}, err
+	}
+	defer t.loader.Recycle(b)
+	return toDevice(b, t.Dataset.Info(), t.info.Device), nil
+}
+
+// Info describes the trainer. It does not wait for a running iteration.
+func (t *Trainer) Info() Info { return t.info }
+
+// Networks returns the model's networks. Use their tensors within Do, or when the trainer is closed.
+func (t *Trainer) Networks() []Network {
+	networks := make([]Network, len(t.networks))
+	for i, n := range t.networks {
+		networks[i] = n.Network
+	}
+	return networks
+}
+
+// Do runs f on the trainer's goroutine, in a scope, when no iteration is running. The panics of tensor functions in it are
+// returned as errors.
+func (t *Trainer) Do(f func() error) error { return t.thread.do(f) }
+
+// Close ends the trainer's goroutines and closes the run's folder, which another process may then go on with. The model's
+// networks stay usable. It is not for a trainer whose Run is on: end its context first. A second call does nothing.
+func (t *Trainer) Close() {
+	err := t.thread.do(func() error {
+		for _, n := range t.networks {
+			if n.optimizer != nil {
+				n.optimizer.Close()
+			}
+		}
+		return nil
+	})
+	t.thread.close()
+	if errors.Is(err, errClosed) {
+		return
+	}
+	if t.loader != nil {
+		t.loader.Close()
+	}
+	if t.dir != nil {
+		if err := t.dir.Close(); err != nil {
+			t.observer.Warn(err.Error())
+		}
+	}
+}
