@@ -14,7 +14,7 @@ func TestRegistry(t *testing.T) {
 	}
 	want := map[string]Options{
 		"cifar10": &CIFAR10Options{Root: "data/cifar10", Split: "train", Download: true},
-		"digits":  &DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Split: "train"},
+		"digits":  &DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Distortion: 1, Split: "train"},
 	}
 	for name, defaults := range want {
 		p, ok := Lookup(name)

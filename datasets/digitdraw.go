@@ -22,6 +22,7 @@ const (
 // digitPen draws digits of one size. It is for one goroutine.
 type digitPen struct {
 	size, channels int
+	distortion     float32 // 1: as much as rasterise says; 0: none
 	src            rand.PCG
 	rng            *rand.Rand
 	raster         *vector.Rasterizer
@@ -29,9 +30,9 @@ type digitPen struct {
 	outline        []contour // scratch
 }
 
-func newDigitPen(size, channels int) *digitPen {
+func newDigitPen(size, channels int, distortion float64) *digitPen {
 	p := &digitPen{
-		size: size, channels: channels,
+		size: size, channels: channels, distortion: float32(distortion),
 		raster: vector.NewRasterizer(size, size),
 		mask:   image.NewAlpha(image.Rect(0, 0, size, size)),
 	}
@@ -41,6 +42,12 @@ func newDigitPen(size, channels int) *digitPen {
 
 // between draws uniformly from [low, high).
 func (p *digitPen) between(low, high float32) float32 { return low + (high-low)*p.rng.Float32() }
+
+// around draws uniformly from [low, high), a range that distortion draws in towards its middle.
+func (p *digitPen) around(low, high float32) float32 {
+	middle := (low + high) / 2
+	return middle + (p.between(low, high)-middle)*p.distortion
+}
 
 // digitLabel gives every class the same share.
 func digitLabel(index int) int { return index % 10 }
@@ -71,13 +78,13 @@ func (p *digitPen) draw(dst []byte, seed int64, stream digitStream, index int) {
 // slant, rotation, size, place. All of it moves the outline, so that what the
 // mask holds is the exact share of each pixel that is inked.
 func (p *digitPen) rasterise(g glyph) {
-	weight := p.between(-0.012, 0.022) // a regular stem is 0.13 wide
-	aspect := p.between(0.85, 1.2)
-	shear := p.between(-0.15, 0.15)
-	sin, cos := math.Sincos(float64(p.between(-12, 12)) * math.Pi / 180)
+	weight := p.around(-0.012, 0.022) // a regular stem is 0.13 wide
+	aspect := p.around(0.85, 1.2)
+	shear := p.around(-0.15, 0.15)
+	sin, cos := math.Sincos(float64(p.around(-12, 12)) * math.Pi / 180)
 	rotX, rotY := float32(cos), float32(sin)
-	height := p.between(0.6, 0.78) * float32(p.size)
-	offX, offY := p.between(-0.08, 0.08)*float32(p.size), p.between(-0.08, 0.08)*float32(p.size)
+	height := p.around(0.6, 0.78) * float32(p.size)
+	offX, offY := p.around(-0.08, 0.08)*float32(p.size), p.around(-0.08, 0.08)*float32(p.size)
 
 	lowX, lowY := float32(math.Inf(1)), float32(math.Inf(1))
 	highX, highY := -lowX, -lowY

@@ -59,7 +59,7 @@ func NewDigitMatcher(size int) (*DigitMatcher, error) {
 
 // drawDigits returns a function that draws digit i of a stream into an image.
 func drawDigits(size int, stream digitStream) func(i int, image []float32) {
-	pen, bytes := newDigitPen(size, 1), make([]byte, size*size)
+	pen, bytes := newDigitPen(size, 1, 1), make([]byte, size*size)
 	return func(i int, image []float32) {
 		pen.draw(bytes, matchSeed, stream, i)
 		unpack(image, bytes)

@@ -24,7 +24,7 @@ func TestDigitMatcher(t *testing.T) {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
 			m := mustMatcher(t, size)
-			draws := mustDigits(t, DigitsOptions{Size: size, Channels: 1, Count: 1000, Seed: 99, Split: "test"})
+			draws := mustDigits(t, DigitsOptions{Size: size, Channels: 1, Count: 1000, Seed: 99, Distortion: 1, Split: "test"})
 			rng := rand.New(rand.NewPCG(1, uint64(size)))
 			digit := func() []float32 { return readImage(t, draws, rng.IntN(draws.Len())).Image }
 			paper := func() []float32 { return slices.Repeat([]float32{-1}, size*size) }
@@ -168,7 +168,7 @@ func wobbly(image []float32, size int, rng *rand.Rand) []float32 {
 func TestDigitMatcherAtOddSizes(t *testing.T) {
 	for _, size := range []int{8, 100} {
 		m := mustMatcher(t, size)
-		draws := mustDigits(t, DigitsOptions{Size: size, Channels: 1, Count: 200, Seed: 4, Split: "train"})
+		draws := mustDigits(t, DigitsOptions{Size: size, Channels: 1, Count: 200, Seed: 4, Distortion: 1, Split: "train"})
 		right, near := 0, 0
 		for i := range draws.Len() {
 			s := readImage(t, draws, i)
@@ -214,7 +214,7 @@ func TestReduce(t *testing.T) {
 		}
 	}
 	// Drawing small and drawing large and reducing are the same.
-	large, small := newDigitPen(96, 1), newDigitPen(32, 1)
+	large, small := newDigitPen(96, 1, 1), newDigitPen(32, 1, 1)
 	for i := range 20 {
 		a, b := make([]byte, 96*96), make([]byte, 32*32)
 		large.draw(a, 1, digitTrain, i)
@@ -231,7 +231,7 @@ func TestReduce(t *testing.T) {
 
 func BenchmarkDigitMatcher(b *testing.B) {
 	m := mustMatcher(b, 32)
-	image := readImage(b, mustDigits(b, DigitsOptions{Size: 32, Channels: 1, Count: 10, Split: "test"}), 3).Image
+	image := readImage(b, mustDigits(b, DigitsOptions{Size: 32, Channels: 1, Count: 10, Distortion: 1, Split: "test"}), 3).Image
 	for b.Loop() {
 		m.Match(image)
 	}

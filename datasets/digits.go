@@ -12,24 +12,25 @@ func init() {
 		Name:  "digits",
 		About: "the ten digits in Go's bundled fonts, randomly distorted, drawn on the spot: needs no files",
 		Options: func() Options {
-			return &DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Split: "train"}
+			return &DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Distortion: 1, Split: "train"}
 		},
 	})
 }
 
 // DigitsOptions are the settings of the digits dataset.
 type DigitsOptions struct {
-	Size     int    `yaml:"size" check:"min=8,max=256" doc:"height and width of the images"`
-	Channels int    `yaml:"channels" check:"oneof=1|3" doc:"1: white on black; 3: random, well contrasting colours"`
-	Count    int    `yaml:"count" check:"min=1" doc:"number of images, the same of each digit"`
-	Seed     int64  `yaml:"seed" doc:"of the random distortions; another seed gives other images"`
-	Split    string `yaml:"split" check:"oneof=train|test" doc:"train or test: different images of the same kind"`
+	Size       int     `yaml:"size" check:"min=8,max=256" doc:"height and width of the images"`
+	Channels   int     `yaml:"channels" check:"oneof=1|3" doc:"1: white on black; 3: random, well contrasting colours"`
+	Count      int     `yaml:"count" check:"min=1" doc:"number of images, the same of each digit"`
+	Distortion float64 `yaml:"distortion" check:"min=0,max=1" doc:"how much the digits vary: 1 in stroke width, slant, rotation, size and place; 0 in font alone"`
+	Seed       int64   `yaml:"seed" doc:"of the random distortions; another seed gives other images"`
+	Split      string  `yaml:"split" check:"oneof=train|test" doc:"train or test: different images of the same kind"`
 }
 
 const maxDigitCache = 256 << 20 // bytes
 
 // Open never fails but for options out of range. Image i shows the digit i mod
-// 10 and is a function of Size, Channels, Seed, Split and i alone. Each is drawn
+// 10 and is a function of Size, Channels, Distortion, Seed, Split and i alone. Each is drawn
 // when first read and then kept, as bytes, if all of them fit into 256 MiB.
 func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
 	switch {
@@ -37,6 +38,8 @@ func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
 		return nil, fmt.Errorf("dataset digits: size is %d, expected 8 to 256", o.Size)
 	case o.Channels != 1 && o.Channels != 3:
 		return nil, fmt.Errorf("dataset digits: channels is %d, expected 1 or 3", o.Channels)
+	case !(o.Distortion >= 0 && o.Distortion <= 1):
+		return nil, fmt.Errorf("dataset digits: distortion is %g, expected 0 to 1", o.Distortion)
 	case o.Count < 1:
 		return nil, fmt.Errorf("dataset digits: count is %d, expected at least 1", o.Count)
 	}
@@ -48,7 +51,7 @@ func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
 		d.stream = digitTest
 	}
 	d.pens.New = func() any {
-		return &digitScratch{pen: newDigitPen(o.Size, o.Channels), image: make([]byte, d.bytes)}
+		return &digitScratch{pen: newDigitPen(o.Size, o.Channels, o.Distortion), image: make([]byte, d.bytes)}
 	}
 	if o.Count <= maxDigitCache/d.bytes {
 		d.cache, d.drawn = make([]byte, o.Count*d.bytes), make([]sync.Once, o.Count)

@@ -33,7 +33,7 @@ func TestDigitsAtEverySize(t *testing.T) {
 	for _, channels := range []int{1, 3} {
 		for _, size := range []int{8, 9, 16, 28, 32, 33, 64, 100, 256} {
 			name := fmt.Sprintf("%dx%dx%d", channels, size, size)
-			d := mustDigits(t, DigitsOptions{Size: size, Channels: channels, Count: 40, Split: "train"})
+			d := mustDigits(t, DigitsOptions{Size: size, Channels: channels, Count: 40, Distortion: 1, Split: "train"})
 			info := d.Info()
 			if info.Name != "digits" || info.Channels != channels || info.Height != size || info.Width != size || len(info.Classes) != 10 || d.Len() != 40 {
 				t.Fatalf("%s: info %+v, %d samples", name, info, d.Len())
@@ -82,7 +82,7 @@ func inked(plane []float32) float64 {
 }
 
 func TestDigitsContrast(t *testing.T) {
-	d := mustDigits(t, DigitsOptions{Size: 64, Channels: 3, Count: 500, Split: "train"})
+	d := mustDigits(t, DigitsOptions{Size: 64, Channels: 3, Count: 500, Distortion: 1, Split: "train"})
 	n := 64 * 64
 	for i := range d.Len() {
 		s := readImage(t, d, i)
@@ -97,7 +97,7 @@ func TestDigitsContrast(t *testing.T) {
 }
 
 func TestDigitsAreDeterministic(t *testing.T) {
-	base := DigitsOptions{Size: 16, Channels: 3, Count: 60, Seed: 5, Split: "train"}
+	base := DigitsOptions{Size: 16, Channels: 3, Count: 60, Seed: 5, Distortion: 1, Split: "train"}
 	cached, fresh := mustDigits(t, base), mustDigits(t, base)
 	fresh.(*digits).cache = nil // as if there were too many
 	for i := base.Count - 1; i >= 0; i-- {
@@ -131,7 +131,7 @@ func TestDigitsAreDeterministic(t *testing.T) {
 }
 
 func TestDigitsConcurrently(t *testing.T) {
-	o := DigitsOptions{Size: 24, Channels: 1, Count: 50, Split: "test"}
+	o := DigitsOptions{Size: 24, Channels: 1, Count: 50, Distortion: 1, Split: "test"}
 	alone, shared := mustDigits(t, o), mustDigits(t, o)
 	var readers sync.WaitGroup
 	for range 8 {
@@ -152,7 +152,7 @@ func TestDigitsCacheIsBounded(t *testing.T) {
 		size, channels, count int
 		cached                bool
 	}{{256, 1, 4096, true}, {256, 1, 4097, false}, {256, 3, 10_000, false}, {8, 1, math.MaxInt32, false}} {
-		d := mustDigits(t, DigitsOptions{Size: c.size, Channels: c.channels, Count: c.count, Split: "train"})
+		d := mustDigits(t, DigitsOptions{Size: c.size, Channels: c.channels, Count: c.count, Distortion: 1, Split: "train"})
 		if got := d.(*digits).cache != nil; got != c.cached {
 			t.Errorf("%+v: cached %v", c, got)
 		}
@@ -161,7 +161,7 @@ func TestDigitsCacheIsBounded(t *testing.T) {
 }
 
 func TestDigitsRefuses(t *testing.T) {
-	good := DigitsOptions{Size: 32, Channels: 1, Count: 10, Split: "train"}
+	good := DigitsOptions{Size: 32, Channels: 1, Count: 10, Distortion: 1, Split: "train"}
 	for want, change := range map[string]func(*DigitsOptions){
 		"size is 7, expected 8 to 256":                func(o *DigitsOptions) { o.Size = 7 },
 		"size is 257":                                 func(o *DigitsOptions) { o.Size = 257 },
@@ -192,7 +192,7 @@ func TestDigitFaces(t *testing.T) {
 		t.Fatalf("%d faces, want %d", len(all), len(digitFaces))
 	}
 	area := func(g glyph, weight float32) float64 {
-		p := newDigitPen(200, 1)
+		p := newDigitPen(200, 1, 1)
 		p.raster.Reset(200, 200)
 		for _, c := range g {
 			c = c.embolden(nil, weight)
@@ -244,7 +244,7 @@ func BenchmarkDigit(b *testing.B) {
 	for _, size := range []int{8, 32, 64, 256} {
 		for _, channels := range []int{1, 3} {
 			b.Run(fmt.Sprintf("%dx%d", channels, size), func(b *testing.B) {
-				pen := newDigitPen(size, channels)
+				pen := newDigitPen(size, channels, 1)
 				image := make([]byte, channels*size*size)
 				b.ReportAllocs()
 				i := 0
@@ -254,5 +254,31 @@ func BenchmarkDigit(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// Without distortion only the fonts and the ink are left to vary: far fewer outlines than images.
+func TestDistortion(t *testing.T) {
+	outlines := func(distortion float64) int {
+		d := mustDigits(t, DigitsOptions{Size: 16, Channels: 1, Count: 600, Distortion: distortion, Split: "train"})
+		seen := map[string]bool{}
+		for i := 0; i < d.Len(); i += 10 { // zeros
+			shape := make([]byte, 16*16)
+			for j, v := range readImage(t, d, i).Image {
+				if v > 0 {
+					shape[j] = 1
+				}
+			}
+			seen[string(shape)] = true
+		}
+		return len(seen)
+	}
+	none, some := outlines(0), outlines(1)
+	if fonts := len(glyphs()); none > fonts+2 || some < 50 {
+		t.Errorf("%d outlines of 60 zeros without distortion and %d with, expected at most %d and at least 50", none, some, fonts+2)
+	}
+	bad := &DigitsOptions{Size: 16, Channels: 1, Count: 1, Distortion: 1.5, Split: "train"}
+	if _, err := bad.Open(t.Context(), Env{}); err == nil || !strings.Contains(err.Error(), "distortion is 1.5, expected 0 to 1") {
+		t.Errorf("distortion 1.5: %v", err)
 	}
 }

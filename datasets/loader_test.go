@@ -424,7 +424,7 @@ func BenchmarkLoader(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			var d Dataset = &cifar10{records: make([]byte, 10_000*cifarRecord)}
 			if name == "digits" {
-				d = mustDigits(b, DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Split: "train"})
+				d = mustDigits(b, DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Distortion: 1, Split: "train"})
 			}
 			l := mustLoader(b, d, LoaderOptions{BatchSize: 64, Augment: []Augmentation{flip{}}})
 			for range 200 {
@@ -440,7 +440,7 @@ func BenchmarkLoader(b *testing.B) {
 }
 
 func ExampleLoader() {
-	options := &DigitsOptions{Size: 16, Channels: 1, Count: 100, Split: "train"}
+	options := &DigitsOptions{Size: 16, Channels: 1, Count: 100, Distortion: 1, Split: "train"}
 	digits, _ := options.Open(context.Background(), Env{})
 	loader, err := NewLoader(digits, LoaderOptions{BatchSize: 8, InOrder: true})
 	if err != nil {

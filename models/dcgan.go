@@ -19,9 +19,18 @@ import (
 
 func init() {
 	Register(Plugin{
-		Name:    "dcgan",
-		About:   "deep convolutional GAN (Radford et al. 2015)",
-		Options: func() Options { return &DCGANOptions{ZDim: 100, Slope: 0.2, InitStd: 0.02, Loss: "bce"} },
+		Name:  "dcgan",
+		About: "deep convolutional GAN (Radford et al. 2015)",
+		Options: func() Options {
+			return &DCGANOptions{
+				ZDim:                  100,
+				GeneratorChannels:     []int64{},
+				DiscriminatorChannels: []int64{},
+				Slope:                 0.2,
+				InitStd:               0.02,
+				Loss:                  "bce",
+			}
+		},
 		Optimizers: func() []NamedOptimizer {
 			return []NamedOptimizer{{"generator", dcganOptimizer()}, {"discriminator", dcganOptimizer()}}
 		},

@@ -14,6 +14,9 @@ import (
 // again; without, the loss's graph is gone afterwards.
 func Gradients(loss torch.Tensor, params []torch.Tensor, createGraph bool) []torch.Tensor {
 	const op = "gradients"
+	if len(params) == 0 {
+		return nil // libtorch refuses
+	}
 	ps, gs := handles(op, params), make([]C.ix_tensor, len(params))
 	check(op, C.ix_gradients(handle(op, loss), unsafe.SliceData(ps), C.int64_t(len(ps)), flag(createGraph), unsafe.SliceData(gs)),
 		append([]torch.Tensor{loss}, params...)...)

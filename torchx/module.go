@@ -59,7 +59,7 @@ func ToDevice(m Module, device string, dtype int8) {
 		NoGrad(func() {
 			for _, e := range m.State() {
 				as := dtype
-				if !floating(infoOf("to", e.Tensor).dtype) {
+				if !lookUp("to", infoOf("to", e.Tensor).dtype).floating {
 					as = -1
 				}
 				SetData(e.Tensor, To(e.Tensor, device, as))
@@ -80,8 +80,7 @@ func StateTensors(m Module) []safetensors.Tensor {
 // export copies a tensor out under a name.
 func export(name string, t torch.Tensor) safetensors.Tensor {
 	in := infoOf("export", t)
-	data := Bytes(t) // fails for the dtypes that are not in the table
-	return safetensors.Tensor{Name: name, DType: dtypes[dtypeIndex(in.dtype)].name, Shape: in.shape, Data: data}
+	return safetensors.Tensor{Name: name, DType: lookUp("export", in.dtype).name, Shape: in.shape, Data: Bytes(t)}
 }
 
 // LoadState copies a state_dict into m. It is strict: names that are missing, unexpected or there twice, other shapes and
@@ -92,7 +91,7 @@ func LoadState(m Module, ts []safetensors.Tensor) error {
 		var slots []slot
 		for _, e := range state {
 			in := infoOf("load state", e.Tensor)
-			slots = append(slots, slot{e.Name, in.shape, floating(in.dtype)})
+			slots = append(slots, slot{e.Name, in.shape, lookUp("load state", in.dtype).floating})
 		}
 		found := match("load state", slots, ts)
 		Scoped(func() {

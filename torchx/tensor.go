@@ -26,14 +26,13 @@ var dtypes = []dtypeInfo{
 	{torch.Half, "F16", 2, true}, {torch.BFloat16, "BF16", 2, true}, {torch.Float, "F32", 4, true}, {torch.Double, "F64", 8, true},
 }
 
-// dtypeIndex finds a dtype in the table; -1 if it is not there.
-func dtypeIndex(dtype int8) int {
-	return slices.IndexFunc(dtypes, func(d dtypeInfo) bool { return d.dtype == dtype })
-}
-
-func floating(dtype int8) bool {
-	i := dtypeIndex(dtype)
-	return i >= 0 && dtypes[i].floating
+// lookUp finds a dtype. Others must not reach libtorch, which ends the process on some.
+func lookUp(op string, dtype int8) dtypeInfo {
+	i := slices.IndexFunc(dtypes, func(d dtypeInfo) bool { return d.dtype == dtype })
+	if i < 0 {
+		fail(op, nil, "dtype %d is not supported", dtype)
+	}
+	return dtypes[i]
 }
 
 // wrap makes a Tensor of the handle that a C function put into out.
@@ -85,12 +84,17 @@ func withString(s string, f func(*C.char)) {
 	f(c)
 }
 
+const maxElements = 1 << 56 // keeps the bytes within 64 bits
+
 // count is the number of elements of a shape, which must not have negative sizes.
 func count(op string, shape []int64) int64 {
 	n := int64(1)
 	for _, size := range shape {
 		if size < 0 {
 			fail(op, nil, "shape %v has a negative size", shape)
+		}
+		if size > 0 && n > maxElements/size {
+			fail(op, nil, "shape %v is too large", shape)
 		}
 		n *= size
 	}
@@ -169,12 +173,9 @@ func from[V float32 | float64 | int64](data []V, dtype int8, shape []int64) torc
 // FromBytes makes a tensor on the CPU from a copy of its elements' bytes, row-major, in the machine's (little-endian)
 // order: the inverse of Bytes.
 func FromBytes(data []byte, dtype int8, shape ...int64) torch.Tensor {
-	i := dtypeIndex(dtype)
-	if i < 0 {
-		fail("from bytes", nil, "dtype %d is not supported", dtype)
-	}
-	if n := count("from bytes", shape) * dtypes[i].size; n != int64(len(data)) {
-		fail("from bytes", nil, "there are %d bytes, shape %v of %s takes %d", len(data), shape, dtypes[i].name, n)
+	d := lookUp("from bytes", dtype)
+	if n := count("from bytes", shape) * d.size; n != int64(len(data)) {
+		fail("from bytes", nil, "there are %d bytes, shape %v of %s takes %d", len(data), shape, d.name, n)
 	}
 	return fromData(unsafe.Pointer(unsafe.SliceData(data)), dtype, shape)
 }
@@ -188,6 +189,7 @@ func fromData(data unsafe.Pointer, dtype int8, shape []int64) torch.Tensor {
 // Full makes a tensor of one value. Dtypes are gotorch's: torch.Float, torch.Double, torch.Long, ...
 func Full(value float64, dtype int8, device string, shape ...int64) torch.Tensor {
 	count("full", shape)
+	lookUp("full", dtype)
 	out := new(unsafe.Pointer)
 	withString(device, func(c *C.char) {
 		check("full", C.ix_full(ints(shape), C.int64_t(len(shape)), C.double(value), C.int8_t(dtype), c, (*C.ix_tensor)(out)))
@@ -221,11 +223,7 @@ func CopyFloat32s(dst []float32, t torch.Tensor) {
 // Bytes returns a copy of t's elements as they are in memory, row-major.
 func Bytes(t torch.Tensor) []byte {
 	in := infoOf("to data", t)
-	i := dtypeIndex(in.dtype)
-	if i < 0 {
-		fail("to data", []torch.Tensor{t}, "dtype %d is not supported", in.dtype)
-	}
-	data := make([]byte, count("to data", in.shape)*dtypes[i].size)
+	data := make([]byte, count("to data", in.shape)*lookUp("to data", in.dtype).size)
 	toData(t, in.dtype, unsafe.Pointer(unsafe.SliceData(data)), len(data))
 	return data
 }
@@ -234,7 +232,8 @@ func toData(t torch.Tensor, dtype int8, dst unsafe.Pointer, bytes int) {
 	check("to data", C.ix_to_data(handle("to data", t), C.int8_t(dtype), dst, C.int64_t(bytes)), t)
 }
 
-// Copy copies src into dst, in place and unseen by gradients; devices and dtypes may differ, and src is broadcast.
+// Copy copies src, of the same shape or a scalar that fills, into dst, in place and unseen by gradients. Devices and dtypes
+// may differ.
 func Copy(dst, src torch.Tensor) {
 	check("copy", C.ix_copy_(handle("copy", dst), handle("copy", src)), dst, src)
 }
@@ -246,6 +245,9 @@ func ClampInPlace(t torch.Tensor, lo, hi float64) {
 
 // To returns t on a device, as a dtype; dtype -1 leaves it as it is.
 func To(t torch.Tensor, device string, dtype int8) torch.Tensor {
+	if dtype != -1 {
+		lookUp("to", dtype)
+	}
 	out := new(unsafe.Pointer)
 	withString(device, func(c *C.char) {
 		check("to", C.ix_to(handle("to", t), c, C.int8_t(dtype), (*C.ix_tensor)(out)), t)

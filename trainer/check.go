@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 )
 
 // checkModel reports all that does not fit together in what the model and the options say.
@@ -17,22 +19,16 @@ func (t *Trainer) checkModel() error {
 	if len(t.phases) == 0 {
 		wrong("the model has no phases, expected at least one")
 	}
-	names := map[string]bool{}
+	names := map[string]bool{"optimizers": true} // the file of that name holds the optimisers' state
 	for _, n := range t.networks {
-		if n.Name == "" || names[n.Name] {
-			wrong("the network name %q is empty or there twice, expected one of its own for each", n.Name)
-		}
-		names[n.Name] = true
+		checkName("network", n.Name, names, &errs)
 		if n.Module == nil {
 			wrong("network %s has no module", n.Name)
 		}
 	}
 	names = map[string]bool{}
 	for _, p := range t.phases {
-		if p.Name == "" || names[p.Name] {
-			wrong("the phase name %q is empty or there twice, expected one of its own for each", p.Name)
-		}
-		names[p.Name] = true
+		checkName("phase", p.Name, names, &errs)
 		errs = append(errs, t.checkPhase(p)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Optimizers)) {
@@ -46,6 +42,20 @@ func (t *Trainer) checkModel() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+var validName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$`)
+
+// checkName wants a name that can be that of a file, also where A and a are the same.
+func checkName(kind, name string, taken map[string]bool, errs *[]error) {
+	if !validName.MatchString(name) {
+		*errs = append(*errs, fmt.Errorf("%s name %.100q: expected letters, digits, _ - . and no . at the front", kind, name))
+	}
+	folded := strings.ToLower(name)
+	if taken[folded] {
+		*errs = append(*errs, fmt.Errorf("%s name %q is taken, expected one of its own for each", kind, name))
+	}
+	taken[folded] = true
 }
 
 func (t *Trainer) checkPhase(p *phase) (errs []error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -97,7 +98,7 @@ func (t *Trainer) saveCheckpoint() error {
 		return err
 	}
 	t.savedAt = t.iteration
-	t.observer.Saved(SavedCheckpoint, t.dir.CheckpointPath(t.iteration))
+	t.observer.Saved(SavedCheckpoint, filepath.Join(t.Dir, "checkpoints", fmt.Sprintf("%08d", t.iteration)))
 	return nil
 }
 

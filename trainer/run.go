@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/imori-ml/imori/trainer/rundir"
@@ -93,7 +95,7 @@ func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 
 // saveAnimation is an extra: the run is complete without it.
 func (t *Trainer) saveAnimation() {
-	if t.dir == nil {
+	if t.dir == nil || t.savedPictures() < 2 {
 		return
 	}
 	path, err := t.dir.SaveAnimation(frameDelay)
@@ -102,6 +104,21 @@ func (t *Trainer) saveAnimation() {
 		return
 	}
 	t.observer.Saved(SavedAnimation, path)
+}
+
+// savedPictures counts those of the whole run, whichever process saved them.
+func (t *Trainer) savedPictures() int {
+	entries, err := os.ReadDir(filepath.Join(t.Dir, "samples"))
+	if err != nil {
+		return 0 // the run has none
+	}
+	n := 0
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".png" {
+			n++
+		}
+	}
+	return n
 }
 
 // Iterate runs n iterations and nothing else: no logs, pictures or checkpoints, for tests and benchmarks. With each, which

@@ -75,19 +75,3 @@ func sinceProcessStart() (time.Duration, error) {
 	}
 	return time.Duration((now - started/ticksPerSecond) * float64(time.Second)), nil
 }
-
-// peakRSS is the most memory this process ever held, in bytes. Not from getrusage, where a process starts with its
-// parent's.
-func peakRSS() (int64, error) {
-	b, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	_, after, found := strings.Cut(string(b), "VmHWM:")
-	fields := strings.Fields(after)
-	if !found || len(fields) == 0 {
-		return 0, errors.New("/proc/self/status has no VmHWM")
-	}
-	kB, err := strconv.ParseInt(fields[0], 10, 64)
-	return kB << 10, err
-}

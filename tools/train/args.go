@@ -73,6 +73,9 @@ func (o *options) check() error {
 	if o.resume != "" && o.out != "" {
 		return errors.New("-resume and -out exclude each other: a resumed run stays in its folder")
 	}
+	if o.resume != "" && o.dryRun {
+		return errors.New("-resume and -dry-run exclude each other: to try the recipe of a run, -dry-run -recipe DIR/recipe.yaml")
+	}
 	return nil
 }
 

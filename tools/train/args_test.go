@@ -66,6 +66,7 @@ func TestParseArgsRefuses(t *testing.T) {
 		{"-list -- -recipe", `unexpected argument "-recipe"`},
 		{"---recipe x", "bad flag syntax: ---recipe"},
 		{"-resume a -out b", "exclude each other"},
+		{"-resume a -dry-run", "exclude each other"},
 	}
 	for _, test := range tests {
 		if _, err := parseArgs(strings.Fields(test.args)); err == nil || !strings.Contains(err.Error(), test.want) {

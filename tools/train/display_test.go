@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/imori-ml/imori/trainer"
 )
 
 // clock is a time that tests set forward.
@@ -14,25 +16,33 @@ func (c *clock) now() time.Time { return c.t }
 
 func (c *clock) pass(d time.Duration) { c.t = c.t.Add(d) }
 
-func testProgress(out *bytes.Buffer, last int) (*progress, *clock) {
+func testDisplay(out *bytes.Buffer) (*display, *clock) {
 	c := &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	p := newProgress(out, last, 64)
-	p.now = c.now
-	return p, c
+	d := newDisplay(out)
+	d.now = c.now
+	return d, c
 }
 
-func TestPlainProgress(t *testing.T) {
-	var out bytes.Buffer
-	p, c := testProgress(&out, 1000)
-	p.start(0)
-	for n := 1; n <= 50; n++ {
-		c.pass(500 * time.Millisecond)
-		p.iteration(n)
+func at(n, total int, metrics ...trainer.Metric) trainer.Progress {
+	return trainer.Progress{
+		Iteration: n, Total: total, ImagesPerSecond: 128,
+		Remaining: time.Duration(total-n) * time.Second / 2, Metrics: metrics,
 	}
-	p.logged(50, []value{{"critic", -0.123456}, {"generator", 2}})
-	p.end()
+}
+
+func TestPlainDisplay(t *testing.T) {
+	var out bytes.Buffer
+	d, _ := testDisplay(&out)
+	d.Started(trainer.Info{})
+	for n := 1; n < 50; n++ {
+		d.Progress(at(n, 1000))
+	}
+	d.Progress(at(50, 1000, trainer.Metric{Name: "critic/loss", Value: -0.123456}, trainer.Metric{Name: "generator/loss", Value: 2}))
+	d.Warn("the disk is full")
+	d.Finished(trainer.Summary{})
 	want := "estimate: 8 min 10 s for the remaining 980 iterations, until 2026-01-02 03:12\n" +
-		"iteration   50/1000  128 images/s  critic -0.1235  generator 2  7 min 55 s left\n"
+		"iteration   50/1000  128 images/s  critic/loss -0.1235  generator/loss 2  7 min 55 s left\n" +
+		"warning: the disk is full\n"
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}
@@ -40,65 +50,57 @@ func TestPlainProgress(t *testing.T) {
 
 func TestNoEstimateForShortRuns(t *testing.T) {
 	var out bytes.Buffer
-	p, c := testProgress(&out, 100)
-	p.start(0)
-	for n := 1; n <= 100; n++ {
-		c.pass(10 * time.Millisecond)
-		p.iteration(n)
+	d, _ := testDisplay(&out)
+	d.Started(trainer.Info{Iteration: 900})
+	for n := 901; n <= 1000; n++ {
+		d.Progress(at(n, 1000))
 	}
 	if out.Len() > 0 {
 		t.Errorf("got %q, want nothing", out.String())
 	}
 }
 
-func TestResumedProgressCountsItsOwnIterations(t *testing.T) {
+func TestLiveDisplay(t *testing.T) {
 	var out bytes.Buffer
-	p, c := testProgress(&out, 1010)
-	p.start(1000)
-	c.pass(time.Second)
-	p.logged(1001, nil)
-	if want := "iteration 1001/1010  64 images/s  9 s left\n"; out.String() != want {
-		t.Errorf("got %q, want %q", out.String(), want)
-	}
-}
-
-func TestLiveProgress(t *testing.T) {
-	var out bytes.Buffer
-	p, c := testProgress(&out, 1000)
+	d, c := testDisplay(&out)
 	width := 40
-	p.live, p.size = true, func() int { return width }
-	p.start(0)
+	d.live, d.size = true, func() int { return width }
+	d.Started(trainer.Info{})
 	for n := range 5 {
 		c.pass(50 * time.Millisecond)
-		p.iteration(n + 1)
+		d.Progress(at(n+1, 1000))
 	}
 	if draws := strings.Count(out.String(), "\r"); draws == 0 || draws > 2 {
 		t.Errorf("%d draws in 250 ms, want 1 or 2", draws)
 	}
 	out.Reset()
-	p.logged(6, []value{{"discriminator", 1}, {"generator", 1}})
+	d.Progress(at(6, 1000, trainer.Metric{Name: "discriminator/loss", Value: 1}))
 	line := strings.TrimSuffix(strings.TrimPrefix(out.String(), "\r"), "\x1b[K")
 	if len(line) != width-1 || strings.Contains(line, "\n") {
 		t.Errorf("the line %q has %d columns, want %d: one more would scroll", line, len(line), width-1)
 	}
 	out.Reset()
-	p.say("saved")
+	d.say("saved")
 	if out.String() != "\r\x1b[Ksaved\n" {
 		t.Errorf("a message over the live line: got %q", out.String())
 	}
 	out.Reset()
-	p.end()
+	d.Finished(trainer.Summary{})
 	if out.Len() > 0 {
 		t.Errorf("the end of a line that is not there: got %q", out.String())
+	}
+	d.Progress(at(1000, 1000))
+	if !strings.HasSuffix(out.String(), "\n") {
+		t.Errorf("the last iteration's line has no end: %q", out.String())
 	}
 }
 
 func TestTransfer(t *testing.T) {
 	var out bytes.Buffer
-	p, c := testProgress(&out, 1)
+	d, c := testDisplay(&out)
 	for done := int64(0); done <= 100; done++ {
 		c.pass(time.Second / 2)
-		p.transfer("a.tar.gz", done<<20, 100<<20)
+		d.transfer("a.tar.gz", done<<20, 100<<20)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) > 7 || lines[len(lines)-1] != "a.tar.gz: 100 of 100 MiB, 100 %" {

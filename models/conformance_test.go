@@ -1,0 +1,365 @@
+package models
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	torch "github.com/wangkuiyi/gotorch"
+
+	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/torchx/safetensors"
+	"github.com/imori-ml/imori/trainer"
+)
+
+// smallOptions makes a model quick to test; one that is not named here is tested
+// at its default size.
+func smallOptions(p Plugin) Options {
+	switch o := p.Options().(type) {
+	case *WGANOptions:
+		o.ZDim, o.GeneratorChannels, o.CriticChannels, o.NCritic = 8, []int64{16, 8}, []int64{8, 16}, 2
+		return o
+	case *DCGANOptions:
+		o.ZDim, o.GeneratorChannels, o.DiscriminatorChannels = 8, []int64{16, 8}, []int64{8, 16}
+		return o
+	default:
+		return o
+	}
+}
+
+const conformanceBatch = 4
+
+// trial is a short training of a small model.
+type trial struct {
+	iterations int
+	seed       int64
+	wrap       func(trainer.Model) trainer.Model // nil: as it is
+	dir        string
+	progress   func(trainer.Progress)
+	in         datasets.Info
+}
+
+func newTrial(iterations int) trial {
+	return trial{iterations: iterations, seed: 1, in: images(3, 16, 16)}
+}
+
+// run trains and returns the model.
+func (c trial) run(t *testing.T, p Plugin) trainer.Model {
+	t.Helper()
+	config := trainer.DefaultConfig()
+	config.Iterations, config.BatchSize, config.Seed, config.Device, config.LogEvery = c.iterations, conformanceBatch, c.seed, "cpu", 1
+	var model trainer.Model
+	run, err := trainer.New(trainer.Options{
+		Config: config,
+		Build: func() (m trainer.Model, err error) {
+			if model, err = smallOptions(p).Build(c.in); err == nil && c.wrap != nil {
+				return c.wrap(model), nil
+			}
+			return model, err
+		},
+		Dataset:    formulaImages{c.in},
+		Optimizers: optimizers(p),
+		Dir:        c.dir,
+		Observer:   observer{progress: c.progress},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	if err := run.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return model
+}
+
+type observer struct {
+	trainer.Silent
+	progress func(trainer.Progress)
+}
+
+func (o observer) Progress(p trainer.Progress) {
+	if o.progress != nil {
+		o.progress(p)
+	}
+}
+
+// TestConformance holds every registered model to what the trainer and its users
+// rely on.
+func TestConformance(t *testing.T) {
+	for _, name := range Names() {
+		p, _ := Lookup(name)
+		t.Run(name, func(t *testing.T) {
+			t.Run("networks", func(t *testing.T) { testNetworks(t, p) })
+			t.Run("images", func(t *testing.T) { testImages(t, p) })
+			t.Run("phases", func(t *testing.T) { testPhases(t, p) })
+			t.Run("save and load", func(t *testing.T) { testSaveAndLoad(t, p) })
+			t.Run("same seed", func(t *testing.T) { testSameSeed(t, p) })
+			t.Run("memory", func(t *testing.T) { testMemory(t, p) })
+		})
+	}
+}
+
+// testNetworks: names agree between networks, optimisers and phases.
+func testNetworks(t *testing.T, p Plugin) {
+	model := newTrial(1).run(t, p)
+	var networks, optimised []string
+	for _, n := range model.Networks() {
+		networks = append(networks, n.Name)
+	}
+	for _, o := range p.Optimizers() {
+		optimised = append(optimised, o.Network)
+	}
+	if !slices.Equal(networks, optimised) {
+		t.Errorf("the networks are %v, the optimisers are for %v", networks, optimised)
+	}
+	if again := model.Networks(); !reflect.DeepEqual(again, model.Networks()) {
+		t.Error("Networks gives others the second time")
+	}
+}
+
+// spy is a last layer that sees what passes.
+type spy func(torch.Tensor)
+
+func (f spy) Forward(x torch.Tensor) torch.Tensor {
+	f(x)
+	return torchx.Clone(x) // Sequential frees a layer's input
+}
+func (spy) State() []torchx.Entry { return nil }
+func (spy) Train(bool)            {}
+
+// testImages: what the generator makes, in training and for pictures, is images
+// of the dataset's shape in [-1, 1], and the picture is there.
+func testImages(t *testing.T, p Plugin) {
+	for _, in := range []datasets.Info{images(3, 16, 16), images(1, 32, 16)} {
+		c := newTrial(2)
+		c.in, c.dir = in, filepath.Join(t.TempDir(), "run")
+		batches := map[int64]int{}
+		c.wrap = func(m trainer.Model) trainer.Model {
+			generator := network(t, m, "generator").Module.(*torchx.Sequential)
+			generator.Layers = append(generator.Layers, spy(func(x torch.Tensor) {
+				shape := torchx.Shape(x)
+				if want := []int64{int64(in.Channels), int64(in.Height), int64(in.Width)}; len(shape) != 4 || !slices.Equal(shape[1:], want) {
+					t.Errorf("generated images have shape %v, want N and %v", shape, want)
+				}
+				batches[shape[0]]++
+				values := torchx.Float32s(x)
+				if low, high := slices.Min(values), slices.Max(values); !(low >= -1 && high <= 1 && low < high) {
+					t.Errorf("generated images have values from %g to %g, want some of [-1, 1]", low, high)
+				}
+			}))
+			return m
+		}
+		c.run(t, p)
+		if batches[conformanceBatch] == 0 || batches[64] == 0 {
+			t.Errorf("numbers of generated images: %v, want some batches of %d and 64 for the picture", batches, conformanceBatch)
+		}
+		pictures, err := filepath.Glob(filepath.Join(c.dir, "samples", "*.png"))
+		if err != nil || len(pictures) != 1 {
+			t.Fatalf("pictures of a run of 2 iterations: %v, %v; want one", pictures, err)
+		}
+		content, err := os.ReadFile(pictures[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture, err := png.Decode(bytes.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size := picture.Bounds().Size(); size.X < 8*in.Width || size.Y < 8*in.Height {
+			t.Errorf("the picture is %v, too small for 8x8 images of %dx%d", size, in.Height, in.Width)
+		}
+	}
+}
+
+func network(t *testing.T, m trainer.Model, name string) trainer.Network {
+	t.Helper()
+	for _, n := range m.Networks() {
+		if n.Name == name {
+			return n
+		}
+	}
+	t.Fatalf("the model has no network %s", name)
+	return trainer.Network{}
+}
+
+// watched is a model whose parameters are compared before and after each step.
+type watched struct {
+	trainer.Model
+	t     *testing.T
+	steps map[string]int // by phase
+}
+
+func (m *watched) Phases() []trainer.Phase {
+	phases := m.Model.Phases()
+	for i, p := range phases {
+		var before map[string][]byte
+		phases[i].Loss = func(s *trainer.Step) torch.Tensor {
+			before = m.parameters()
+			return p.Loss(s)
+		}
+		phases[i].After = func() {
+			if p.After != nil {
+				p.After()
+			}
+			m.steps[p.Name]++
+			after := m.parameters()
+			for _, n := range m.Networks() {
+				moved := !bytes.Equal(before[n.Name], after[n.Name])
+				if should := slices.Contains(p.Updates, n.Name); moved != should {
+					m.t.Errorf("phase %s, which updates %v: network %s moved: %v", p.Name, p.Updates, n.Name, moved)
+				}
+			}
+		}
+	}
+	return phases
+}
+
+// parameters are the bytes of each network's parameters; buffers may move in any phase.
+func (m *watched) parameters() map[string][]byte {
+	all := map[string][]byte{}
+	for _, n := range m.Networks() {
+		for _, p := range torchx.Parameters(n.Module) {
+			all[n.Name] = append(all[n.Name], torchx.Bytes(p)...)
+		}
+	}
+	return all
+}
+
+// testPhases: a phase moves the parameters of the networks it names, and no others.
+func testPhases(t *testing.T, p Plugin) {
+	w := &watched{t: t, steps: map[string]int{}}
+	c := newTrial(2)
+	c.wrap = func(m trainer.Model) trainer.Model {
+		w.Model = m
+		return w
+	}
+	c.run(t, p)
+	for _, phase := range w.Model.Phases() {
+		if want := 2 * max(phase.Repeat, 1); w.steps[phase.Name] != want {
+			t.Errorf("phase %s stepped %d times in 2 iterations, want %d", phase.Name, w.steps[phase.Name], want)
+		}
+	}
+}
+
+// probe is an input of a network: latents for a generator, images for what judges them.
+func probe(n trainer.Network, in datasets.Info, batch int64) torch.Tensor {
+	shape := []int64{batch, int64(in.Channels), int64(in.Height), int64(in.Width)}
+	if n.Name == "generator" { // its first layer is linear
+		shape = []int64{batch, torchx.Shape(torchx.Parameters(n.Module)[0])[1]}
+	}
+	return fromFormula("probe", shape, 1, 0)
+}
+
+// evaluate returns a network's output in eval mode.
+func evaluate(n trainer.Network, in datasets.Info) (output []float32) {
+	n.Module.Train(false)
+	torchx.Scoped(func() {
+		torchx.NoGrad(func() { output = torchx.Float32s(n.Module.Forward(probe(n, in, 2))) })
+	})
+	return output
+}
+
+// testSaveAndLoad: weights that were saved make another model the same.
+func testSaveAndLoad(t *testing.T, p Plugin) {
+	c := newTrial(3)
+	trained := c.run(t, p)
+	c.iterations, c.seed = 1, 2
+	other := c.run(t, p)
+	for i, n := range trained.Networks() {
+		path := filepath.Join(t.TempDir(), n.Name+".safetensors")
+		if err := safetensors.WriteFile(path, torchx.StateTensors(n.Module), nil); err != nil {
+			t.Fatal(err)
+		}
+		saved, _, err := safetensors.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, fresh := evaluate(n, c.in), evaluate(other.Networks()[i], c.in)
+		if slices.Equal(want, fresh) {
+			t.Errorf("%s: models of different seeds agree before loading", n.Name)
+		}
+		if err := torchx.LoadState(other.Networks()[i].Module, saved); err != nil {
+			t.Fatal(err)
+		}
+		if got := evaluate(other.Networks()[i], c.in); !slices.Equal(want, got) {
+			t.Errorf("%s: the output after loading differs from the saved network's", n.Name)
+		}
+	}
+}
+
+// testSameSeed: a run is a function of its seed.
+func testSameSeed(t *testing.T, p Plugin) {
+	trace := func(seed int64) string {
+		var lines []any
+		c := newTrial(4)
+		c.seed = seed
+		c.progress = func(p trainer.Progress) { lines = append(lines, p.Iteration, p.Metrics) }
+		c.run(t, p)
+		return fmt.Sprint(lines...)
+	}
+	first := trace(1)
+	if again := trace(1); again != first {
+		t.Errorf("the same seed gave two runs:\n%s\n%s", first, again)
+	}
+	if trace(2) == first {
+		t.Errorf("another seed gave the same run:\n%s", first)
+	}
+}
+
+// testMemory: between iterations there is the same number of tensors and, about,
+// the same memory; after a run there is no tensor.
+func testMemory(t *testing.T, p Plugin) {
+	noTensors(t)
+	c := newTrial(200)
+	if testing.Short() {
+		c.iterations = 50
+	}
+	const settled = 10 // iterations until allocators have what they need
+	live, resident, peak := 0, int64(0), int64(0)
+	c.progress = func(p trainer.Progress) {
+		n := torchx.LiveTensors()
+		now, _ := trainer.ResidentMemory()
+		switch {
+		case p.Iteration == settled:
+			live, resident = n, now
+		case p.Iteration > settled:
+			if n != live {
+				t.Errorf("after iteration %d there are %d tensors, %d before", p.Iteration, n, live)
+				live = n
+			}
+			peak = max(peak, now)
+		}
+	}
+	c.run(t, p)
+	if live == 0 {
+		t.Error("no tensors were seen")
+	}
+	const allowed = 24 << 20 // the Go heap between two collections
+	if growth := peak - resident; growth > allowed {
+		t.Errorf("memory grew by %.1f MiB in %d iterations", float64(growth)/math.Exp2(20), c.iterations-settled)
+	}
+	noTensors(t)
+}
+
+// noTensors waits for the finalizers of parameters and fails if tensors remain.
+func noTensors(t *testing.T) {
+	t.Helper()
+	for range 100 {
+		runtime.GC()
+		if torchx.LiveTensors() == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d tensors are left", torchx.LiveTensors())
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/imori-ml/imori/trainer"
+)
+
+const (
+	estimateAfter = 20              // iterations of this process before its speed is believed
+	estimateFrom  = 2 * time.Minute // shorter runs need no estimate
+	redrawEvery   = 200 * time.Millisecond
+)
+
+// display shows how a run goes: a trainer.Observer. On a terminal one line is drawn over and over; elsewhere every logged
+// iteration is a line. There are no colours to switch off. Its methods may be called from several goroutines.
+type display struct {
+	mu   sync.Mutex
+	out  io.Writer
+	live bool
+	size func() int // columns of the terminal
+	now  func() time.Time
+
+	first     int              // iterations done before
+	metrics   []trainer.Metric // of the newest logged iteration
+	picture   string           // the newest one's path
+	drawn     time.Time
+	onScreen  bool // a live line stands there, without its end
+	estimated bool
+}
+
+func newDisplay(out io.Writer) *display {
+	d := &display{out: out, now: time.Now}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		d.live = true
+		d.size = func() int {
+			if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+				return width
+			}
+			return 80
+		}
+	}
+	return d
+}
+
+// Started remembers where the run goes on.
+func (d *display) Started(info trainer.Info) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.first = info.Iteration
+}
+
+// Progress is called after each iteration.
+func (d *display) Progress(p trainer.Progress) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.estimated && p.Iteration-d.first >= estimateAfter {
+		d.estimated = true
+		if p.Remaining >= estimateFrom {
+			d.print(fmt.Sprintf("estimate: %s for the remaining %d iterations, until %s",
+				short(p.Remaining), p.Total-p.Iteration, d.now().Add(p.Remaining).Format("2006-01-02 15:04")))
+		}
+	}
+	if len(p.Metrics) > 0 {
+		d.metrics = p.Metrics
+	}
+	last := p.Iteration == p.Total
+	switch {
+	case d.live && (len(p.Metrics) > 0 || last || d.now().Sub(d.drawn) >= redrawEvery):
+		d.drawn = d.now()
+		d.over(d.text(p))
+	case !d.live && len(p.Metrics) > 0:
+		fmt.Fprintln(d.out, d.text(p))
+	}
+	if last {
+		d.finishLine()
+	}
+}
+
+// Saved reports checkpoints; pictures are too many.
+func (d *display) Saved(kind trainer.SavedKind, path string) {
+	switch kind {
+	case trainer.SavedCheckpoint:
+		d.say("saved %s", path)
+	case trainer.SavedPicture:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.picture = path
+	}
+}
+
+// Warn prints what is no error.
+func (d *display) Warn(message string) { d.say("warning: %s", message) }
+
+// Finished leaves the last live line where it is.
+func (d *display) Finished(trainer.Summary) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.finishLine()
+}
+
+// say prints a line of its own.
+func (d *display) say(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.print(fmt.Sprintf(format, args...))
+}
+
+// transfer shows a download.
+func (d *display) transfer(file string, done, total int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	every := redrawEvery
+	if !d.live {
+		every = 10 * time.Second
+	}
+	if done != total && d.now().Sub(d.drawn) < every {
+		return
+	}
+	text := fmt.Sprintf("%s: %d MiB", file, done>>20)
+	if total > 0 {
+		text = fmt.Sprintf("%s: %d of %d MiB, %d %%", file, done>>20, total>>20, 100*done/total)
+	}
+	d.drawn = d.now()
+	if d.live {
+		d.over(text)
+	} else {
+		fmt.Fprintln(d.out, text)
+	}
+}
+
+// finishLine goes on below the live line.
+func (d *display) finishLine() {
+	if d.onScreen {
+		fmt.Fprintln(d.out)
+		d.onScreen = false
+	}
+}
+
+func (d *display) print(line string) {
+	if d.onScreen {
+		fmt.Fprint(d.out, "\r\x1b[K")
+		d.onScreen = false
+	}
+	fmt.Fprintln(d.out, line)
+}
+
+// over draws the live line, cut to one row, for a longer one could not be drawn over.
+func (d *display) over(text string) {
+	if r, width := []rune(text), d.size()-1; len(r) > width {
+		text = string(r[:max(width, 0)])
+	}
+	fmt.Fprint(d.out, "\r"+text+"\x1b[K")
+	d.onScreen = true
+}
+
+func (d *display) text(p trainer.Progress) string {
+	parts := []string{
+		fmt.Sprintf("iteration %*d/%d", len(strconv.Itoa(p.Total)), p.Iteration, p.Total),
+		figures(p.ImagesPerSecond) + " images/s",
+	}
+	for _, m := range d.metrics {
+		parts = append(parts, m.Name+" "+figures(m.Value))
+	}
+	if p.Iteration < p.Total {
+		parts = append(parts, short(p.Remaining)+" left")
+	}
+	return strings.Join(parts, "  ")
+}
+
+// figures prints a number with four significant digits.
+func figures(v float64) string {
+	if v >= 1000 && v < 1e7 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
+
+// short prints a duration with the two units that matter.
+func short(d time.Duration) string {
+	switch s := int(d.Round(time.Second).Seconds()); {
+	case s < 60:
+		return fmt.Sprintf("%d s", s)
+	case s < 3600:
+		return fmt.Sprintf("%d min %02d s", s/60, s%60)
+	case s < 48*3600:
+		return fmt.Sprintf("%d h %02d min", s/3600, s/60%60)
+	default:
+		return fmt.Sprintf("%d days %d h", s/86400, s/3600%24)
+	}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/imori-ml/imori/trainer"
+)
+
+// dryRun builds everything, runs one iteration and a preview, and prints what there is to know about them.
+func dryRun(options trainer.Options, out io.Writer) error {
+	var phases []trainer.Phase
+	build := options.Build
+	options.Build = func() (trainer.Model, error) {
+		model, err := build()
+		if err == nil {
+			phases = model.Phases()
+		}
+		return model, err
+	}
+	t, err := trainer.New(options)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	printRun(out, t.Info(), options.Dataset)
+	report, err := t.DryRun()
+	if err != nil {
+		return err
+	}
+
+	for _, n := range t.Info().Networks {
+		fmt.Fprintf(out, "\n%s, %d parameters\n", n.Name, n.Parameters)
+		table(out, func(w io.Writer) {
+			for _, tensor := range n.Tensors {
+				kind := ""
+				if tensor.Buffer {
+					kind = "buffer"
+				}
+				fmt.Fprintf(w, "  %s\t%s\t%s\n", tensor.Name, shape(tensor.Shape), kind)
+			}
+		})
+	}
+	fmt.Fprintln(out, "\nphases")
+	table(out, func(w io.Writer) {
+		for _, p := range phases {
+			batch := "the iteration's batch"
+			if p.Fresh {
+				batch = "a batch of its own each time"
+			}
+			fmt.Fprintf(w, "  %s\tupdates %s\t%d times\t%s\t%s\n",
+				p.Name, strings.Join(p.Updates, ", "), max(p.Repeat, 1), batch, metricsOf(p.Name, report.Metrics))
+		}
+	})
+	fmt.Fprintln(out)
+	for _, p := range report.Pictures {
+		fmt.Fprintf(out, "picture %s: %s\n", p.Name, shape(p.Shape))
+	}
+	fmt.Fprintf(out, "first iteration: %s; later ones are faster\n", report.Iteration.Round(time.Millisecond))
+	fmt.Fprintf(out, "peak memory: %d MiB, without a GPU's\n", report.PeakMemory>>20)
+	fmt.Fprintln(out, "nothing was written")
+	return nil
+}
+
+func table(out io.Writer, rows func(io.Writer)) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.TabIndent)
+	rows(w)
+	w.Flush() //nolint:errcheck // printing
+}
+
+// shape prints sizes as 64x3x32x32; of a single number, "1".
+func shape(sizes []int64) string {
+	if len(sizes) == 0 {
+		return "1"
+	}
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(sizes), "[]"), " ", "x")
+}
+
+// metricsOf lists what a phase logged, without its name.
+func metricsOf(phase string, metrics []trainer.Metric) string {
+	var list []string
+	for _, m := range metrics {
+		if name, ok := strings.CutPrefix(m.Name, phase+"/"); ok {
+			list = append(list, name+" "+figures(m.Value))
+		}
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,352 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the command, for tests that need a process.
+func TestMain(m *testing.M) {
+	if os.Getenv("TRAIN_TEST_AS_COMMAND") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+const tiny = `name: tiny
+model: {type: dcgan, z_dim: 4, generator_channels: [4, 4], discriminator_channels: [4, 4]}
+dataset: {type: digits, size: 16, count: 40}
+train: {iterations: 4, batch_size: 4, threads: 1, log_every: 2, preview_every: 2, checkpoint_every: 2}
+`
+
+// inFolder makes an empty folder the working directory, with files in it.
+func inFolder(t *testing.T, files map[string]string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, text := range files {
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// typed runs the command as somebody types it, words separated by spaces.
+func typed(line string) (status int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	status = run(context.Background(), strings.Fields(line), &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+func mustType(t *testing.T, line string) string {
+	t.Helper()
+	status, stdout, stderr := typed(line)
+	if status != 0 || stderr != "" {
+		t.Fatalf("train %s: status %d\n%s%s", line, status, stdout, stderr)
+	}
+	return stdout
+}
+
+// files lists what is below the working directory.
+func files(t *testing.T) string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			all = append(all, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(all, " ")
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func expect(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing in\n%s", part, text)
+		}
+	}
+}
+
+func TestTrainAndResume(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	out := mustType(t, "-recipe tiny.yaml -out whole -set train.iterations=6")
+	expect(t, out, "libtorch", "device    cpu", "digits: 40 images of 1x16x16, batches of 4", "network   generator", "network   discriminator",
+		"run       whole: 6 iterations", "iteration 2/6", "discriminator/loss", "left\n", "iteration 6/6",
+		"saved whole/checkpoints/00000006", "newest picture: whole/samples/00000006.png")
+	if strings.ContainsAny(out, "\r\x1b") {
+		t.Errorf("control characters, but this is no terminal:\n%q", out)
+	}
+
+	mustType(t, "--recipe=tiny.yaml --out=parts")
+	out = mustType(t, "-resume parts -set train.iterations=6 -device=cpu")
+	expect(t, out, "6 iterations, going on from 4", "iteration 6/6")
+	if strings.Contains(out, "iteration 2/6") {
+		t.Errorf("iteration 2 was done again:\n%s", out)
+	}
+	if whole, parts := read(t, "whole/metrics.jsonl"), read(t, "parts/metrics.jsonl"); whole != parts {
+		t.Errorf("a resumed run differs from an uninterrupted one:\n%s\n%s", whole, parts)
+	}
+	out = mustType(t, "-resume parts -set train.iterations=6")
+	expect(t, out, "nothing is left to do", "-set train.iterations=N")
+}
+
+func TestDefaultFolder(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	mustType(t, "-recipe tiny.yaml -set train.iterations=1")
+	found, err := filepath.Glob("runs/tiny/2???????-??????/recipe.yaml")
+	if err != nil || len(found) != 1 {
+		t.Errorf("found %q, %v; want one run in runs/tiny/<start time>: %s", found, err, files(t))
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	out := mustType(t, "-recipe tiny.yaml -dry-run -out never")
+	expect(t, out, "generator, ", " parameters", "0.weight", "64x4", "running_mean", "buffer", "phases", "updates discriminator",
+		"loss ", "picture samples: 64x1x16x16", "peak memory: ", "nothing was written")
+	if got := files(t); got != "tiny.yaml" {
+		t.Errorf("it left %s", got)
+	}
+}
+
+func TestPrintConfig(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	out := mustType(t, "-recipe tiny.yaml -set train.seed=7 -device cpu -print-config")
+	for key, origin := range map[string]string{"seed: 7": "override", "device: cpu": "override", "z_dim: 4": "recipe", "log_every: 2": "recipe",
+		"keep_checkpoints: 3": "default"} {
+		found := false
+		for line := range strings.Lines(out) {
+			found = found || strings.HasPrefix(strings.TrimSpace(line), key+" ") && strings.HasSuffix(line, "# "+origin+"\n")
+		}
+		if !found {
+			t.Errorf("no line %q marked %s in\n%s", key, origin, out)
+		}
+	}
+	if err := os.WriteFile("again.yaml", []byte(out), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	plain := func(config string) string {
+		var lines []string
+		for line := range strings.Lines(config) {
+			value, _, _ := strings.Cut(line, "#")
+			lines = append(lines, strings.TrimRight(value, " \n"))
+		}
+		return strings.Join(lines, "\n")
+	}
+	if again := mustType(t, "-recipe again.yaml -print-config"); plain(again) != plain(out) {
+		t.Errorf("the printed recipe reads back as another:\n%s\n%s", out, again)
+	}
+}
+
+func TestInformation(t *testing.T) {
+	inFolder(t, nil)
+	expect(t, mustType(t, "-list"), "dcgan_digits", "wgan_cifar10", "Models", "Wasserstein", "Datasets", "cifar10")
+	expect(t, mustType(t, "-version"), "imori", "go1.", "libtorch", "gotorch   v0.0.0-", "build ")
+	expect(t, mustType(t, "-help"), "Usage: train", "-recipe", "OMP_WAIT_POLICY", "Exit status", "dcgan_digits")
+	status, stdout, stderr := typed("")
+	if status != exitWrong || stdout != "" {
+		t.Errorf("without arguments: status %d, output %q", status, stdout)
+	}
+	expect(t, stderr, "train: no recipe", "Usage: train", "wgan_cifar10")
+}
+
+// cifar returns a file of n records that all have a label.
+func cifar(n int, label byte) string {
+	return strings.Repeat(string([]byte{label})+strings.Repeat("\x80", 3072), n)
+}
+
+func TestBadInput(t *testing.T) {
+	good := cifar(10_000, 3)
+	inFolder(t, map[string]string{
+		"tiny.yaml":                tiny,
+		"keys.yaml":                strings.NewReplacer("iterations", "iteratons", "z_dim: 4", "z_dim: 1.5", "batch_size: 4", "batch_size: 0").Replace(tiny),
+		"empty.yaml":               "",
+		"two.yaml":                 tiny + "---\nname: b\n",
+		"list.yaml":                "- 1\n",
+		"noyaml.yaml":              "name: [\n",
+		"file":                     "",
+		"stray/x":                  "",
+		"run/notes":                "",
+		"bare/a":                   "",
+		"cut/test_batch.bin":       good[:len(good)-1],
+		"record/test_batch.bin":    cifar(10_000, 3) + strings.Repeat("\x03", 10_000), // as CIFAR-100's
+		"label/test_batch.bin":     good[:3073*7] + cifar(1, 10) + good[3073*8:],
+		"missing/data_batch_1.bin": good,
+		"data.yaml":                "name: data\nmodel: {type: dcgan}\ndataset: {type: cifar10, split: test, download: false, root: nowhere}\n",
+	})
+	mustType(t, "-recipe tiny.yaml -out done")
+	if err := os.MkdirAll("half/checkpoints", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	before := files(t)
+	data := "-recipe data.yaml -out x -set dataset.root="
+	tests := []struct {
+		line   string
+		status int
+		want   []string
+	}{
+		{"-rceipe x", 2, []string{"train: unknown flag: --rceipe, did you mean -recipe?"}},
+		{"-recipe", 2, []string{"flag needs an argument: --recipe"}},
+		{"-recipe dcgan_digit", 2, []string{`no built-in recipe "dcgan_digit"`, "did you mean dcgan_digits?"}},
+		{"-recipe no/such.yaml", 2, []string{"recipe no/such.yaml: no such file"}},
+		{"-recipe keys.yaml -set train.log_every=no", 2, []string{
+			"keys.yaml:2:", "model.z_dim: found 1.5, expected a whole number",
+			"keys.yaml:4:", "train.iteratons: ", "did you mean iterations?", "train.batch_size: found 0",
+			"-set train.log_every=no"}},
+		{"-recipe empty.yaml", 2, []string{"empty.yaml: found an empty file"}},
+		{"-recipe two.yaml", 2, []string{"two.yaml:5:", "second document"}},
+		{"-recipe list.yaml", 2, []string{"list.yaml:1:", "found a list"}},
+		{"-recipe noyaml.yaml", 2, []string{"noyaml.yaml:"}},
+		{"-recipe tiny.yaml -set train.iterations", 2, []string{"expected key=value"}},
+		{"-recipe tiny.yaml -device gpu", 2, []string{"train.device", `found "gpu", expected auto, cpu, cuda`}},
+		{"-recipe tiny.yaml -device cuda:99", 1, []string{"cuda:99", "device"}},
+		{"-recipe tiny.yaml -out file/x", 1, []string{"file/x"}},
+		{"-recipe tiny.yaml -out file", 1, []string{"file is a file"}},
+		{"-recipe tiny.yaml -out /proc/nowhere", 1, []string{"cannot make run folder /proc/nowhere"}},
+		{"-recipe tiny.yaml -out done", 1, []string{"done already holds a run"}},
+		{"-recipe tiny.yaml -set dataset.size=17", 2, []string{"model", "17x17", "16x16"}},
+		{"-resume nowhere", 1, []string{"nowhere"}},
+		{"-resume file", 1, []string{"file is a file"}},
+		{"-resume run", 1, []string{"run is not the folder of a run"}},
+		{"-resume half", 1, []string{"half has no recipe.yaml"}},
+		{"-resume done -set model.z_dim=5 -set train.seed=2", 2, []string{
+			"cannot be resumed with another recipe", "model.z_dim: 4 in the run, 5 now", "train.seed: 1 in the run, 2 now"}},
+		{"-resume done -recipe dcgan_digits", 2, []string{"cannot be resumed with another recipe", "dataset.size: 16 in the run, 28 now"}},
+		{"-resume done -set train.iterations=3", 1, []string{"iteration 4", "iterations is 3"}},
+		{data + "nowhere", 1, []string{"nowhere holds neither", "download to true"}},
+		{data + "cut", 1, []string{"test_batch.bin", "truncated"}},
+		{data + "record", 1, []string{"test_batch.bin", "CIFAR-100"}},
+		{data + "label", 1, []string{"test_batch.bin", "record 7 has label 10"}},
+		{data + "missing -set dataset.split=train", 1, []string{"data_batch_2.bin"}},
+	}
+	for _, test := range tests {
+		status, stdout, stderr := typed(test.line)
+		if status != test.status || !strings.HasPrefix(stderr, "train: ") {
+			t.Errorf("train %s: status %d, want %d:\n%s", test.line, status, test.status, stderr)
+		}
+		expect(t, stderr, test.want...)
+		for _, trace := range []string{"goroutine ", ".go:", ".cpp:", ".cc:", "panic"} {
+			if strings.Contains(stderr+stdout, trace) {
+				t.Errorf("train %s: a stack trace:\n%s", test.line, stderr)
+			}
+		}
+		if strings.Contains(stdout, "iteration 1/") {
+			t.Errorf("train %s: it began to train:\n%s", test.line, stdout)
+		}
+	}
+	if after := files(t); after != before {
+		t.Errorf("failed commands left files:\n%s\n%s", before, after)
+	}
+}
+
+// child starts the command in a process and waits until it has printed a line with the text.
+func child(t *testing.T, text string, args ...string) (*exec.Cmd, *lockedBuffer) {
+	t.Helper()
+	out := &lockedBuffer{}
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), "TRAIN_TEST_AS_COMMAND=1")
+	c.Stdout, c.Stderr = out, out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill() })
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(out.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%q did not appear in\n%s", text, out)
+		}
+	}
+	return c, out
+}
+
+func TestInterrupt(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(s.String(), func(t *testing.T) {
+			inFolder(t, map[string]string{"tiny.yaml": tiny})
+			c, out := child(t, " 2/10000000", "-recipe", "tiny.yaml", "-out", "run", "-set", "train.iterations=10000000", "-set", "train.checkpoint_every=0")
+			if err := c.Process.Signal(s); err != nil {
+				t.Fatal(err)
+			}
+			c.Wait()
+			if c.ProcessState.ExitCode() != exitInterrupted {
+				t.Errorf("exit status %d, want 130", c.ProcessState.ExitCode())
+			}
+			expect(t, out.String(), "interrupted: finishing the iteration", "saved run/checkpoints/", "go on with: train -resume run\n", "train: interrupted\n")
+			status, _, stderr := typed("-resume run -set train.iterations=1")
+			if status == 0 || !strings.Contains(stderr, "checkpoint of iteration") {
+				t.Errorf("the run has no checkpoint to go on from: status %d, %s", status, stderr)
+			}
+		})
+	}
+}
+
+func TestSecondInterruptStopsAtOnce(t *testing.T) {
+	// An iteration of half a minute or more, so that waiting for it would show.
+	inFolder(t, map[string]string{"slow.yaml": "name: slow\nmodel: {type: dcgan}\ndataset: {type: digits, size: 64}\n" +
+		"train: {iterations: 2, batch_size: 2000, threads: 1}\n"})
+	c, out := child(t, "run       ", "-recipe", "slow.yaml", "-out", "run")
+	for range 2 {
+		if err := c.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond) // two at once may come as one
+	}
+	ended := make(chan struct{})
+	go func() { c.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Fatalf("still running:\n%s", out)
+	}
+	if status := c.ProcessState.ExitCode(); status != exitInterrupted {
+		t.Errorf("exit status %d, want 130\n%s", status, out)
+	}
+}
+
+func TestInterruptedBeforeTraining(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out, errs bytes.Buffer
+	if status := run(ctx, []string{"-recipe", "tiny.yaml", "-out", "run"}, &out, &errs); status != exitInterrupted {
+		t.Errorf("status %d, want 130\n%s", status, errs.String())
+	}
+	if got := files(t); got != "tiny.yaml" {
+		t.Errorf("it left %s", got)
+	}
+}
+
+func TestResumeCommand(t *testing.T) {
+	fresh := &options{recipe: "x", set: []string{"train.iterations=9"}}
+	if got := resumeCommand(fresh, "runs/x"); got != "train -resume runs/x" {
+		t.Errorf("after a new run, whose recipe has the overrides: got %s", got)
+	}
+	again := &options{resume: "my runs/it's", set: []string{"train.iterations=9"}, device: "cuda:1"}
+	want := `train -resume 'my runs/it'\''s' -set train.iterations=9 -device cuda:1`
+	if got := resumeCommand(again, again.resume); got != want {
+		t.Errorf("after a resumed run: got %s, want %s", got, want)
+	}
+}
