@@ -32,10 +32,12 @@ train: build
 	echo "The pictures are in $$run/samples"
 
 # gotorch's own tests, run against our library. Two assert what libtorch 2 has changed: targets of a cross-entropy
-# outside [0,1], which it refuses, and the bytes of a pickle.
+# outside [0,1], which it refuses, and the bytes of a pickle. One asserts that a garbage collection ends within 10 ms,
+# which a busy machine may miss once or twice.
 GOTORCH := github.com/wangkuiyi/gotorch
 GOTORCH_TESTS := $(GOTORCH) $(GOTORCH)/nn $(GOTORCH)/nn/functional $(GOTORCH)/nn/initializer
 OUTDATED := TestFunctionalBinaryCrossEntropy|TestTensorGobEncode
+HURRIED := TestTensorGC
 # The formatter whose opinion counts: each version has its own.
 CLANG_FORMAT_VERSION := 14
 CPP := $(wildcard cgotorch/src/*.cc cgotorch/src/*.h)
@@ -64,12 +66,16 @@ test: go
 	step go test -race, packages without cgo
 	go test -race -count=1 $$(go run ./tools/layers -pure)
 	step "gotorch's own tests"
-	skip='^$$'
+	skip='$(HURRIED)'
 	if go run ./tools/setup --print | grep -q '^libtorch  *[2-9]'; then
-		skip='^($(OUTDATED))$$'
+		skip="$$skip|$(OUTDATED)"
 		echo "skipping $(OUTDATED): they assert what libtorch 2 has changed"
 	fi
-	go test -count=1 -vet=off -skip "$$skip" $(GOTORCH_TESTS)
+	go test -count=1 -vet=off -p 1 -skip "^($$skip)$$" $(GOTORCH_TESTS)
+	for try in 1 2 3; do
+		go test -count=1 -vet=off -run '^$(HURRIED)$$' $(GOTORCH) && break
+		[ $$try -lt 3 ]
+	done
 	step examples/custom
 	(cd examples/custom && go vet ./... && go test -count=1 ./...)
 	echo

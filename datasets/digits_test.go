@@ -264,8 +264,10 @@ func TestDistortion(t *testing.T) {
 		seen := map[string]bool{}
 		for i := 0; i < d.Len(); i += 10 { // zeros
 			shape := make([]byte, 16*16)
-			for j, v := range readImage(t, d, i).Image {
-				if v > 0 {
+			image := readImage(t, d, i).Image
+			ink := slices.Max(image) // differs from image to image
+			for j, v := range image {
+				if v > (ink-1)/2 {
 					shape[j] = 1
 				}
 			}
