@@ -58,7 +58,7 @@ func (c trial) run(t *testing.T, p Plugin) trainer.Model {
 	t.Helper()
 	config := trainer.DefaultConfig()
 	config.Iterations, config.BatchSize, config.Seed, config.LogEvery = c.iterations, conformanceBatch, c.seed, 1
-	config.Device, config.Threads = "cpu", 0 // more would wait for each other longer than work
+	config.Device, config.Threads = "cpu", 1 // more would wait for each other longer than work
 	var model trainer.Model
 	run, err := trainer.New(trainer.Options{
 		Config: config,

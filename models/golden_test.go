@@ -104,6 +104,7 @@ type formulaModel struct {
 	trainer.Model
 	batches int                  // used so far
 	losses  map[string][]float64 // by phase, in the order of its steps
+	logged  []trainer.Metric     // of all iterations
 }
 
 func (m *formulaModel) Phases() []trainer.Phase {
@@ -184,7 +185,7 @@ func trainByFormula(t *testing.T, g golden, iterations int, dtype int8) *formula
 	in := images(g.Shape[0], g.Shape[1], g.Shape[2])
 	m := &formulaModel{losses: map[string][]float64{}}
 	config := trainer.DefaultConfig()
-	config.Iterations, config.BatchSize, config.Device = iterations, g.Batch, "cpu"
+	config.Iterations, config.BatchSize, config.Device, config.LogEvery = iterations, g.Batch, "cpu", 1
 	run, err := trainer.New(trainer.Options{
 		Config: config,
 		Build: func() (trainer.Model, error) {
@@ -204,6 +205,7 @@ func trainByFormula(t *testing.T, g golden, iterations int, dtype int8) *formula
 		Dataset:    formulaImages{in},
 		Optimizers: optimizers(plugin),
 		Noise:      &formulaNoise{},
+		Observer:   observer{progress: func(p trainer.Progress) { m.logged = append(m.logged, p.Metrics...) }},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -246,6 +248,20 @@ func (m *formulaModel) compareMetrics(t *testing.T, want goldenRun, tolerance fu
 			if !(math.Abs(loss-expected[i]) <= tolerance(expected[i])) {
 				t.Fatalf("phase %s, step %d: loss %.9g, want %.9g", p.Name, i, loss, expected[i])
 			}
+		}
+	}
+	var estimates []float64 // of the last repeat of each iteration
+	for _, metric := range m.logged {
+		if metric.Name == "critic/wasserstein" {
+			estimates = append(estimates, metric.Value)
+		}
+	}
+	if len(want.Wasserstein) > 0 && len(estimates) == 0 {
+		t.Fatal("no Wasserstein estimate was logged")
+	}
+	for i, estimate := range estimates {
+		if last := want.Wasserstein[i][len(want.Wasserstein[i])-1]; !(math.Abs(estimate-last) <= tolerance(last)) {
+			t.Fatalf("iteration %d: Wasserstein estimate %.9g, want %.9g", i+1, estimate, last)
 		}
 	}
 }

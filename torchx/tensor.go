@@ -182,7 +182,7 @@ func FromBytes(data []byte, dtype int8, shape ...int64) torch.Tensor {
 
 func fromData(data unsafe.Pointer, dtype int8, shape []int64) torch.Tensor {
 	out := new(unsafe.Pointer)
-	check("from data", C.ix_from_data(data, C.int8_t(dtype), ints(shape), C.int64_t(len(shape)), (*C.ix_tensor)(out)))
+	check("from data", C.ix_from_data((*C.uint8_t)(data), C.int8_t(dtype), ints(shape), C.int64_t(len(shape)), (*C.ix_tensor)(out)))
 	return wrap(out)
 }
 
@@ -229,7 +229,7 @@ func Bytes(t torch.Tensor) []byte {
 }
 
 func toData(t torch.Tensor, dtype int8, dst unsafe.Pointer, bytes int) {
-	check("to data", C.ix_to_data(handle("to data", t), C.int8_t(dtype), dst, C.int64_t(bytes)), t)
+	check("to data", C.ix_to_data(handle("to data", t), C.int8_t(dtype), (*C.uint8_t)(dst), C.int64_t(bytes)), t)
 }
 
 // Copy copies src, of the same shape or a scalar that fills, into dst, in place and unseen by gradients. Devices and dtypes

@@ -82,7 +82,8 @@ bool fast(const at::Tensor &x, const at::Tensor &w, const ConvTranspose &o) {
 
 at::Tensor conv_transpose2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const ConvTranspose &o,
                             bool plain) {
-  bool bias_fits = !b.defined() || (b.dim() == 1 && w.dim() == 4 && b.size(0) == w.size(1) * o.groups);
+  bool bias_fits = !b.defined() || (b.scalar_type() == x.scalar_type() && b.device() == x.device() && b.dim() == 1 &&
+                                    w.dim() == 4 && b.size(0) == w.size(1) * o.groups);
   if (plain || !bias_fits || !fast(x, w, o)) {
     return at::conv_transpose2d(x, w, b, o.stride, o.padding, o.output_padding, o.groups, o.dilation);
   }

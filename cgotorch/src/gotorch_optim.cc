@@ -1,6 +1,7 @@
 // gotorch's optimisers: on the .grad fields of their parameters.
 #include <ATen/ATen.h>
 
+#include <cstdio>
 #include <mutex>
 #include <unordered_map>
 
@@ -11,11 +12,12 @@
 
 namespace {
 
-void *pointer(uint64_t id) { return reinterpret_cast<void *>(static_cast<uintptr_t>(id)); }
-uint64_t number(::Optimizer o) { return static_cast<uint64_t>(reinterpret_cast<uintptr_t>(o)); }
+// An optimiser's number as the pointer that Go holds. Go takes pointers below 4096 for corruption.
+void *pointer(uint64_t id) { return reinterpret_cast<void *>(static_cast<uintptr_t>(id << 16)); }
+uint64_t number(::Optimizer o) { return static_cast<uint64_t>(reinterpret_cast<uintptr_t>(o)) >> 16; }
 
 // The handles of each optimiser's parameters, a reference to each. These functions have no room for an error: what
-// goes wrong poisons the parameters, which the caller uses next.
+// goes wrong poisons the parameters, which the caller uses next, or is printed where there are none.
 std::mutex mutex;
 std::unordered_map<uint64_t, std::vector<imori::Handle *>> &parameters() {
   // Never destroyed: finalizers may run while the process ends.
@@ -23,16 +25,23 @@ std::unordered_map<uint64_t, std::vector<imori::Handle *>> &parameters() {
   return *all;
 }
 
+void print(const char *message) { std::fprintf(stderr, "gotorch optimiser: %s\n", message); }
+
 ::Optimizer make(int32_t kind, const ix_optimizer_options &options) {
-  return pointer(imori::register_optimizer(std::make_unique<imori::Optimizer>(kind, options)));
+  ::Optimizer made = pointer(0);  // never registered: every use of it is an error
+  imori::guard_or([&] { made = pointer(imori::register_optimizer(std::make_unique<imori::Optimizer>(kind, options))); },
+                  print);
+  return made;
 }
 
 template <typename F>
 void with(::Optimizer o, F f) {
-  imori::guard_or([&] { f(imori::find_optimizer(number(o))); },
+  imori::guard_or([&] { f(*imori::find_optimizer(number(o))); },
                   [&](const char *message) {
                     std::lock_guard<std::mutex> lock(mutex);
-                    for (auto *h : parameters()[number(o)]) imori::poison(h, message);
+                    auto found = parameters().find(number(o));
+                    if (found == parameters().end()) return print(message);
+                    for (auto *h : found->second) imori::poison(h, message);
                   });
 }
 
@@ -75,14 +84,19 @@ void Optimizer_Step(Optimizer opt) {
 }
 
 void Optimizer_AddParameters(Optimizer opt, Tensor *tensors, int64_t length) {
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    for (int64_t i = 0; i < length; i++) {
-      tensors[i]->references.fetch_add(1, std::memory_order_relaxed);
-      parameters()[number(opt)].push_back(tensors[i]);
-    }
-  }
-  with(opt, [&](imori::Optimizer &o) { o.add(imori::list(tensors, length)); });
+  imori::guard_or(
+      [&] {
+        auto o = imori::find_optimizer(number(opt));
+        o->add(imori::list(tensors, length));
+        std::lock_guard<std::mutex> lock(mutex);
+        for (int64_t i = 0; i < length; i++) {
+          parameters()[number(opt)].push_back(tensors[i]);
+          tensors[i]->references.fetch_add(1, std::memory_order_relaxed);
+        }
+      },
+      [&](const char *message) {
+        for (int64_t i = 0; i < length; i++) imori::poison(tensors[i], message);
+      });
 }
 
 void Optimizer_SetLR(Optimizer opt, double learning_rate) {
@@ -91,10 +105,14 @@ void Optimizer_SetLR(Optimizer opt, double learning_rate) {
 
 // gotorch calls this twice: by Close and by the finalizer.
 void Optimizer_Close(Optimizer opt) {
-  imori::close_optimizer(number(opt));
-  std::lock_guard<std::mutex> lock(mutex);
-  auto found = parameters().find(number(opt));
-  if (found == parameters().end()) return;
-  for (auto *h : found->second) imori::unref(h);
-  parameters().erase(found);
+  imori::guard_or(
+      [&] {
+        imori::close_optimizer(number(opt));
+        std::lock_guard<std::mutex> lock(mutex);
+        auto found = parameters().find(number(opt));
+        if (found == parameters().end()) return;
+        for (auto *h : found->second) imori::unref(h);
+        parameters().erase(found);
+      },
+      print);
 }

@@ -40,9 +40,9 @@ int64_t ix_live_tensors(void);
 int8_t ix_grad_mode(int8_t on);  // returns the previous mode of this thread
 
 // ---- making and reading tensors ----
-// dtypes are c10::ScalarType's numbers, as in gotorch.
-const char *ix_from_data(const void *data, int8_t dtype, const int64_t *sizes, int64_t n, ix_tensor *out);  // copies
-const char *ix_to_data(ix_tensor t, int8_t dtype, void *dst, int64_t bytes);  // contiguous, converted, on the host
+// dtypes are c10::ScalarType's numbers, as in gotorch. Data are bytes to C: cgo then looks for no pointers in them.
+const char *ix_from_data(const uint8_t *data, int8_t dtype, const int64_t *sizes, int64_t n, ix_tensor *out);  // copies
+const char *ix_to_data(ix_tensor t, int8_t dtype, uint8_t *dst, int64_t bytes);  // contiguous, converted, on the host
 const char *ix_full(const int64_t *sizes, int64_t n, double value, int8_t dtype, const char *device, ix_tensor *out);
 const char *ix_info(ix_tensor t, int64_t *dims, int64_t sizes[16], int8_t *dtype, int8_t *requires_grad, int8_t *leaf);
 const char *ix_device(ix_tensor t, const char **device);  // "cpu", "cuda:0"; freed by the caller

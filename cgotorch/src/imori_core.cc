@@ -78,7 +78,8 @@ int32_t ix_cuda_devices(void) {
 }
 void ix_tune_allocator(void) {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  // glibc documents 32 MiB as the most; newer ones take more.
+  if (mallopt(M_MMAP_THRESHOLD, 1 << 30) == 0) mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, INT_MAX);
 #endif
 }
@@ -106,14 +107,14 @@ int8_t ix_grad_mode(int8_t on) {
 }
 
 // ---- making and reading tensors ----
-const char *ix_from_data(const void *data, int8_t dtype, const int64_t *sizes, int64_t n, ix_tensor *out) {
+const char *ix_from_data(const uint8_t *data, int8_t dtype, const int64_t *sizes, int64_t n, ix_tensor *out) {
   return guard([&] {
     at::Tensor t = at::empty(ints(sizes, n), at::TensorOptions().dtype(at::ScalarType(dtype)));
     if (t.numel() > 0) std::memcpy(t.data_ptr(), data, t.nbytes());
     *out = wrap(t);
   });
 }
-const char *ix_to_data(ix_tensor t, int8_t dtype, void *dst, int64_t bytes) {
+const char *ix_to_data(ix_tensor t, int8_t dtype, uint8_t *dst, int64_t bytes) {
   return guard([&] {
     at::Tensor host = get(t).detach().to(at::kCPU, at::ScalarType(dtype)).contiguous();
     TORCH_CHECK(static_cast<int64_t>(host.nbytes()) == bytes, "a tensor of ", host.nbytes(), " bytes does not fit ",
@@ -238,25 +239,26 @@ const char *ix_optimizer_step(uint64_t id, ix_tensor *grads, int64_t n) {
     std::vector<at::Tensor> gradients;
     gradients.reserve(static_cast<size_t>(n));
     for (int64_t i = 0; i < n; i++) gradients.push_back(imori::optional(grads[i]));
-    imori::find_optimizer(id).step(gradients);
+    imori::find_optimizer(id)->step(gradients);
   });
 }
 const char *ix_optimizer_set_lr(uint64_t id, double lr) {
-  return guard([&] { imori::find_optimizer(id).set_lr(lr); });
+  return guard([&] { imori::find_optimizer(id)->set_lr(lr); });
 }
 void ix_optimizer_free(uint64_t id) { imori::close_optimizer(id); }
 const char *ix_optimizer_state(uint64_t id, int64_t param, int64_t *steps, ix_tensor slots[3]) {
   return guard([&] {
-    auto &s = imori::find_optimizer(id).state(param);
+    auto o = imori::find_optimizer(id);
+    auto &s = o->state(param);
     *steps = s.steps;
     for (int i = 0; i < imori::Optimizer::kSlots; i++) slots[i] = s.slots[i].defined() ? wrap(s.slots[i]) : nullptr;
   });
 }
 const char *ix_optimizer_load(uint64_t id, int64_t param, int64_t steps, ix_tensor slots[3]) {
   return guard([&] {
-    auto &o = imori::find_optimizer(id);
-    auto &s = o.state(param);
-    const at::Tensor &p = o.params()[static_cast<size_t>(param)];
+    auto o = imori::find_optimizer(id);
+    auto &s = o->state(param);
+    const at::Tensor &p = o->params()[static_cast<size_t>(param)];
     imori::Optimizer::State loaded;
     loaded.steps = steps;
     for (int i = 0; i < imori::Optimizer::kSlots; i++) {

@@ -27,12 +27,18 @@ bool fusible(const at::Tensor &p, const at::Tensor &g) {
 
 bool alike(const at::Tensor &p, const at::Tensor &slot) { return !slot.defined() || slot.strides() == p.strides(); }
 
+// torch.lerp: from the nearer end, so that weight 1 gives b exactly. rest is 1 - weight.
+template <typename T>
+T lerp(T a, T b, T weight, T rest) {
+  return weight < T(0.5) ? a + weight * (b - a) : b - (b - a) * rest;
+}
+
 // The fused updates. T is the parameter's type, in which PyTorch computes too; scalars are rounded to it first.
 template <typename T>
 void adam_loop(T *p, const T *g, T *m, T *v, int64_t n, const ix_optimizer_options &o, bool decoupled, int64_t steps) {
   const double correction1 = 1 - std::pow(o.beta1, double(steps)), correction2 = 1 - std::pow(o.beta2, double(steps));
   const T step = T(o.lr / correction1), root2 = T(std::sqrt(correction2)), eps = T(o.eps);
-  const T b1 = T(1 - o.beta1), b2 = T(o.beta2), c2 = T(1 - o.beta2);
+  const T b1 = T(o.beta1), c1 = T(1 - o.beta1), b2 = T(o.beta2), c2 = T(1 - o.beta2);
   const T decay = T(o.weight_decay), shrink = T(1 - o.lr * o.weight_decay);
   elements(n, [=](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; i++) {
@@ -42,7 +48,7 @@ void adam_loop(T *p, const T *g, T *m, T *v, int64_t n, const ix_optimizer_optio
       } else {
         gradient += decay * value;
       }
-      m[i] += b1 * (gradient - m[i]);
+      m[i] = lerp(m[i], gradient, c1, b1);
       v[i] = b2 * v[i] + c2 * gradient * gradient;
       p[i] = value - step * m[i] / (std::sqrt(v[i]) / root2 + eps);
     }
@@ -59,7 +65,7 @@ void rmsprop_loop(T *p, const T *g, T *square, T *momentum, T *mean, int64_t n, 
       square[i] = alpha * square[i] + rest * gradient * gradient;
       T variance = square[i];
       if (mean != nullptr) {
-        mean[i] += rest * (gradient - mean[i]);
+        mean[i] = lerp(mean[i], gradient, rest, alpha);
         variance -= mean[i] * mean[i];
       }
       T direction = gradient / (std::sqrt(variance) + eps);
@@ -82,6 +88,8 @@ void zeros_once(at::Tensor &slot, const at::Tensor &p) {
 
 Optimizer::Optimizer(int32_t kind, const ix_optimizer_options &options) : kind_(kind), options_(options) {
   TORCH_CHECK(kind >= IX_SGD && kind <= IX_RMSPROP, "unknown optimiser kind ", kind);
+  TORCH_CHECK(kind != IX_SGD || !options.nesterov || (options.momentum > 0 && options.dampening == 0),
+              "Nesterov momentum needs a momentum above 0 and a dampening of 0");
 }
 
 void Optimizer::add(const std::vector<at::Tensor> &params) {
@@ -110,6 +118,14 @@ void Optimizer::step(const std::vector<at::Tensor> &gradients) {
                 ", its parameter ", params_[i].sizes());
     TORCH_CHECK(g.device() == params_[i].device(), "optimiser step: gradient ", i, " is on ", g.device(),
                 ", its parameter on ", params_[i].device());
+    TORCH_CHECK(g.scalar_type() == params_[i].scalar_type(), "optimiser step: gradient ", i, " is ", g.scalar_type(),
+                ", its parameter ", params_[i].scalar_type());
+    for (const auto &slot : states_[i].slots) {
+      TORCH_CHECK(!slot.defined() || (slot.sizes() == params_[i].sizes() && slot.device() == params_[i].device() &&
+                                      slot.scalar_type() == params_[i].scalar_type()),
+                  "optimiser step: parameter ", i, " was moved, reshaped or converted after the optimiser had begun; ",
+                  "make a new optimiser");
+    }
   }
   c10::NoGradGuard no_grad;
   for (size_t i = 0; i < gradients.size(); i++) {
@@ -216,9 +232,9 @@ namespace {
 std::mutex registry_mutex;
 uint64_t next_optimizer = 1;
 
-std::unordered_map<uint64_t, std::unique_ptr<Optimizer>> &registry() {
+std::unordered_map<uint64_t, std::shared_ptr<Optimizer>> &registry() {
   // Never destroyed: finalizers may run while the process ends.
-  static auto *all = new std::unordered_map<uint64_t, std::unique_ptr<Optimizer>>;
+  static auto *all = new std::unordered_map<uint64_t, std::shared_ptr<Optimizer>>;
   return *all;
 }
 
@@ -230,15 +246,15 @@ uint64_t register_optimizer(std::unique_ptr<Optimizer> o) {
   return next_optimizer++;
 }
 
-Optimizer &find_optimizer(uint64_t id) {
+std::shared_ptr<Optimizer> find_optimizer(uint64_t id) {
   std::lock_guard<std::mutex> lock(registry_mutex);
   auto found = registry().find(id);
   TORCH_CHECK(found != registry().end(), "the optimiser has been closed");
-  return *found->second;
+  return found->second;
 }
 
 void close_optimizer(uint64_t id) {
-  std::unique_ptr<Optimizer> last;  // destroyed outside the lock
+  std::shared_ptr<Optimizer> last;  // destroyed outside the lock
   std::lock_guard<std::mutex> lock(registry_mutex);
   auto found = registry().find(id);
   if (found == registry().end()) return;

@@ -43,8 +43,8 @@ class Optimizer {
 
 // Optimisers are named by numbers which are never used twice, so that closing one a second time closes nothing.
 uint64_t register_optimizer(std::unique_ptr<Optimizer> o);
-// Throws when there is none.
-Optimizer &find_optimizer(uint64_t id);
+// Throws when there is none. Hold the pointer for the whole call: a finalizer may close the optimiser meanwhile.
+std::shared_ptr<Optimizer> find_optimizer(uint64_t id);
 void close_optimizer(uint64_t id);
 
 }  // namespace imori

@@ -76,3 +76,55 @@ func (a *autoencoder) Phases() []trainer.Phase {
 		},
 	}}
 }
+
+// Preview draws images of the dataset above what the network makes of them.
+func (a *autoencoder) Preview(p *trainer.Preview) error {
+	x := p.Batch(8).Images
+	p.Images("images", x, 8)
+	p.Images("reconstructions", a.network.Forward(x), 8)
+	return nil
+}
+
+// train runs the given number of iterations and keeps the run in dir.
+func train(ctx context.Context, dir string, iterations int, observer trainer.Observer) error {
+	config := trainer.DefaultConfig()
+	config.Iterations = iterations
+	adam, _ := torchx.NewOptimizerOptions("adam") // with PyTorch's defaults
+	t, err := trainer.New(trainer.Options{
+		Config:     config,
+		Build:      newAutoencoder,
+		Dataset:    blobs{n: 2000},
+		Optimizers: map[string]torchx.OptimizerOptions{"autoencoder": adam},
+		Dir:        dir,
+		Observer:   observer,
+	})
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	return t.Run(ctx)
+}
+
+// printer is an Observer that prints what is logged and saved.
+type printer struct{ trainer.Silent }
+
+func (printer) Progress(p trainer.Progress) {
+	if len(p.Metrics) > 0 {
+		fmt.Printf("%5d of %d, %.0f images/s: loss %.4f\n", p.Iteration, p.Total, p.ImagesPerSecond, p.Metrics[0].Value)
+	}
+}
+
+func (printer) Saved(kind trainer.SavedKind, path string) { fmt.Printf("%s: %s\n", kind, path) }
+
+func main() {
+	out := flag.String("out", "runs/blobs", "folder of the run, a new one")
+	iterations := flag.Int("iterations", 1000, "iterations to train")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // Ctrl-C saves a checkpoint and ends
+	defer stop()
+	if err := train(ctx, *out, *iterations, printer{}); err != nil {
+		fmt.Fprintln(os.Stderr, "custom:", err)
+		os.Exit(1)
+	}
+}

@@ -153,7 +153,10 @@ func runOnce(ctx context.Context, out io.Writer, name string, args ...string) (r
 	}
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-		return result{}, fmt.Errorf("%w: %s", err, lines[len(lines)-1])
+		if last := lines[len(lines)-1]; last != "" { // of a Python traceback it is the line that says what
+			err = fmt.Errorf("%w: %s", err, last)
+		}
+		return result{}, err
 	}
 	var r result
 	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
