@@ -46,7 +46,7 @@ func Try(f func()) (err error) {
 		case *Error:
 			err = r
 		case string:
-			err = &Error{Message: strings.TrimSpace(r)}
+			err = &Error{Message: firstLine(r)}
 		default:
 			panic(r)
 		}
@@ -55,11 +55,17 @@ func Try(f func()) (err error) {
 	return nil
 }
 
+// firstLine drops what libtorch appends for its developers, such as the table of all its backends.
+func firstLine(message string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(message), "\n")
+	return strings.TrimSpace(first)
+}
+
 // check panics if the C function op returned a message. The inputs give the error its shapes; passing them also keeps
 // their finalizers from running before the C function is done with them.
 func check(op string, message *C.char, inputs ...torch.Tensor) {
 	if message != nil {
-		text := strings.TrimSpace(C.GoString(message))
+		text := firstLine(C.GoString(message))
 		C.ix_free_string(message)
 		panic(&Error{Op: op, Shapes: shapes(inputs), Message: text})
 	}

@@ -85,7 +85,7 @@ func TestImpossibleShapes(t *testing.T) {
 			"FromBytes dtype":     func() { FromBytes([]byte{1}, 99, 1) },
 			"Full":                func() { Full(1, torch.Float, "cpu", -1) },
 			"Full huge":           func() { Full(1, torch.Float, "cpu", 1<<40, 1<<40) },
-			"Full vast":           func() { Full(1, torch.Float, "cpu", 1<<60) },
+			"Full vast":           func() { Full(1, torch.Float, "cpu", 1<<50) },
 			"Full device":         func() { Full(1, torch.Float, "abacus", 1) },
 			"Full dtype":          func() { Full(1, 99, "cpu", 1) },
 			"CopyFloat32s":        func() { CopyFloat32s(make([]float32, 5), m) },
@@ -174,7 +174,7 @@ func TestImpossibleShapes(t *testing.T) {
 		} {
 			if err := Try(f); err == nil {
 				t.Errorf("%s: no error", name)
-			} else if text := err.Error(); strings.Contains(text, "frame #") || strings.Contains(text, "Exception raised") {
+			} else if text := err.Error(); strings.Contains(text, "\n") || strings.Contains(text, "Exception raised") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
