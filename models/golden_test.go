@@ -102,7 +102,9 @@ func (g goldenRun) losses(phase string) []float64 {
 // its losses.
 type formulaModel struct {
 	trainer.Model
+	t       *testing.T
 	batches int                  // used so far
+	batch   []float32            // the last one
 	losses  map[string][]float64 // by phase, in the order of its steps
 	logged  []trainer.Metric     // of all iterations
 }
@@ -113,9 +115,13 @@ func (m *formulaModel) Phases() []trainer.Phase {
 		phases[i].Loss = func(s *trainer.Step) torch.Tensor {
 			if i == 0 { // of both models, the phase that draws minibatches
 				images := s.Batch().Images
+				if slices.Equal(torchx.Float32s(images), m.batch) {
+					m.t.Errorf("phase %s got the minibatch of the step before, want a new one", p.Name)
+				}
 				shape := torchx.Shape(images)
-				torchx.Copy(images, fromFormula(fmt.Sprintf("batch.%d", m.batches), shape, 1, 0))
+				m.batch = formula.Values(fmt.Sprintf("batch.%d", m.batches), elements(shape), 1, 0)
 				m.batches++
+				torchx.Copy(images, torchx.FromFloat32(m.batch, shape...))
 			}
 			loss := p.Loss(s)
 			m.losses[p.Name] = append(m.losses[p.Name], torchx.Item(loss))
@@ -183,7 +189,7 @@ func trainByFormula(t *testing.T, g golden, iterations int, dtype int8) *formula
 		t.Fatalf("there is no model %s", g.Model)
 	}
 	in := images(g.Shape[0], g.Shape[1], g.Shape[2])
-	m := &formulaModel{losses: map[string][]float64{}}
+	m := &formulaModel{t: t, losses: map[string][]float64{}}
 	config := trainer.DefaultConfig()
 	config.Iterations, config.BatchSize, config.Device, config.LogEvery = iterations, g.Batch, "cpu", 1
 	run, err := trainer.New(trainer.Options{
@@ -314,14 +320,8 @@ func (m *formulaModel) compareProbe(t *testing.T, want goldenRun) {
 	if !slices.Equal(shape, want.Probe.Shape) {
 		t.Fatalf("the probe's output has shape %v, want %v", shape, want.Probe.Shape)
 	}
-	mean, square := 0.0, 0.0
-	for _, v := range values {
-		mean += v / float64(len(values))
-	}
-	for _, v := range values {
-		square += (v - mean) * (v - mean) / float64(len(values))
-	}
-	got := append(slices.Clone(values[:len(want.Probe.First)]), mean, math.Sqrt(square))
+	mean, std := moments(values)
+	got := append(slices.Clone(values[:len(want.Probe.First)]), mean, std)
 	for i, expected := range append(slices.Clone(want.Probe.First), want.Probe.Mean, want.Probe.Std) {
 		if math.Abs(got[i]-expected) > 1e-7 {
 			t.Errorf("the probe's value %d (the last two: mean and deviation) is %.9g, want %.9g", i, got[i], expected)

@@ -57,8 +57,11 @@ func freeValues(vs []value) {
 	}
 }
 
-// metrics reads the logged values.
+// metrics reads the logged values; nil when none are wanted.
 func (it *iteration) metrics() ([]Metric, error) {
+	if !it.logged {
+		return nil, nil
+	}
 	metrics := make([]Metric, len(it.values))
 	for i, v := range it.values {
 		err := torchx.Try(func() { metrics[i] = Metric{v.name, torchx.Item(v.t)} })

@@ -20,7 +20,7 @@ import (
 
 const side = 16
 
-// blobs is a Dataset: n coloured discs, each a function of its index.
+// blobs is a Dataset: n coloured discs on grey, each a function of its index.
 type blobs struct{ n int }
 
 func (b blobs) Info() datasets.Info {
@@ -34,11 +34,11 @@ func (b blobs) Read(i int, s *datasets.Sample) error {
 	rng := rand.New(rand.NewPCG(7, uint64(i)))
 	x, y, radius := 4+8*rng.Float64(), 4+8*rng.Float64(), 2+2*rng.Float64()
 	for c := range 3 {
-		colour := rng.Float64()
+		colour := 2*rng.Float64() - 1
 		for p := range side * side {
 			distance := math.Hypot(float64(p%side)-x, float64(p/side)-y)
 			inside := min(max(radius-distance, 0), 1) // the edge is a pixel wide
-			s.Image[c*side*side+p] = float32(2*inside*colour - 1)
+			s.Image[c*side*side+p] = float32(inside * colour)
 		}
 	}
 	return nil
