@@ -2,6 +2,8 @@
 
 #include <c10/util/Exception.h>
 
+#include <mutex>
+
 namespace imori {
 namespace {
 
@@ -28,7 +30,38 @@ void uncount(Handle *h) {
   }
 }
 
+// A free shell's memory holds the next one.
+struct Shell {
+  Shell *next;
+};
+constexpr std::size_t kSlab = 4096;  // handles
+std::mutex shells_mutex;
+Shell *shells = nullptr;
+
 }  // namespace
+
+void *Handle::operator new(std::size_t) {
+  std::lock_guard<std::mutex> lock(shells_mutex);
+  if (shells == nullptr) {
+    // Never given back: there are as many as live at once between two collections.
+    auto *slab = static_cast<char *>(::operator new(kSlab * sizeof(Handle)));
+    for (std::size_t i = 0; i < kSlab; i++) {
+      auto *shell = reinterpret_cast<Shell *>(slab + i * sizeof(Handle));
+      shell->next = shells;
+      shells = shell;
+    }
+  }
+  Shell *shell = shells;
+  shells = shell->next;
+  return shell;
+}
+
+void Handle::operator delete(void *p) noexcept {
+  std::lock_guard<std::mutex> lock(shells_mutex);
+  auto *shell = static_cast<Shell *>(p);
+  shell->next = shells;
+  shells = shell;
+}
 
 Handle *wrap(at::Tensor t) {
   auto *h = new Handle;

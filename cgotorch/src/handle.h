@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -23,6 +24,11 @@ struct Handle {
   std::atomic<int32_t> references{1};
   State state = kAlive;
   bool counted = false;  // among the live tensors
+
+  // From slabs of their own: an empty shell lives until Go's next collection, and among the tensors' storage it would
+  // keep the freed block around it from serving the next tensor of that size.
+  static void *operator new(std::size_t size);
+  static void operator delete(void *p) noexcept;
 };
 
 // Makes a handle that belongs to the innermost scope of this thread.
