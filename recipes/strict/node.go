@@ -76,6 +76,7 @@ func (n *node) describe() string {
 // Origin says where a value comes from.
 type Origin int
 
+// The places a value can come from.
 const (
 	Default  Origin = iota // not given
 	Recipe                 // the file

@@ -24,9 +24,9 @@ type config struct {
 	Tags     []string       `yaml:"tags" check:"oneof=flip|crop"`
 	Train    train          `yaml:"train" doc:"the loop"`
 	Maps     map[string]int `yaml:"maps" check:"min=0"`
-	hidden   int
-	Channels int    `yaml:"channels" check:"oneof=1|3"`
-	Skip     func() `yaml:"-"`
+	hidden   int            //nolint:unused // unexported fields are skipped
+	Channels int            `yaml:"channels" check:"oneof=1|3"`
+	Skip     func()         `yaml:"-"`
 }
 
 type common struct {

@@ -63,8 +63,8 @@ func Create(path string) (*Dir, error) {
 		return nil, err
 	}
 	if found := d.holdsRun(); found != "" {
-		d.Close()
-		return nil, fmt.Errorf("run folder %s already holds a run (%s): resume it or choose another folder", path, found)
+		err := fmt.Errorf("run folder %s already holds a run (%s): resume it or choose another folder", path, found)
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
