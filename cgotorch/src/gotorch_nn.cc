@@ -5,24 +5,19 @@
 #include <cmath>
 #include <string>
 
+#include "call.h"
 #include "conv.h"
-#include "errors.h"
 #include "gotorch.h"
-#include "handle.h"
 
 using imori::get;
 using imori::guard;
+using imori::into;
+using imori::ints;
 using imori::optional;
 using imori::wrap;
 
 namespace {
 
-template <typename F>
-const char *into(Tensor *result, F &&f) {
-  return guard([&] { *result = wrap(f()); });
-}
-
-at::IntArrayRef ints(const int64_t *data, int64_t length) { return at::IntArrayRef(data, static_cast<size_t>(length)); }
 std::vector<int64_t> vec(const int64_t *data, int64_t length) { return std::vector<int64_t>(data, data + length); }
 
 int64_t reduction(const std::string &name) {

@@ -6,23 +6,16 @@
 #include <iostream>
 #include <sstream>
 
-#include "errors.h"
+#include "call.h"
 #include "gotorch.h"
-#include "handle.h"
 
 using imori::get;
 using imori::guard;
+using imori::into;
+using imori::ints;
 using imori::wrap;
 
 namespace {
-
-// Most functions compute one tensor.
-template <typename F>
-const char *into(Tensor *result, F &&f) {
-  return guard([&] { *result = wrap(f()); });
-}
-
-at::IntArrayRef ints(const int64_t *data, int64_t length) { return at::IntArrayRef(data, static_cast<size_t>(length)); }
 
 at::TensorOptions grad(int64_t required) { return at::TensorOptions().requires_grad(required != 0); }
 

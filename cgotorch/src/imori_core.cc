@@ -13,19 +13,17 @@
 
 #include <climits>
 
-#include "errors.h"
+#include "call.h"
 #include "gotorch.h"
-#include "handle.h"
 #include "imori.h"
 #include "optimizer.h"
 
 using imori::get;
 using imori::guard;
+using imori::ints;
 using imori::wrap;
 
 namespace {
-
-at::IntArrayRef ints(const int64_t *data, int64_t n) { return at::IntArrayRef(data, static_cast<size_t>(n)); }
 
 at::TensorOptions options(int8_t dtype, const char *device) {
   return at::TensorOptions().dtype(at::ScalarType(dtype)).device(at::Device(std::string(device)));

@@ -1,20 +1,15 @@
 // The operations of torchx.
 #include <ATen/ATen.h>
 
+#include "call.h"
 #include "conv.h"
-#include "errors.h"
-#include "handle.h"
 #include "imori.h"
 
 using imori::get;
+using imori::into;
 using imori::optional;
 
 namespace {
-
-template <typename F>
-const char *into(ix_tensor *out, F &&f) {
-  return imori::guard([&] { *out = imori::wrap(f()); });
-}
 
 at::IntArrayRef pair(const int64_t v[2]) { return at::IntArrayRef(v, 2); }
 std::vector<int64_t> vec(const int64_t v[2]) { return {v[0], v[1]}; }
