@@ -37,6 +37,13 @@ func (o *CIFAR10Options) Open(ctx context.Context, env Env) (Dataset, error) {
 	return openCIFAR10(ctx, o, env, publishedCIFAR10)
 }
 
+// Test returns the options of the test images.
+func (o *CIFAR10Options) Test() Options {
+	test := *o
+	test.Split = "test"
+	return &test
+}
+
 // cifarSource is the published distribution; tests put a small one in its place.
 type cifarSource struct {
 	archive download.Request // all but Dest and Progress

@@ -9,6 +9,7 @@ package datasets
 import (
 	"context"
 	"fmt"
+	"image/color"
 )
 
 // Info describes the samples of a Dataset.
@@ -16,12 +17,24 @@ type Info struct {
 	Name                    string   // "cifar10"
 	Channels, Height, Width int      // of every image
 	Classes                 []string // names, by label; nil: no labels
+	Target                  *Target  // the other picture of each sample; nil: there are no pairs
+}
+
+// Target describes the second picture of a pair. It has the height and width of
+// the first.
+type Target struct {
+	Channels int
+	// Classes names the classes of a map of classes, which has one channel each:
+	// 1 where a pixel is of the class and -1 elsewhere. nil: an ordinary picture,
+	// of 1 or 3 channels.
+	Classes []string
+	Palette []color.RGBA // the classes' colours for showing a map; as long as Classes
 }
 
 // Sample is one decoded example.
 type Sample struct {
 	Image  []float32 // Channels*Height*Width values, CHW, in [-1, 1]; allocated by the caller, filled by Read
-	Target []float32 // the other picture of a pair, CHW with the image's height and width; nil if there is none
+	Target []float32 // the other picture of a pair, CHW in [-1, 1]; allocated and filled like Image, nil where Info.Target is
 	Label  int64     // index into Info.Classes; 0 if there are no classes
 }
 
@@ -30,7 +43,8 @@ type Dataset interface {
 	Info() Info
 	Len() int
 	// Read decodes sample i, 0 <= i < Len(), into s. It is safe for concurrent
-	// use and gives the same sample each time. It fills s.Image in place.
+	// use and gives the same sample each time. It fills s.Image, and s.Target if
+	// there are pairs, in place.
 	Read(i int, s *Sample) error
 }
 
@@ -52,6 +66,14 @@ type Options interface {
 	// Open gets the dataset ready for reading, downloading it first if it must.
 	// Its errors say which file is wrong and what to do.
 	Open(ctx context.Context, env Env) (Dataset, error)
+}
+
+// Splitter is implemented by Options of datasets that come in two parts.
+type Splitter interface {
+	Options
+	// Test returns the same settings for the test images: what models are shown
+	// and measured on. nil: there are none.
+	Test() Options
 }
 
 // checkIndex is for the Read of this package's datasets: an index out of range

@@ -59,6 +59,13 @@ func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
 	return d, nil
 }
 
+// Test returns the options of the test images.
+func (o *DigitsOptions) Test() Options {
+	test := *o
+	test.Split = "test"
+	return &test
+}
+
 type digits struct {
 	options DigitsOptions
 	stream  digitStream

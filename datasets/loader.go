@@ -21,9 +21,10 @@ type LoaderOptions struct {
 
 // Batch is N samples: always as many as the batch size.
 type Batch struct {
-	Images []float32 // N*C*H*W
-	Labels []int64   // N; nil when there are no classes
-	N      int
+	Images  []float32 // N*C*H*W
+	Targets []float32 // N*C'*H*W; nil when there are no pairs
+	Labels  []int64   // N; nil when there are no classes
+	N       int
 
 	owner *Loader // while it is handed out
 }
@@ -43,6 +44,7 @@ type Loader struct {
 	options LoaderOptions
 	info    Info
 	pixels  int // of an image, all channels
+	target  int // the same of its pair; 0: there are none
 	workers sync.WaitGroup
 
 	mu       sync.Mutex
@@ -88,6 +90,8 @@ func NewLoader(d Dataset, o LoaderOptions) (*Loader, error) {
 		return nil, fmt.Errorf("dataset %s is empty, expected at least one sample", info.Name)
 	case info.Channels < 1 || info.Height < 1 || info.Width < 1:
 		return nil, fmt.Errorf("dataset %s says its images are %dx%dx%d (CHW), expected at least 1 each", info.Name, info.Channels, info.Height, info.Width)
+	case info.Target != nil && info.Target.Channels < 1:
+		return nil, fmt.Errorf("dataset %s says its targets have %d channels, expected at least 1", info.Name, info.Target.Channels)
 	case o.BatchSize < 1:
 		return nil, fmt.Errorf("batch size is %d, expected at least 1", o.BatchSize)
 	case o.Workers < 0 || o.Ahead < 0:
@@ -101,6 +105,9 @@ func NewLoader(d Dataset, o LoaderOptions) (*Loader, error) {
 		consumed: o.Start,
 	}
 	l.changed.L = &l.mu
+	if info.Target != nil {
+		l.target = info.Target.Channels * info.Height * info.Width
+	}
 	for range o.Workers {
 		l.workers.Go(l.work)
 	}
@@ -259,6 +266,9 @@ func (l *Loader) newPending() *pending {
 		return p
 	}
 	p.batch = &Batch{N: l.options.BatchSize, Images: make([]float32, l.options.BatchSize*l.pixels)}
+	if l.target > 0 {
+		p.batch.Targets = make([]float32, l.options.BatchSize*l.target)
+	}
 	if l.info.Classes != nil {
 		p.batch.Labels = make([]int64, l.options.BatchSize)
 	}

@@ -40,7 +40,8 @@ func (r *reader) readAll(p *pending, first, n int) (errAt int, err error) {
 func (r *reader) read(p *pending, i int) (err error) {
 	l, at := r.loader, p.places[i]
 	image := p.batch.Images[i*l.pixels : (i+1)*l.pixels : (i+1)*l.pixels]
-	r.sample = Sample{Image: image}
+	target := p.batch.Targets[i*l.target : (i+1)*l.target : (i+1)*l.target]
+	r.sample = Sample{Image: image, Target: target}
 
 	// A dataset is other people's code: its panic must not end the program from
 	// a goroutine that nobody can recover in.
@@ -52,8 +53,8 @@ func (r *reader) read(p *pending, i int) (err error) {
 	if err := l.dataset.Read(at.index, &r.sample); err != nil {
 		return err
 	}
-	if len(r.sample.Image) != len(image) || &r.sample.Image[0] != &image[0] {
-		return fmt.Errorf("Read put another slice into Sample.Image, expected it to fill the one it was given")
+	if !same(r.sample.Image, image) || !same(r.sample.Target, target) {
+		return fmt.Errorf("Read put another slice into Sample.Image or Sample.Target, expected it to fill the one it was given")
 	}
 	if l.info.Classes != nil {
 		if label := r.sample.Label; label < 0 || label >= int64(len(l.info.Classes)) {
@@ -66,4 +67,9 @@ func (r *reader) read(p *pending, i int) (err error) {
 		a.Apply(r.rng, l.info, &r.sample)
 	}
 	return nil
+}
+
+// same says whether two slices are one piece of memory.
+func same(a, b []float32) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }

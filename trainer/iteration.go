@@ -31,10 +31,7 @@ func (it *iteration) batch(t *Trainer) Batch {
 		if err != nil {
 			fail(err)
 		}
-		torchx.KeepAll(b.Images)
-		if b.Labels.T != nil {
-			torchx.KeepAll(b.Labels)
-		}
+		torchx.KeepAll(b.tensors()...)
 		it.shared = &b
 	}
 	return *it.shared
@@ -43,7 +40,7 @@ func (it *iteration) batch(t *Trainer) Batch {
 // end frees everything, after errors too.
 func (it *iteration) end() {
 	if it.shared != nil {
-		torchx.Free(it.shared.Images, it.shared.Labels)
+		torchx.Free(it.shared.tensors()...)
 	}
 	for _, o := range it.once {
 		o.free()

@@ -23,6 +23,7 @@ type Preview struct {
 	t         *Trainer
 	generator *torchx.Generator
 	pictures  []picture
+	metrics   []Metric
 }
 
 // picture is a grid of images that a model has shown.
@@ -46,9 +47,11 @@ func (p *Preview) Uniform(lo, hi float64, shape ...int64) torch.Tensor {
 // Normal draws noise from N(0, 1), float32, on Device.
 func (p *Preview) Normal(shape ...int64) torch.Tensor { return p.generator.Normal(0, 1, shape...) }
 
-// Batch returns the dataset's first n samples, from the first again where it has fewer, without augmentation.
+// Batch returns the first n samples of Options.Test, fewer where it has fewer, without augmentation.
 func (p *Preview) Batch(n int64) Batch {
-	loader, err := datasets.NewLoader(p.t.Dataset, datasets.LoaderOptions{BatchSize: int(n), Ahead: 1, InOrder: true})
+	d := p.t.testData()
+	n = min(n, int64(d.Len()))
+	loader, err := datasets.NewLoader(d, datasets.LoaderOptions{BatchSize: int(n), Ahead: 1, InOrder: true})
 	if err != nil {
 		fail(err)
 	}
@@ -57,7 +60,20 @@ func (p *Preview) Batch(n int64) Batch {
 	if err != nil {
 		fail(err)
 	}
-	return toDevice(b, p.t.Dataset.Info(), p.t.info.Device)
+	return toDevice(b, d.Info(), p.t.info.Device)
+}
+
+// testData is what previews look at.
+func (t *Trainer) testData() datasets.Dataset {
+	if t.Test != nil {
+		return t.Test
+	}
+	return t.Dataset
+}
+
+// Log reports a number that the preview measured as "test/<name>" in the metrics.
+func (p *Preview) Log(name string, v float64) {
+	p.metrics = append(p.metrics, Metric{"test/" + name, v})
 }
 
 // Images shows a grid of images: t is N x C x H x W with values in [-1, 1] and C 1 or 3; columns 0 makes a square. The
@@ -71,22 +87,22 @@ func (p *Preview) Images(name string, t torch.Tensor, columns int) {
 	p.pictures = append(p.pictures, picture{name, s, grid})
 }
 
-// preview lets the model draw. It leaves no trace in training: modes and generators are as before.
-func (t *Trainer) preview() ([]picture, error) {
-	var pictures []picture
+// preview lets the model draw and measure. It leaves no trace in training: modes and generators are as before.
+func (t *Trainer) preview() (*Preview, error) {
+	var p *Preview
 	err := try(func() (err error) {
 		torchx.Scoped(func() {
-			torchx.NoGrad(func() { pictures, err = t.drawPreview() })
+			torchx.NoGrad(func() { p, err = t.drawPreview() })
 		})
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preview: %w", err)
 	}
-	return pictures, nil
+	return p, nil
 }
 
-func (t *Trainer) drawPreview() ([]picture, error) {
+func (t *Trainer) drawPreview() (*Preview, error) {
 	states := t.generatorStates()
 	defer setGeneratorStates(states) // a model may draw from the default ones in spite of all
 	for _, n := range t.networks {
@@ -96,7 +112,7 @@ func (t *Trainer) drawPreview() ([]picture, error) {
 	p := &Preview{t: t, generator: torchx.NewGenerator(t.info.Device, t.Seed^previewSeed)}
 	defer p.generator.Close()
 	err := t.model.Preview(p)
-	return p.pictures, err
+	return p, err
 }
 
 // stack puts pictures one below the other; nil for none.
@@ -122,19 +138,19 @@ func stack(pictures []picture) image.Image {
 	return whole
 }
 
-// savePreview adds the picture of this iteration to the run.
-func (t *Trainer) savePreview() error {
+// savePreview adds the picture of this iteration to the run. It returns what the model measured.
+func (t *Trainer) savePreview() ([]Metric, error) {
 	if t.dir == nil {
-		return nil
+		return nil, nil
 	}
-	pictures, err := t.preview()
-	if err != nil || len(pictures) == 0 {
-		return err
+	p, err := t.preview()
+	if err != nil || len(p.pictures) == 0 {
+		return nil, err
 	}
-	path, err := t.dir.SavePicture(t.iteration, stack(pictures))
+	path, err := t.dir.SavePicture(t.iteration, stack(p.pictures))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t.observer.Saved(SavedPicture, path)
-	return nil
+	return p.metrics, nil
 }

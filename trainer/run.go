@@ -41,14 +41,24 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 		}
 		next := t.iteration + 1
 		last := next == t.Iterations
-		logs := next == 1 || every(t.LogEvery, next) // a function of the number alone: a longer run has the same lines
+		logs := next == 1 || every(t.LogEvery, next)
 		saves := last || every(t.CheckpointEvery, next)
 		metrics, err := t.iterate(logs, logs || saves)
 		if err != nil {
 			return err
 		}
 		pace.add(t.loader.Consumed(), t.BatchSize)
-		if logs {
+		// The picture comes first: a run that is killed in between draws it again.
+		previews := every(t.PreviewEvery, next)
+		if last || previews {
+			measured, err := t.savePreview()
+			if err != nil {
+				return err
+			}
+			metrics = append(metrics, measured...)
+		}
+		// What is logged is a function of the number alone, so that a longer run has the same lines.
+		if logs || previews && len(metrics) > 0 {
 			if err := t.log(metrics, pace, began); err != nil {
 				return err
 			}
@@ -57,12 +67,6 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			Iteration: t.iteration, Total: t.Iterations, Metrics: metrics,
 			ImagesPerSecond: pace.imagesPerSecond(), Remaining: pace.remaining(t.Iterations - t.iteration),
 		})
-		// The picture comes first: a run that is killed in between draws it again.
-		if last || every(t.PreviewEvery, next) {
-			if err := t.savePreview(); err != nil {
-				return err
-			}
-		}
 		if saves {
 			if err := t.saveCheckpoint(); err != nil {
 				return err
@@ -140,7 +144,7 @@ func (t *Trainer) Iterate(n int, each func(iteration int, metrics []Metric)) err
 
 // DryRunReport is what one iteration and a preview came to.
 type DryRunReport struct {
-	Metrics    []Metric
+	Metrics    []Metric // of the iteration, then of the preview
 	Pictures   []PictureInfo
 	Iteration  time.Duration // the first one, which is slower than the later ones
 	PeakMemory int64         // bytes that the process has held at most; without a GPU's
@@ -161,11 +165,12 @@ func (t *Trainer) DryRun() (DryRunReport, error) {
 			return err
 		}
 		r.Iteration = time.Since(began)
-		pictures, err := t.preview()
+		preview, err := t.preview()
 		if err != nil {
 			return err
 		}
-		for _, p := range pictures {
+		r.Metrics = append(r.Metrics, preview.metrics...)
+		for _, p := range preview.pictures {
 			r.Pictures = append(r.Pictures, PictureInfo{p.name, p.shape})
 		}
 		return nil

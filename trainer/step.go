@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"fmt"
+	"slices"
 
 	torch "github.com/wangkuiyi/gotorch"
 
@@ -11,8 +12,9 @@ import (
 
 // Batch is a minibatch on the trainer's device.
 type Batch struct {
-	Images torch.Tensor // N x C x H x W, float32, in [-1, 1]
-	Labels torch.Tensor // N, int64; the zero Tensor when the dataset has no classes
+	Images  torch.Tensor // N x C x H x W, float32, in [-1, 1]
+	Targets torch.Tensor // N x C' x H x W, the pairs' other pictures; the zero Tensor when the dataset has no pairs
+	Labels  torch.Tensor // N, int64; the zero Tensor when the dataset has no classes
 }
 
 // NoiseSource draws float32 noise on the trainer's device.
@@ -107,22 +109,28 @@ func (s *Step) record(name string, t torch.Tensor) {
 	*s.log = append(*s.log, value{name, v})
 }
 
+// tensors lists those that are there.
+func (b Batch) tensors() []torch.Tensor {
+	all := []torch.Tensor{b.Images, b.Targets, b.Labels}
+	return slices.DeleteFunc(all, func(t torch.Tensor) bool { return t.T == nil })
+}
+
 // toDevice copies a batch of the loader to the trainer's device.
 func toDevice(b *datasets.Batch, info datasets.Info, device string) Batch {
-	n := int64(b.N)
-	images := torchx.FromFloat32(b.Images, n, int64(info.Channels), int64(info.Height), int64(info.Width))
-	var labels torch.Tensor
+	n, h, w := int64(b.N), int64(info.Height), int64(info.Width)
+	on := func(t torch.Tensor) torch.Tensor {
+		if device == "cpu" {
+			return t
+		}
+		defer torchx.Free(t)
+		return torchx.To(t, device, -1)
+	}
+	batch := Batch{Images: on(torchx.FromFloat32(b.Images, n, int64(info.Channels), h, w))}
+	if b.Targets != nil {
+		batch.Targets = on(torchx.FromFloat32(b.Targets, n, int64(info.Target.Channels), h, w))
+	}
 	if b.Labels != nil {
-		labels = torchx.FromInt64(b.Labels, n)
+		batch.Labels = on(torchx.FromInt64(b.Labels, n))
 	}
-	if device == "cpu" {
-		return Batch{images, labels}
-	}
-	on := Batch{Images: torchx.To(images, device, -1)}
-	torchx.Free(images)
-	if b.Labels != nil {
-		on.Labels = torchx.To(labels, device, -1)
-		torchx.Free(labels)
-	}
-	return on
+	return batch
 }

@@ -16,6 +16,7 @@ type Options struct {
 	Config
 	Build      func() (Model, error) // called once, on the trainer's goroutine, in a scope, with the generators seeded
 	Dataset    datasets.Dataset
+	Test       datasets.Dataset // what previews show and measure; nil: Dataset
 	Augment    []datasets.Augmentation
 	Optimizers map[string]torchx.OptimizerOptions // by network; one for each that a phase updates
 	Dir        string                             // the run's folder; "" writes nothing
@@ -78,10 +79,23 @@ func (o *Options) check() error {
 		return errors.New("Build is nil, expected a function that makes the model")
 	case o.Dataset == nil:
 		return errors.New("Dataset is nil, expected one to train on")
+	case o.Test != nil && !sameKind(o.Test.Info(), o.Dataset.Info()):
+		return errors.New("the samples of Test are of other sizes or classes than those of Dataset, expected the same")
 	case o.Resume && o.Dir == "":
 		return errors.New("Resume without Dir, expected the folder of the run to go on with")
 	}
 	return nil
+}
+
+// sameKind tells whether a model can take samples of both kinds.
+func sameKind(a, b datasets.Info) bool {
+	if a.Channels != b.Channels || a.Height != b.Height || a.Width != b.Width || len(a.Classes) != len(b.Classes) {
+		return false
+	}
+	if a.Target == nil || b.Target == nil {
+		return a.Target == b.Target
+	}
+	return a.Target.Channels == b.Target.Channels
 }
 
 func (t *Trainer) setUp() error {
