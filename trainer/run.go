@@ -49,13 +49,17 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 		}
 		pace.add(t.loader.Consumed(), t.BatchSize)
 		// The picture comes first: a run that is killed in between draws it again.
+		shown := metrics
 		previews := every(t.PreviewEvery, next)
 		if last || previews {
 			measured, err := t.savePreview()
 			if err != nil {
 				return err
 			}
-			metrics = append(metrics, measured...)
+			shown = append(shown, measured...)
+			if previews {
+				metrics = shown
+			}
 		}
 		// What is logged is a function of the number alone, so that a longer run has the same lines.
 		if logs || previews && len(metrics) > 0 {
@@ -64,7 +68,7 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			}
 		}
 		t.observer.Progress(Progress{
-			Iteration: t.iteration, Total: t.Iterations, Metrics: metrics,
+			Iteration: t.iteration, Total: t.Iterations, Metrics: shown,
 			ImagesPerSecond: pace.imagesPerSecond(), Remaining: pace.remaining(t.Iterations - t.iteration),
 		})
 		if saves {
