@@ -111,6 +111,8 @@ func (g goldenLayer) module() Module {
 		return NewMaxPool2d(o.KernelSize[0])
 	case "AvgPool2d":
 		return NewAvgPool2d(o.KernelSize[0])
+	case "AdaptiveAvgPool2d":
+		return NewGlobalAvgPool2d()
 	case "Upsample":
 		return NewUpsample(int64(o.ScaleFactor))
 	}

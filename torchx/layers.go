@@ -237,6 +237,11 @@ func NewAvgPool2d(kernel int64) Module {
 	return function(func(x torch.Tensor) torch.Tensor { return AvgPool2d(x, kernel) })
 }
 
+// NewGlobalAvgPool2d is torch.nn.AdaptiveAvgPool2d(1): N×C×H×W to the means N×C×1×1.
+func NewGlobalAvgPool2d() Module {
+	return function(func(x torch.Tensor) torch.Tensor { return MeanKeep(x, -2, -1) })
+}
+
 // NewUpsample is torch.nn.Upsample with mode "nearest".
 func NewUpsample(factor int64) Module {
 	return function(func(x torch.Tensor) torch.Tensor { return UpsampleNearest(x, factor) })
@@ -280,19 +285,16 @@ func same(a, b torch.Tensor) bool { return *a.T == *b.T }
 
 // State lists the layers' state under their numbers.
 func (s *Sequential) State() []Entry {
-	var state []Entry
-	for i, layer := range s.Layers {
-		for _, e := range layer.State() {
-			e.Name = strconv.Itoa(i) + "." + e.Name
-			state = append(state, e)
-		}
-	}
-	return state
+	return s.children().State()
 }
 
 // Train switches all layers.
-func (s *Sequential) Train(on bool) {
-	for _, layer := range s.Layers {
-		layer.Train(on)
+func (s *Sequential) Train(on bool) { s.children().Train(on) }
+
+func (s *Sequential) children() Children {
+	children := make(Children, len(s.Layers))
+	for i, layer := range s.Layers {
+		children[i] = Child{strconv.Itoa(i), layer}
 	}
+	return children
 }

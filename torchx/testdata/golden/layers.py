@@ -37,6 +37,7 @@ MODULES = [
     ("softplus", nn.Softplus(), (3, 7), 32),  # beyond 20 torch's softplus is the identity
     ("max_pool2d", nn.MaxPool2d(2), (2, 2, 5, 6), 1),
     ("avg_pool2d", nn.AvgPool2d(2), (2, 2, 5, 6), 1),
+    ("global_avg_pool2d", nn.AdaptiveAvgPool2d(1), (2, 3, 4, 5), 1),
     ("upsample_nearest", nn.Upsample(scale_factor=2, mode="nearest"), (2, 2, 2, 3), 1),
 ]
 
