@@ -1,24 +1,48 @@
 package losses
 
-import torch "github.com/wangkuiyi/gotorch"
+import (
+	"fmt"
 
-// Adversarial is the pair of losses of a GAN. The arguments are the
-// discriminator's outputs, before any sigmoid, on real and generated images.
+	torch "github.com/wangkuiyi/gotorch"
+
+	"github.com/imori-ml/imori/torchx"
+)
+
+// Adversarial is the losses of the two sides of a GAN. The arguments are the
+// discriminator's outputs, before any sigmoid.
 type Adversarial struct {
-	Discriminator func(real, generated torch.Tensor) torch.Tensor
-	Generator     func(generated torch.Tensor) torch.Tensor
+	Real      func(logits torch.Tensor) torch.Tensor // the discriminator's, on real images
+	Generated func(logits torch.Tensor) torch.Tensor // the discriminator's, on generated images
+	Generator func(logits torch.Tensor) torch.Tensor // the generator's, on its images
 }
 
-// LookupAdversarial returns the pair that recipes call name: "bce", "hinge" or
-// "least_squares".
-func LookupAdversarial(name string) (Adversarial, bool) {
+// Discriminator is the sum of the discriminator's two losses.
+func (a Adversarial) Discriminator(real, generated torch.Tensor) torch.Tensor {
+	return torchx.Add(a.Real(real), a.Generated(generated))
+}
+
+// LookupAdversarial returns the losses that recipes call name: "bce", "hinge" or
+// "least_squares". The discriminator's target for real images is 1 - smoothing
+// (one-sided label smoothing, Salimans et al. 2016); hinge has no targets, and
+// smoothing it is an error.
+func LookupAdversarial(name string, smoothing float64) (Adversarial, error) {
+	if !(smoothing >= 0 && smoothing < 1) {
+		return Adversarial{}, fmt.Errorf("label smoothing is %g, expected at least 0 and less than 1", smoothing)
+	}
+	against := func(loss func(torch.Tensor, float64) torch.Tensor, target float64) func(torch.Tensor) torch.Tensor {
+		return func(logits torch.Tensor) torch.Tensor { return loss(logits, target) }
+	}
 	switch name {
 	case "bce":
-		return Adversarial{BCEDiscriminator, BCEGenerator}, true
-	case "hinge":
-		return Adversarial{HingeDiscriminator, HingeGenerator}, true
+		return Adversarial{against(BCE, 1-smoothing), against(BCE, 0), against(BCE, 1)}, nil
 	case "least_squares":
-		return Adversarial{LeastSquaresDiscriminator, LeastSquaresGenerator}, true
+		return Adversarial{against(LeastSquares, 1-smoothing), against(LeastSquares, 0), against(LeastSquares, 1)}, nil
+	case "hinge":
+		if smoothing != 0 {
+			return Adversarial{}, fmt.Errorf("label smoothing is %g with the hinge loss, which has no labels to smooth; expected 0, or the loss bce or least_squares", smoothing)
+		}
+		real := func(logits torch.Tensor) torch.Tensor { return Hinge(torchx.Neg(logits)) }
+		return Adversarial{real, Hinge, WassersteinGenerator}, nil
 	}
-	return Adversarial{}, false
+	return Adversarial{}, fmt.Errorf("adversarial loss is %q, expected bce, hinge or least_squares", name)
 }

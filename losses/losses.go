@@ -15,35 +15,21 @@ import (
 //	-mean(target log sigmoid(x) + (1 - target) log(1 - sigmoid(x)))
 //
 // It is computed from the logits and does not overflow (Goodfellow et al. 2014;
-// the generator's BCE against 1 is their non-saturating loss).
+// a generator's BCE against 1 is their non-saturating loss).
 func BCE(logits torch.Tensor, target float64) torch.Tensor {
 	return torchx.BCEWithLogits(logits, constantLike(logits, target))
 }
 
-// BCEDiscriminator is BCE(real, 1) + BCE(generated, 0).
-func BCEDiscriminator(real, generated torch.Tensor) torch.Tensor {
-	return torchx.Add(BCE(real, 1), BCE(generated, 0))
-}
-
-// BCEGenerator is BCE(generated, 1).
-func BCEGenerator(generated torch.Tensor) torch.Tensor {
-	return BCE(generated, 1)
-}
-
-// HingeDiscriminator is mean(relu(1 - real)) + mean(relu(1 + generated))
-// (Lim & Ye 2017, "Geometric GAN").
-func HingeDiscriminator(real, generated torch.Tensor) torch.Tensor {
-	return torchx.Add(hinge(torchx.Neg(real)), hinge(generated))
-}
-
-// HingeGenerator is -mean(generated), the generator's side of the hinge.
-func HingeGenerator(generated torch.Tensor) torch.Tensor {
-	return torchx.Neg(torchx.Mean(generated))
-}
-
-// hinge is mean(relu(1 + x)).
-func hinge(x torch.Tensor) torch.Tensor {
+// Hinge is mean(relu(1 + x)), the discriminator's loss on generated images, and
+// of -x on real ones (Lim & Ye 2017, "Geometric GAN").
+func Hinge(x torch.Tensor) torch.Tensor {
 	return torchx.Mean(torchx.ReLU(torchx.AddScalar(x, 1)))
+}
+
+// LeastSquares is mean((x - target)^2) / 2, with targets 1 for "real" and 0 for
+// "generated" (Mao et al. 2017, "Least Squares Generative Adversarial Networks").
+func LeastSquares(x torch.Tensor, target float64) torch.Tensor {
+	return torchx.MulScalar(torchx.Mean(torchx.Square(torchx.AddScalar(x, -target))), 0.5)
 }
 
 // WassersteinCritic is mean(generated) - mean(real), minus the critic's estimate
@@ -55,22 +41,6 @@ func WassersteinCritic(real, generated torch.Tensor) torch.Tensor {
 // WassersteinGenerator is -mean(generated) (Arjovsky et al. 2017).
 func WassersteinGenerator(generated torch.Tensor) torch.Tensor {
 	return torchx.Neg(torchx.Mean(generated))
-}
-
-// LeastSquaresDiscriminator is mean((real - 1)^2) / 2 + mean(generated^2) / 2
-// (Mao et al. 2017, with their labels 0 and 1).
-func LeastSquaresDiscriminator(real, generated torch.Tensor) torch.Tensor {
-	return torchx.Add(leastSquares(real, 1), leastSquares(generated, 0))
-}
-
-// LeastSquaresGenerator is mean((generated - 1)^2) / 2 (Mao et al. 2017).
-func LeastSquaresGenerator(generated torch.Tensor) torch.Tensor {
-	return leastSquares(generated, 1)
-}
-
-// leastSquares is mean((x - target)^2) / 2.
-func leastSquares(x torch.Tensor, target float64) torch.Tensor {
-	return torchx.MulScalar(torchx.Mean(torchx.Square(torchx.AddScalar(x, -target))), 0.5)
 }
 
 // constantLike is a tensor of t's shape, type and device filled with value.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"strings"
 	"testing"
 
 	torch "github.com/wangkuiyi/gotorch"
@@ -23,18 +24,38 @@ var cases = []struct {
 	{"BCE against 1", false, one(func(a torch.Tensor) torch.Tensor { return BCE(a, 1) }), func(a, _ float64) float64 { return softplus(-a) }},
 	{"BCE against 0", false, one(func(a torch.Tensor) torch.Tensor { return BCE(a, 0) }), func(a, _ float64) float64 { return softplus(a) }},
 	{"BCE against 0.9", false, one(func(a torch.Tensor) torch.Tensor { return BCE(a, 0.9) }), func(a, _ float64) float64 { return 0.9*softplus(-a) + 0.1*softplus(a) }},
-	{"BCEDiscriminator", true, BCEDiscriminator, func(a, b float64) float64 { return softplus(-a) + softplus(b) }},
-	{"BCEGenerator", false, one(BCEGenerator), func(a, _ float64) float64 { return softplus(-a) }},
-	{"HingeDiscriminator", true, HingeDiscriminator, func(a, b float64) float64 { return max(0, 1-a) + max(0, 1+b) }},
-	{"HingeGenerator", false, one(HingeGenerator), func(a, _ float64) float64 { return -a }},
+	{"Hinge", false, one(Hinge), func(a, _ float64) float64 { return max(0, 1+a) }},
+	{"LeastSquares", false, one(func(a torch.Tensor) torch.Tensor { return LeastSquares(a, 0.9) }), func(a, _ float64) float64 { return (a - 0.9) * (a - 0.9) / 2 }},
+	{"bce", true, discriminator("bce", 0), func(a, b float64) float64 { return softplus(-a) + softplus(b) }},
+	{"bce, smooth", true, discriminator("bce", 0.1), func(a, b float64) float64 { return 0.9*softplus(-a) + 0.1*softplus(a) + softplus(b) }},
+	{"hinge", true, discriminator("hinge", 0), func(a, b float64) float64 { return max(0, 1-a) + max(0, 1+b) }},
+	{"least_squares", true, discriminator("least_squares", 0), func(a, b float64) float64 { return (a-1)*(a-1)/2 + b*b/2 }},
+	{"least_squares, smooth", true, discriminator("least_squares", 0.2), func(a, b float64) float64 { return (a-0.8)*(a-0.8)/2 + b*b/2 }},
+	{"bce, generator", false, one(generator("bce", 0.1)), func(a, _ float64) float64 { return softplus(-a) }},
+	{"hinge, generator", false, one(generator("hinge", 0)), func(a, _ float64) float64 { return -a }},
+	{"least_squares, generator", false, one(generator("least_squares", 0.1)), func(a, _ float64) float64 { return (a - 1) * (a - 1) / 2 }},
 	{"WassersteinCritic", true, WassersteinCritic, func(a, b float64) float64 { return b - a }},
 	{"WassersteinGenerator", false, one(WassersteinGenerator), func(a, _ float64) float64 { return -a }},
-	{"LeastSquaresDiscriminator", true, LeastSquaresDiscriminator, func(a, b float64) float64 { return (a-1)*(a-1)/2 + b*b/2 }},
-	{"LeastSquaresGenerator", false, one(LeastSquaresGenerator), func(a, _ float64) float64 { return (a - 1) * (a - 1) / 2 }},
 }
 
 func one(loss func(torch.Tensor) torch.Tensor) func(a, b torch.Tensor) torch.Tensor {
 	return func(a, _ torch.Tensor) torch.Tensor { return loss(a) }
+}
+
+func lookUp(name string, smoothing float64) Adversarial {
+	a, err := LookupAdversarial(name, smoothing)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+func discriminator(name string, smoothing float64) func(a, b torch.Tensor) torch.Tensor {
+	return lookUp(name, smoothing).Discriminator
+}
+
+func generator(name string, smoothing float64) func(torch.Tensor) torch.Tensor {
+	return lookUp(name, smoothing).Generator
 }
 
 func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
@@ -163,8 +184,8 @@ func TestGolden(t *testing.T) {
 		"bce_with_logits_ones":   func(x torch.Tensor) torch.Tensor { return BCE(x, 1) },
 		"bce_with_logits_zeros":  func(x torch.Tensor) torch.Tensor { return BCE(x, 0) },
 		"bce_with_logits_smooth": func(x torch.Tensor) torch.Tensor { return BCE(x, 0.9) },
-		"hinge_real":             func(x torch.Tensor) torch.Tensor { return hinge(torchx.Neg(x)) },
-		"hinge_generated":        hinge,
+		"hinge_real":             func(x torch.Tensor) torch.Tensor { return Hinge(torchx.Neg(x)) },
+		"hinge_generated":        Hinge,
 	}
 	compared := 0
 	for _, g := range golden.Losses {
@@ -196,23 +217,124 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func TestLookupAdversarial(t *testing.T) {
-	for _, name := range []string{"bce", "hinge", "least_squares"} {
-		pair, ok := LookupAdversarial(name)
-		if !ok {
-			t.Fatalf("%s is unknown", name)
+func TestLookupAdversarialErrors(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		smoothing float64
+		want      string
+	}{
+		{"mse", 0, `"mse", expected bce, hinge or least_squares`},
+		{"hinge", 0.1, "hinge loss, which has no labels"},
+		{"bce", 1, "less than 1"},
+		{"bce", -0.1, "at least 0"},
+		{"bce", math.NaN(), "at least 0"},
+	} {
+		if _, err := LookupAdversarial(c.name, c.smoothing); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s with smoothing %g: %v, want an error with %q", c.name, c.smoothing, err, c.want)
 		}
-		torchx.Scoped(func() {
-			good, bad := torchx.FromFloat64([]float64{2, 3}, 2), torchx.FromFloat64([]float64{-3, -2}, 2)
-			if right, wrong := torchx.Item(pair.Discriminator(good, bad)), torchx.Item(pair.Discriminator(bad, good)); !(right < wrong) {
-				t.Errorf("%s: the discriminator's loss is %g where it is right and %g where it is wrong", name, right, wrong)
-			}
-			if fooled, caught := torchx.Item(pair.Generator(good)), torchx.Item(pair.Generator(bad)); !(fooled < caught) {
-				t.Errorf("%s: the generator's loss is %g on images taken for real and %g on others", name, fooled, caught)
-			}
-		})
 	}
-	if _, ok := LookupAdversarial("mse"); ok {
-		t.Error("mse is known")
+}
+
+// TestGaussianKL compares values with plain Go and gradients with differences.
+func TestGaussianKL(t *testing.T) {
+	const n, d, step = 3, 4, 1e-5
+	inputs := [][]float64{scores("mu", n*d), scores("logvar", n*d)}
+	value := func() (kl []float64) {
+		torchx.Scoped(func() {
+			kl = torchx.Float64s(GaussianKL(torchx.FromFloat64(inputs[0], n, d), torchx.FromFloat64(inputs[1], n, d)))
+		})
+		return kl
+	}
+	for j, got := range value() {
+		want := 0.0
+		for i := range n {
+			mu, logvar := inputs[0][i*d+j], inputs[1][i*d+j]
+			want -= 0.5 * (1 + logvar - mu*mu - math.Exp(logvar)) / n
+		}
+		if math.Abs(got-want) > 1e-13 {
+			t.Errorf("dimension %d: %v, want %v", j, got, want)
+		}
+	}
+	var gradients [2][]float64
+	torchx.Scoped(func() {
+		leaves := []torch.Tensor{torchx.FromFloat64(inputs[0], n, d), torchx.FromFloat64(inputs[1], n, d)}
+		for _, leaf := range leaves {
+			torchx.SetRequiresGrad(leaf, true)
+		}
+		for i, g := range torchx.Gradients(torchx.Sum(GaussianKL(leaves[0], leaves[1])), leaves, false) {
+			gradients[i] = torchx.Float64s(g)
+		}
+	})
+	sum := func() (total float64) {
+		for _, v := range value() {
+			total += v
+		}
+		return total
+	}
+	for k, input := range inputs {
+		for i, at := range input {
+			input[i] = at + step
+			up := sum()
+			input[i] = at - step
+			down := sum()
+			input[i] = at
+			if want := (up - down) / (2 * step); math.Abs(gradients[k][i]-want) > 1e-8 {
+				t.Errorf("gradient by input %d at %d is %v, want %v", k, i, gradients[k][i], want)
+			}
+		}
+	}
+}
+
+// TestGradientPenalty differentiates the penalty by the critic's parameters, which
+// takes second derivatives, and compares with differences.
+func TestGradientPenalty(t *testing.T) {
+	const n, step = 3, 1e-5
+	weights := [][]float64{scores("w1", 4*2*3*3), scores("b1", 4), scores("w2", 4*16)}
+	shapes := [][]int64{{4, 2, 3, 3}, {4}, {1, 64}}
+	weights[2] = scores("w2", 64)
+	penalty := func(leaves []torch.Tensor) torch.Tensor {
+		critic := func(x torch.Tensor) torch.Tensor {
+			h := torchx.Conv2d(x, leaves[0], leaves[1], torchx.Conv2dOptions{Padding: 1})
+			h = torchx.Softplus(h) // smooth, so that differences are exact enough
+			return torchx.Linear(torchx.Flatten(h, 1, -1), torchx.MulScalar(leaves[2], 0.1), torch.Tensor{})
+		}
+		images := func(tag string) torch.Tensor { return torchx.FromFloat64(scores(tag, n*2*4*4), n, 2, 4, 4) }
+		eps := torchx.FromFloat64([]float64{0.2, 0.5, 0.9}, n, 1, 1, 1)
+		return GradientPenalty(critic, images("real"), images("generated"), eps)
+	}
+	leaves := func() (ts []torch.Tensor) {
+		for i, w := range weights {
+			t := torchx.FromFloat64(w, shapes[i]...)
+			torchx.SetRequiresGrad(t, true)
+			ts = append(ts, t)
+		}
+		return ts
+	}
+	value := func() (v float64) {
+		torchx.Scoped(func() { v = torchx.Item(penalty(leaves())) })
+		return v
+	}
+	gradients := make([][]float64, len(weights))
+	torchx.Scoped(func() {
+		ls := leaves()
+		for i, g := range torchx.Gradients(penalty(ls), ls, false) {
+			gradients[i] = torchx.Float64s(g)
+		}
+	})
+	for k, w := range weights {
+		for i := 0; i < len(w); i += 5 {
+			at := w[i]
+			w[i] = at + step
+			up := value()
+			w[i] = at - step
+			down := value()
+			w[i] = at
+			if want := (up - down) / (2 * step); math.Abs(gradients[k][i]-want) > 1e-6*max(1, math.Abs(want)) {
+				t.Errorf("gradient by weight %d at %d is %v, want %v", k, i, gradients[k][i], want)
+			}
+		}
+	}
+	if n := torchx.LiveTensors(); n != 0 {
+		t.Errorf("%d live tensors left", n)
 	}
 }

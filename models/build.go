@@ -3,9 +3,29 @@ package models
 import (
 	"fmt"
 
+	torch "github.com/wangkuiyi/gotorch"
+
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/torchx"
 )
+
+// adam is the default optimiser of a network: Adam with PyTorch's other values.
+func adam(network string, lr, beta1, beta2 float64) NamedOptimizer {
+	o, _ := torchx.NewOptimizerOptions("adam")
+	adam := o.(*torchx.Adam)
+	adam.LR, adam.Betas = lr, [2]float64{beta1, beta2}
+	return NamedOptimizer{network, o}
+}
+
+// rmsprop is the default optimiser of a network: RMSprop with PyTorch's other values.
+func rmsprop(network string, lr float64) NamedOptimizer {
+	o, _ := torchx.NewOptimizerOptions("rmsprop")
+	o.(*torchx.RMSprop).LR = lr
+	return NamedOptimizer{network, o}
+}
+
+// pixels is the number of values of an image.
+func pixels(in datasets.Info) int64 { return int64(in.Channels) * int64(in.Height) * int64(in.Width) }
 
 // build makes networks: in a scope that frees the temporaries of initialisation,
 // with libtorch's errors returned.
@@ -48,3 +68,9 @@ func checkSides(model string, in datasets.Info, n int) error {
 func divides(n int, in datasets.Info) bool {
 	return in.Height%(1<<n) == 0 && in.Width%(1<<n) == 0
 }
+
+// toUnit maps images in [-1, 1] to [0, 1].
+func toUnit(x torch.Tensor) torch.Tensor { return torchx.MulScalar(torchx.AddScalar(x, 1), 0.5) }
+
+// fromUnit maps images in [0, 1] to [-1, 1].
+func fromUnit(x torch.Tensor) torch.Tensor { return torchx.AddScalar(torchx.MulScalar(x, 2), -1) }

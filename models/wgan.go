@@ -30,7 +30,7 @@ func init() {
 			}
 		},
 		Optimizers: func() []NamedOptimizer {
-			return []NamedOptimizer{{"generator", wganOptimizer()}, {"critic", wganOptimizer()}}
+			return []NamedOptimizer{rmsprop("generator", 5e-5), rmsprop("critic", 5e-5)}
 		},
 		BatchSize:  64,
 		Iterations: 100_000,
@@ -45,12 +45,6 @@ type WGANOptions struct {
 	Slope             float64 `yaml:"slope" check:"min=0" doc:"slope of the leaky ReLUs below 0"`
 	Clip              float64 `yaml:"clip" check:"gt=0" doc:"critic parameters are clipped to [-clip, clip] after each of its steps"`
 	NCritic           int     `yaml:"n_critic" check:"min=1" doc:"steps of the critic before each of the generator"`
-}
-
-func wganOptimizer() torchx.OptimizerOptions {
-	o, _ := torchx.NewOptimizerOptions("rmsprop")
-	o.(*torchx.RMSprop).LR = 5e-5
-	return o
 }
 
 // Check wants sides that survive the halving: with the default widths, multiples
@@ -82,8 +76,7 @@ type wgan struct {
 }
 
 func (o *WGANOptions) newGenerator(in datasets.Info) *torchx.Sequential {
-	factor := int64(1) << len(o.GeneratorChannels)
-	h, w := int64(in.Height)/factor, int64(in.Width)/factor
+	h, w := shrunk(in, len(o.GeneratorChannels))
 	double := torchx.ConvTranspose2dOptions{Stride: 2, Padding: 1}
 
 	width := o.GeneratorChannels[0]
@@ -120,25 +113,23 @@ func (o *WGANOptions) newCritic(in datasets.Info) *torchx.Sequential {
 			torchx.NewLeakyReLU(o.Slope))
 		width = next
 	}
-	factor := int64(1) << len(o.CriticChannels)
-	h, w := int64(in.Height)/factor, int64(in.Width)/factor
+	h, w := shrunk(in, len(o.CriticChannels))
 	layers = append(layers, torchx.NewConv2dRect(width, 1, h, w, torchx.Conv2dOptions{}), torchx.NewFlattenAll())
 	return torchx.NewSequential(layers...)
 }
 
 func (m *wgan) Networks() []trainer.Network {
-	return []trainer.Network{{Name: "generator", Module: m.generator}, {Name: "critic", Module: m.critic}}
-}
-
-func (m *wgan) latents(s *trainer.Step) torch.Tensor {
-	return s.Uniform(-1, 1, s.BatchSize(), m.ZDim)
+	return []trainer.Network{
+		{Name: "generator", Module: m.generator, Averaged: true},
+		{Name: "critic", Module: m.critic},
+	}
 }
 
 // criticLoss is mean D(G(z)) - mean D(x). Real and generated images pass D by
 // themselves: its batch norms see one kind at a time.
 func (m *wgan) criticLoss(s *trainer.Step) torch.Tensor {
 	var generated torch.Tensor
-	torchx.NoGrad(func() { generated = m.generator.Forward(m.latents(s)) })
+	torchx.NoGrad(func() { generated = m.generator.Forward(m.Latents(s, s.BatchSize())) })
 	onReal := m.critic.Forward(s.Batch().Images)
 	onGenerated := m.critic.Forward(generated)
 	loss := losses.WassersteinCritic(onReal, onGenerated)
@@ -148,7 +139,7 @@ func (m *wgan) criticLoss(s *trainer.Step) torch.Tensor {
 
 // generatorLoss is -mean D(G(z)).
 func (m *wgan) generatorLoss(s *trainer.Step) torch.Tensor {
-	return losses.WassersteinGenerator(m.critic.Forward(m.generator.Forward(m.latents(s))))
+	return losses.WassersteinGenerator(m.critic.Forward(m.generator.Forward(m.Latents(s, s.BatchSize()))))
 }
 
 // clipCritic clips every parameter, scale and shift of batch norms included.
@@ -165,8 +156,15 @@ func (m *wgan) Phases() []trainer.Phase {
 	}
 }
 
-// Preview shows 64 images, of the same latents every time.
+func (m *wgan) Latents(noise trainer.NoiseSource, n int64) torch.Tensor {
+	return noise.Uniform(-1, 1, n, m.ZDim)
+}
+
+func (m *wgan) Generate(z, _ torch.Tensor) torch.Tensor { return m.generator.Forward(z) }
+
+func (m *wgan) Classes() int64 { return 0 }
+
 func (m *wgan) Preview(p *trainer.Preview) error {
-	p.Images("samples", m.generator.Forward(p.Uniform(-1, 1, 64, m.ZDim)), 8)
+	showSamples(p, m)
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 type Network struct {
 	Name   string // letters, digits, _ - .: it names the file of the weights
 	Module torchx.Module
+	// Averaged marks what generates: with Config.EMA its weights are averaged.
+	Averaged bool
 }
 
 // A Model owns its networks and says what one training iteration does.

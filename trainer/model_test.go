@@ -40,7 +40,7 @@ type gan struct {
 }
 
 func (m *gan) Networks() []Network {
-	return []Network{{"generator", m.generator}, {"critic", m.critic}}
+	return []Network{{Name: "generator", Module: m.generator}, {Name: "critic", Module: m.critic}}
 }
 
 func (m *gan) Phases() []Phase { return m.phases }

@@ -1,0 +1,54 @@
+package models
+
+import (
+	torch "github.com/wangkuiyi/gotorch"
+
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/trainer"
+)
+
+// autoencoder is what ae and convae have in common: an encoder and a decoder
+// that learn together to return their input.
+type autoencoder struct {
+	encoder, decoder *torchx.Sequential
+	network          codec
+}
+
+// codec is the encoder and the decoder as one network.
+type codec struct {
+	torchx.Children
+	m *autoencoder
+}
+
+// Forward returns the images that are left of x.
+func (c codec) Forward(x torch.Tensor) torch.Tensor { return c.m.Reconstruct(x) }
+
+func newAutoencoder(encoder, decoder *torchx.Sequential) *autoencoder {
+	m := &autoencoder{encoder: encoder, decoder: decoder}
+	m.network = codec{torchx.Children{{Name: "encoder", Module: encoder}, {Name: "decoder", Module: decoder}}, m}
+	return m
+}
+
+// Reconstruct is decoder(encoder(x)).
+func (m *autoencoder) Reconstruct(x torch.Tensor) torch.Tensor {
+	return m.decoder.Forward(m.encoder.Forward(x))
+}
+
+func (m *autoencoder) Networks() []trainer.Network {
+	return []trainer.Network{{Name: "autoencoder", Module: m.network, Averaged: true}}
+}
+
+// loss is the mean squared error against the input.
+func (m *autoencoder) loss(s *trainer.Step) torch.Tensor {
+	x := s.Batch().Images
+	return torchx.MSE(m.Reconstruct(x), x)
+}
+
+func (m *autoencoder) Phases() []trainer.Phase {
+	return []trainer.Phase{{Name: "autoencoder", Updates: []string{"autoencoder"}, Loss: m.loss}}
+}
+
+func (m *autoencoder) Preview(p *trainer.Preview) error {
+	showReconstructions(p, m)
+	return nil
+}

@@ -1,0 +1,63 @@
+package models
+
+import (
+	torch "github.com/wangkuiyi/gotorch"
+
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/trainer"
+)
+
+// Sampler is a model that makes images from latents.
+type Sampler interface {
+	// Latents draws n latents as the model was trained on: n x z.
+	Latents(noise trainer.NoiseSource, n int64) torch.Tensor
+	// Generate makes an image of each latent: N x C x H x W in [-1, 1]. labels has
+	// a class for each, N, int64; a model without classes does not look at it.
+	Generate(z, labels torch.Tensor) torch.Tensor
+	// Classes is the number of classes to choose from, 0 for a model without.
+	Classes() int64
+}
+
+// Reconstructor is a model that compresses images and makes them anew.
+type Reconstructor interface {
+	// Reconstruct returns what is left of each image: N x C x H x W in [-1, 1].
+	Reconstruct(images torch.Tensor) torch.Tensor
+}
+
+// showSamples shows 64 images, of the same latents every time; where there are
+// classes, a row of each.
+func showSamples(p *trainer.Preview, m Sampler) {
+	rows, columns, labels := int64(8), int64(8), torch.Tensor{}
+	if n := m.Classes(); n > 0 {
+		rows, columns = n, 10
+		labels = eachClass(n, columns, p.Device())
+	}
+	p.Images("samples", m.Generate(m.Latents(p, rows*columns), labels), int(columns))
+}
+
+// eachClass returns labels 0, 0, ..., 1, 1, ...: times of each of n classes.
+func eachClass(n, times int64, device string) torch.Tensor {
+	labels := make([]int64, 0, n*times)
+	for i := range n * times {
+		labels = append(labels, i/times)
+	}
+	return torchx.To(torchx.FromInt64(labels, n*times), device, -1)
+}
+
+// showReconstructions shows up to 32 test images in rows of 8, each row above its
+// reconstructions, and reports their mean squared error.
+func showReconstructions(p *trainer.Preview, m Reconstructor) {
+	images := p.Batch(32).Images
+	shape := torchx.Shape(images)
+	columns := min(8, shape[0])
+	rows := shape[0] / columns
+	images = torchx.Narrow(images, 0, 0, rows*columns)
+	again := m.Reconstruct(images)
+	p.Log("mse", torchx.Item(torchx.MSE(again, images)))
+
+	lines := func(t torch.Tensor) torch.Tensor {
+		return torchx.Reshape(t, rows, columns, shape[1], shape[2], shape[3])
+	}
+	pairs := torchx.Cat(1, lines(images), lines(again))
+	p.Images("reconstructions", torchx.Reshape(pairs, 2*rows*columns, shape[1], shape[2], shape[3]), int(columns))
+}
