@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image/color"
 	"math"
 	"os"
 	"slices"
@@ -18,26 +19,45 @@ import (
 	"github.com/imori-ml/imori/trainer"
 )
 
+// goldenCases are the files of testdata/golden.
+var goldenCases = []struct {
+	file     string
+	options  func(Options) // what differs from the defaults; nil: nothing
+	doubles  int           // iterations in float64; all 20 compare weights and outputs, too
+	spread32 float64       // of the losses in float32, PyTorch against itself, relative to those above 1
+}{
+	{"wgan_3x32x32", nil, 20, 2e-4},
+	{"dcgan_3x32x32", nil, 20, 4e-5},
+	{"dcgan_1x28x28", nil, 20, 5e-4},
+	{"gan_3x32x32", nil, 20, 1e-4},
+	{"gan_1x28x28", nil, 20, 1e-4},
+	{"cgan_3x32x32", nil, 5, 5e-4},
+	{"cgan_1x28x28", nil, 20, 5e-4},
+	{"ae_3x32x32", nil, 20, 1e-5},
+	{"convae_3x32x32", nil, 20, 1e-5},
+	{"vae_1x28x28", nil, 20, 1e-5},
+	{"vae_3x32x32", func(o Options) {
+		vae := o.(*VAEOptions)
+		vae.Network, vae.Reconstruction, vae.Latent.Dim = "conv", "mse", 64
+	}, 20, 1e-5},
+	{"pix2pix_3x64x64", func(o Options) { o.(*Pix2PixOptions).Dropout = 0 }, 5, 1e-3},
+	{"wgangp_3x32x32", nil, 2, 1e-3},
+	{"alphagan_1x28x28", func(o Options) { o.(*AlphaGANOptions).ZDim = 10 }, 20, 1e-3},
+	{"alphagan_3x32x32", nil, 3, 1e-3},
+}
+
 // TestGolden trains each model as PyTorch did, by the real trainer, and compares.
 // testdata/golden/README.md says what is compared and why in float64.
 func TestGolden(t *testing.T) {
-	for _, c := range []struct {
-		file     string
-		doubles  int     // iterations in float64; all 20 compare weights and pictures, too
-		spread32 float64 // of the losses in float32, PyTorch against itself
-	}{
-		{"wgan_3x32x32", 20, 2e-4},
-		{"dcgan_3x32x32", 20, 4e-5},
-		{"dcgan_1x28x28", 20, 5e-4},
-	} {
+	for _, c := range goldenCases {
 		t.Run(c.file, func(t *testing.T) {
 			golden := readGolden(t, c.file)
 			t.Run("float64", func(t *testing.T) {
 				iterations := c.doubles
 				if testing.Short() {
-					iterations = 2
+					iterations = min(iterations, 2)
 				}
-				m := trainByFormula(t, golden, iterations, torch.Double)
+				m := trainByFormula(t, golden, c.options, iterations, torch.Double)
 				m.compareMetrics(t, golden.Float64, func(want float64) float64 { return 1e-7 * math.Abs(want) })
 				if iterations == golden.Iterations {
 					m.compareState(t, golden.Float64)
@@ -45,8 +65,8 @@ func TestGolden(t *testing.T) {
 				}
 			})
 			t.Run("float32", func(t *testing.T) {
-				m := trainByFormula(t, golden, 3, torch.Float)
-				m.compareMetrics(t, golden.Float32, func(float64) float64 { return c.spread32 })
+				m := trainByFormula(t, golden, c.options, min(3, c.doubles), torch.Float)
+				m.compareMetrics(t, golden.Float32, func(want float64) float64 { return c.spread32 * max(1, math.Abs(want)) })
 			})
 		})
 	}
@@ -60,12 +80,10 @@ type golden struct {
 	Float32, Float64  goldenRun
 }
 
+// goldenRun is one training of a golden file.
 type goldenRun struct {
-	CriticLoss        [][]float64 `json:"critic_loss"`
-	Wasserstein       [][]float64
-	DiscriminatorLoss []float64 `json:"discriminator_loss"`
-	GeneratorLoss     []float64 `json:"generator_loss"`
-	State             map[string]map[string]struct {
+	values map[string][]float64 // of every step, in order: "<phase>_loss" and what else was recorded
+	State  map[string]map[string]struct {
 		Shape     []int64
 		Sum, Norm float64
 	}
@@ -74,6 +92,37 @@ type goldenRun struct {
 		First     []float64
 		Mean, Std float64
 	}
+}
+
+// UnmarshalJSON also collects the lists of numbers, nested where a phase repeats.
+func (g *goldenRun) UnmarshalJSON(text []byte) error {
+	type known goldenRun
+	if err := json.Unmarshal(text, (*known)(g)); err != nil {
+		return err
+	}
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	g.values = map[string][]float64{}
+	for name, v := range all {
+		if list, ok := v.([]any); ok {
+			g.values[name] = flatten(nil, list)
+		}
+	}
+	return nil
+}
+
+func flatten(to []float64, list []any) []float64 {
+	for _, v := range list {
+		switch v := v.(type) {
+		case float64:
+			to = append(to, v)
+		case []any:
+			to = flatten(to, v)
+		}
+	}
+	return to
 }
 
 func readGolden(t *testing.T, name string) golden {
@@ -89,39 +138,31 @@ func readGolden(t *testing.T, name string) golden {
 	return g
 }
 
-// losses are those of a phase, in the order of its steps over the whole run.
-func (g goldenRun) losses(phase string) []float64 {
-	return map[string][]float64{
-		"critic":        slices.Concat(g.CriticLoss...),
-		"discriminator": g.DiscriminatorLoss,
-		"generator":     g.GeneratorLoss,
-	}[phase]
-}
-
 // formulaModel is a model whose minibatches are the formula's, and which records
 // its losses.
 type formulaModel struct {
 	trainer.Model
 	t       *testing.T
+	name    string
+	in      datasets.Info
+	dtype   int8
 	batches int                  // used so far
-	batch   []float32            // the last one
 	losses  map[string][]float64 // by phase, in the order of its steps
 	logged  []trainer.Metric     // of all iterations
 }
 
 func (m *formulaModel) Phases() []trainer.Phase {
 	phases := m.Model.Phases()
+	var last torch.Tensor
 	for i, p := range phases {
 		phases[i].Loss = func(s *trainer.Step) torch.Tensor {
-			if i == 0 { // of both models, the phase that draws minibatches
-				images := s.Batch().Images
-				if slices.Equal(torchx.Float32s(images), m.batch) {
+			if i == 0 { // of all models, the phase that draws minibatches
+				b := s.Batch()
+				if last.T == b.Images.T {
 					m.t.Errorf("phase %s got the minibatch of the step before, want a new one", p.Name)
 				}
-				shape := torchx.Shape(images)
-				m.batch = formula.Values(fmt.Sprintf("batch.%d", m.batches), elements(shape), 1, 0)
-				m.batches++
-				torchx.Copy(images, torchx.FromFloat32(m.batch, shape...))
+				last = b.Images
+				m.fill(b)
 			}
 			loss := p.Loss(s)
 			m.losses[p.Name] = append(m.losses[p.Name], torchx.Item(loss))
@@ -131,15 +172,45 @@ func (m *formulaModel) Phases() []trainer.Phase {
 	return phases
 }
 
-// formulaNoise draws the formula's noise.
-type formulaNoise struct{ draws int }
-
-func (n *formulaNoise) Uniform(_, _ float64, shape ...int64) torch.Tensor {
-	n.draws++
-	return fromFormula(fmt.Sprintf("noise.%d", n.draws-1), shape, 1, 0)
+// fill makes b the formula's next minibatch.
+func (m *formulaModel) fill(b trainer.Batch) {
+	k := m.batches
+	m.batches++
+	pictures := func(kind string, t torch.Tensor) {
+		tag := fmt.Sprintf("%s.%d", kind, k)
+		torchx.SetData(t, torchx.To(fromFormula(tag, torchx.Shape(t), 1, 0), "cpu", m.dtype))
+	}
+	pictures("batch", b.Images)
+	if b.Targets.T != nil {
+		pictures("target", b.Targets)
+	}
+	if b.Labels.T != nil {
+		classes := int64(len(m.in.Classes))
+		var labels []int64
+		for _, v := range formula.Values(fmt.Sprintf("label.%d", k), elements(torchx.Shape(b.Labels)), 0.5, 0.5) {
+			labels = append(labels, min(int64(v*float32(classes)), classes-1))
+		}
+		torchx.Copy(b.Labels, torchx.FromInt64(labels, int64(len(labels))))
+	}
 }
 
-func (n *formulaNoise) Normal(...int64) torch.Tensor { panic("the goldens have no normal noise") }
+// formulaNoise draws the formula's noise.
+type formulaNoise struct {
+	draws int
+	dtype int8
+}
+
+func (n *formulaNoise) Uniform(lo, hi float64, shape ...int64) torch.Tensor {
+	return n.draw((hi-lo)/2, (lo+hi)/2, shape)
+}
+
+// Normal is uniform, of mean 0 and variance 1.
+func (n *formulaNoise) Normal(shape ...int64) torch.Tensor { return n.draw(math.Sqrt(3), 0, shape) }
+
+func (n *formulaNoise) draw(scale, shift float64, shape []int64) torch.Tensor {
+	n.draws++
+	return torchx.To(fromFormula(fmt.Sprintf("noise.%d", n.draws-1), shape, scale, shift), "cpu", n.dtype)
+}
 
 func fromFormula(tag string, shape []int64, scale, shift float64) torch.Tensor {
 	return torchx.FromFloat32(formula.Values(tag, elements(shape), scale, shift), shape...)
@@ -170,47 +241,38 @@ func fillByFormula(network trainer.Network) {
 	}
 }
 
-// inDtype is a first layer whose input is converted.
-type inDtype struct {
-	torchx.Module
-	dtype int8
-}
-
-func (l inDtype) Forward(x torch.Tensor) torch.Tensor {
-	return l.Module.Forward(torchx.To(x, torchx.Device(x), l.dtype))
-}
-
-// trainByFormula trains a model with the default options in dtype. Images and
-// noise are float32, and converted at the door of each network.
-func trainByFormula(t *testing.T, g golden, iterations int, dtype int8) *formulaModel {
+// trainByFormula trains a model with the default options, but for what change
+// says, in dtype. Images and noise are made as float32, and then converted.
+func trainByFormula(t *testing.T, g golden, change func(Options), iterations int, dtype int8) *formulaModel {
 	t.Helper()
 	plugin, ok := Lookup(g.Model)
 	if !ok {
 		t.Fatalf("there is no model %s", g.Model)
 	}
-	in := images(g.Shape[0], g.Shape[1], g.Shape[2])
-	m := &formulaModel{t: t, losses: map[string][]float64{}}
+	options := plugin.Options()
+	if change != nil {
+		change(options)
+	}
+	m := &formulaModel{t: t, name: g.Model, in: allKinds(g.Shape[0], g.Shape[1], g.Shape[2]), dtype: dtype, losses: map[string][]float64{}}
 	config := trainer.DefaultConfig()
 	config.Iterations, config.BatchSize, config.Device, config.LogEvery = iterations, g.Batch, "cpu", 1
 	run, err := trainer.New(trainer.Options{
 		Config: config,
 		Build: func() (trainer.Model, error) {
-			model, err := plugin.Options().Build(in)
+			model, err := options.Build(m.in)
 			if err != nil {
 				return nil, err
 			}
 			for _, n := range model.Networks() {
 				fillByFormula(n)
 				torchx.ToDevice(n.Module, "cpu", dtype)
-				layers := n.Module.(*torchx.Sequential).Layers
-				layers[0] = inDtype{layers[0], dtype}
 			}
 			m.Model = model
 			return m, nil
 		},
-		Dataset:    formulaImages{in},
+		Dataset:    formulaImages{m.in},
 		Optimizers: optimizers(plugin),
-		Noise:      &formulaNoise{},
+		Noise:      &formulaNoise{dtype: dtype},
 		Observer:   observer{progress: func(p trainer.Progress) { m.logged = append(m.logged, p.Metrics...) }},
 	})
 	if err != nil {
@@ -231,6 +293,18 @@ func optimizers(p Plugin) map[string]torchx.OptimizerOptions {
 	return options
 }
 
+// allKinds describes images with everything that a model may want: ten classes,
+// and targets that are maps of three.
+func allKinds(channels, height, width int) datasets.Info {
+	in := images(channels, height, width)
+	in.Classes = strings.Split("0123456789", "")
+	in.Target = &datasets.Target{
+		Channels: 3, Classes: []string{"ground", "round", "square"},
+		Palette: []color.RGBA{{A: 255}, {R: 255, A: 255}, {G: 255, A: 255}},
+	}
+	return in
+}
+
 // formulaImages is a dataset of a few images of noise.
 type formulaImages struct{ info datasets.Info }
 
@@ -239,13 +313,23 @@ func (d formulaImages) Len() int            { return 40 }
 
 func (d formulaImages) Read(i int, s *datasets.Sample) error {
 	formula.Fill(s.Image, "image", i*len(s.Image), 1, 0)
+	if d.info.Classes != nil {
+		s.Label = int64(i % len(d.info.Classes))
+	}
+	area := d.info.Height * d.info.Width
+	for k := range s.Target { // one-hot
+		s.Target[k] = -1
+		if k/area == (i+k%area/5)%d.info.Target.Channels {
+			s.Target[k] = 1
+		}
+	}
 	return nil
 }
 
 func (m *formulaModel) compareMetrics(t *testing.T, want goldenRun, tolerance func(want float64) float64) {
 	t.Helper()
 	for _, p := range m.Model.Phases() {
-		expected := want.losses(p.Name)
+		expected := want.values[p.Name+"_loss"]
 		got := m.losses[p.Name]
 		if len(got) == 0 || len(got) > len(expected) {
 			t.Fatalf("phase %s has %d losses, the file %d", p.Name, len(got), len(expected))
@@ -255,19 +339,34 @@ func (m *formulaModel) compareMetrics(t *testing.T, want goldenRun, tolerance fu
 				t.Fatalf("phase %s, step %d: loss %.9g, want %.9g", p.Name, i, loss, expected[i])
 			}
 		}
+		m.compareLogged(t, p, want, tolerance)
 	}
-	var estimates []float64 // of the last repeat of each iteration
+}
+
+// compareLogged compares what a phase logged besides its loss, of which a line
+// has the last repeat's. All of it is to be in the file.
+func (m *formulaModel) compareLogged(t *testing.T, p trainer.Phase, want goldenRun, tolerance func(want float64) float64) {
+	t.Helper()
+	got := map[string][]float64{}
 	for _, metric := range m.logged {
-		if metric.Name == "critic/wasserstein" {
-			estimates = append(estimates, metric.Value)
+		if name, ok := strings.CutPrefix(metric.Name, p.Name+"/"); ok && name != "loss" {
+			got[name] = append(got[name], metric.Value)
 		}
 	}
-	if len(want.Wasserstein) > 0 && len(estimates) == 0 {
-		t.Fatal("no Wasserstein estimate was logged")
-	}
-	for i, estimate := range estimates {
-		if last := want.Wasserstein[i][len(want.Wasserstein[i])-1]; !(math.Abs(estimate-last) <= tolerance(last)) {
-			t.Fatalf("iteration %d: Wasserstein estimate %.9g, want %.9g", i+1, estimate, last)
+	for name, values := range got {
+		expected := want.values[p.Name+"_"+name]
+		if expected == nil {
+			expected = want.values[name]
+		}
+		if expected == nil {
+			t.Errorf("phase %s logs %s, which the file has not", p.Name, name)
+			continue
+		}
+		repeat := max(p.Repeat, 1)
+		for i, v := range values {
+			if last := expected[(i+1)*repeat-1]; !(math.Abs(v-last) <= tolerance(last)) {
+				t.Fatalf("iteration %d: %s/%s is %.9g, want %.9g", i+1, p.Name, name, v, last)
+			}
 		}
 	}
 }
@@ -311,11 +410,15 @@ func (m *formulaModel) compareProbe(t *testing.T, want goldenRun) {
 	var shape []int64
 	var values []float64
 	torchx.Scoped(func() {
-		generator := m.Model.Networks()[0].Module
-		generator.Train(false)
-		var output torch.Tensor
-		torchx.NoGrad(func() { output = generator.Forward(fromFormula("probe", []int64{2, 100}, 1, 0)) })
-		shape, values = torchx.Shape(output), torchx.Float64s(output)
+		n := m.Model.Networks()[0]
+		if m.name == "alphagan" {
+			n = m.Model.Networks()[1]
+		}
+		n.Module.Train(false)
+		torchx.NoGrad(func() {
+			output := n.Module.Forward(probe(m.name, n, m.in, 2))
+			shape, values = torchx.Shape(output), torchx.Float64s(output)
+		})
 	})
 	if !slices.Equal(shape, want.Probe.Shape) {
 		t.Fatalf("the probe's output has shape %v, want %v", shape, want.Probe.Shape)
@@ -323,8 +426,46 @@ func (m *formulaModel) compareProbe(t *testing.T, want goldenRun) {
 	mean, std := moments(values)
 	got := append(slices.Clone(values[:len(want.Probe.First)]), mean, std)
 	for i, expected := range append(slices.Clone(want.Probe.First), want.Probe.Mean, want.Probe.Std) {
-		if math.Abs(got[i]-expected) > 1e-7 {
+		if math.Abs(got[i]-expected) > 1e-7*max(1, math.Abs(expected)) {
 			t.Errorf("the probe's value %d (the last two: mean and deviation) is %.9g, want %.9g", i, got[i], expected)
 		}
 	}
+}
+
+// probe is an input of a network: the formula's images for what begins with a
+// convolution or takes all pixels, else its latents. Class labels, where a
+// network wants them, are the sample's number modulo 10.
+func probe(model string, n trainer.Network, in datasets.Info, batch int64) torch.Tensor {
+	first := torchx.Parameters(n.Module)[0]
+	for _, p := range torchx.NamedParameters(n.Module) {
+		if len(torchx.Shape(p.Tensor)) > 1 { // not the bias of a layer with spectral norm
+			first = p.Tensor
+			break
+		}
+	}
+	width := torchx.Shape(first)[1]
+	classes := int64(0)
+	if model == "cgan" {
+		classes = int64(len(in.Classes))
+	}
+	shape := []int64{batch, width - classes}
+	switch {
+	case len(torchx.Shape(first)) == 4:
+		shape = append(shape, int64(in.Height), int64(in.Width))
+	case width == pixels(in):
+		shape = []int64{batch, int64(in.Channels), int64(in.Height), int64(in.Width)}
+	}
+	x := torchx.To(fromFormula("probe", shape, 1, 0), "cpu", first.Dtype())
+	if classes == 0 {
+		return x
+	}
+	var labels []int64
+	for i := range batch {
+		labels = append(labels, i%10)
+	}
+	hot := torchx.OneHot(torchx.FromInt64(labels, batch), classes, first.Dtype())
+	if len(shape) == 4 {
+		hot = torchx.Expand(torchx.Reshape(hot, batch, classes, 1, 1), batch, classes, shape[2], shape[3])
+	}
+	return torchx.Cat(1, x, hot)
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/torchx/safetensors"
 )
@@ -23,30 +22,29 @@ func TestLoadInPython(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(string(output)), "\n")
 		t.Skipf("%s cannot import numpy and torch: %v: %s", python, err, lines[len(lines)-1])
 	}
-	for _, c := range []struct {
-		model string
-		in    datasets.Info
-	}{
-		{"wgan", images(3, 32, 32)},
-		{"dcgan", images(3, 32, 32)},
-		{"dcgan", images(1, 28, 28)},
-	} {
-		p, _ := Lookup(c.model)
-		model, err := p.Options().Build(c.in)
+	for _, c := range goldenCases {
+		golden := readGolden(t, c.file)
+		in := allKinds(golden.Shape[0], golden.Shape[1], golden.Shape[2])
+		p, _ := Lookup(golden.Model)
+		options := p.Options()
+		if c.options != nil {
+			c.options(options)
+		}
+		model, err := options.Build(in)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range model.Networks() {
-			size := fmt.Sprintf("%dx%dx%d", c.in.Channels, c.in.Height, c.in.Width)
-			t.Run(c.model+"."+n.Name+" "+size, func(t *testing.T) {
+			size := fmt.Sprintf("%dx%dx%d", in.Channels, in.Height, in.Width)
+			t.Run(golden.Model+"."+n.Name+" "+size, func(t *testing.T) {
 				torchx.Scoped(func() { // once in training mode, so that running statistics are not the initial ones
-					torchx.NoGrad(func() { n.Module.Forward(probe(n, c.in, 8)) })
+					torchx.NoGrad(func() { n.Module.Forward(probe(golden.Model, n, in, 8)) })
 				})
 				path := filepath.Join(t.TempDir(), n.Name+".safetensors")
 				if err := safetensors.WriteFile(path, torchx.StateTensors(n.Module), nil); err != nil {
 					t.Fatal(err)
 				}
-				output, err := exec.Command(python, "-B", "testdata/load_check.py", path, c.model+"."+n.Name, size).Output()
+				output, err := exec.Command(python, "-B", "testdata/load_check.py", path, golden.Model+"."+n.Name, size).Output()
 				if err != nil {
 					if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 						err = fmt.Errorf("%w:\n%s", err, exit.Stderr)
@@ -57,7 +55,7 @@ func TestLoadInPython(t *testing.T) {
 				if err := json.Unmarshal(output, &theirs); err != nil {
 					t.Fatal(err)
 				}
-				ours := evaluate(n, c.in)
+				ours := evaluate(golden.Model, n, in)
 				if len(ours) != len(theirs.Values) {
 					t.Fatalf("the output has %d values, PyTorch's %d", len(ours), len(theirs.Values))
 				}

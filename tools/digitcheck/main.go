@@ -3,11 +3,12 @@
 //	go run ./tools/digitcheck RUN
 //
 // It draws 100 samples from fixed latents with the newest checkpoint, compares each with templates of the ten digits,
-// and writes them to RUN/samples/digitcheck.png. The exit status is 0 if at least 80 are near a digit and all ten occur,
-// 1 if not, 2 for a wrong command line.
+// and writes them to RUN/samples/digitcheck.png. A model that is told the digit is asked for ten of each. The exit status is
+// 0 if at least 80 are near a digit, the one asked for if any was, and all ten occur, 1 if not, 2 for a wrong command line.
 package main
 
 import (
+	"context"
 	"fmt"
 	"image/png"
 	"io"
@@ -15,7 +16,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	torch "github.com/wangkuiyi/gotorch"
+
 	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/models"
 	"github.com/imori-ml/imori/recipes"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
@@ -66,12 +70,12 @@ func check(run string, out io.Writer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	images, err := sample(recipe, digits, checkpoint)
+	drawn, err := sample(context.Background(), recipe, checkpoint)
 	if err != nil {
 		return false, err
 	}
 	picture := filepath.Join(run, "samples", "digitcheck.png")
-	grid := rundir.Grid(images, samples, 1, digits.Size, digits.Size, 10)
+	grid := rundir.Grid(drawn.images, samples, 1, digits.Size, digits.Size, 10)
 	if err := os.MkdirAll(filepath.Dir(picture), 0o777); err != nil {
 		return false, err
 	}
@@ -82,61 +86,85 @@ func check(run string, out io.Writer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	ok = judge(images, digits.Size, matcher, out)
+	ok = judge(drawn, digits.Size, matcher, out)
 	fmt.Fprintf(out, "the samples are in %s\n", picture)
 	return ok, nil
 }
 
-// sample returns images of the generator at the checkpoint, one after the other, in [-1, 1].
-func sample(recipe *recipes.Recipe, digits *datasets.DigitsOptions, c *rundir.Checkpoint) ([]float32, error) {
-	info := datasets.Info{Name: recipe.Dataset.Type, Channels: digits.Channels, Height: digits.Size, Width: digits.Size}
-	var images []float32
+// sampled are images of a generator, one after the other, in [-1, 1].
+type sampled struct {
+	images []float32
+	asked  []int64 // the digit that each should show; nil: any
+}
+
+// sample draws images of the model at the checkpoint.
+func sample(ctx context.Context, recipe *recipes.Recipe, c *rundir.Checkpoint) (sampled, error) {
+	data, err := recipe.Dataset.Options.Open(ctx, datasets.Env{})
+	if err != nil {
+		return sampled{}, err
+	}
+	var drawn sampled
 	var failed error
-	err := torchx.Try(func() {
+	err = torchx.Try(func() {
 		torchx.Scoped(func() {
 			torchx.SetThreads(torchx.DefaultThreads())
-			images, failed = sampleInScope(recipe, info, c)
+			torchx.NoGrad(func() { drawn, failed = sampleInScope(recipe, data.Info(), c) })
 		})
 	})
 	if err == nil {
 		err = failed
 	}
-	return images, err
+	return drawn, err
 }
 
-func sampleInScope(recipe *recipes.Recipe, info datasets.Info, c *rundir.Checkpoint) ([]float32, error) {
+func sampleInScope(recipe *recipes.Recipe, info datasets.Info, c *rundir.Checkpoint) (sampled, error) {
 	model, err := recipe.Model.Options.Build(info)
 	if err != nil {
-		return nil, err
+		return sampled{}, err
+	}
+	sampler, ok := model.(models.Sampler)
+	if !ok {
+		return sampled{}, fmt.Errorf("model %s makes no images from latents, expected one that does", recipe.Model.Type)
 	}
 	if err := trainer.LoadWeights(model, c); err != nil {
-		return nil, err
+		return sampled{}, err
 	}
 	for _, n := range model.Networks() {
-		if n.Name != "generator" {
-			continue
-		}
-		// The first parameter of every generator here takes the latents: its last side is their length.
-		shape := torchx.Shape(torchx.NamedParameters(n.Module)[0].Tensor)
-		generator := torchx.NewGenerator("cpu", seed)
-		defer generator.Close()
 		n.Module.Train(false)
-		var images []float32
-		torchx.NoGrad(func() {
-			images = torchx.Float32s(n.Module.Forward(generator.Uniform(-1, 1, samples, shape[1])))
-		})
-		return images, nil
 	}
-	return nil, fmt.Errorf("model %s has no network called generator to sample from", recipe.Model.Type)
+	noise := generatorNoise{torchx.NewGenerator("cpu", seed)}
+	defer noise.Close()
+	var drawn sampled
+	var labels torch.Tensor
+	if n := sampler.Classes(); n > 0 {
+		for i := range int64(samples) {
+			drawn.asked = append(drawn.asked, i*n/samples)
+		}
+		labels = torchx.FromInt64(drawn.asked, samples)
+	}
+	drawn.images = torchx.Float32s(sampler.Generate(sampler.Latents(noise, samples), labels))
+	return drawn, nil
 }
 
-// judge prints what the samples are, and returns whether they will do.
-func judge(images []float32, size int, matcher *datasets.DigitMatcher, out io.Writer) bool {
+// generatorNoise draws from a generator of its own.
+type generatorNoise struct{ *torchx.Generator }
+
+func (g generatorNoise) Normal(shape ...int64) torch.Tensor {
+	return g.Generator.Normal(0, 1, shape...)
+}
+
+// judge prints what the samples are, and returns whether they will do. A sample that shows another digit than the one
+// asked for is not near.
+func judge(drawn sampled, size int, matcher *datasets.DigitMatcher, out io.Writer) bool {
 	var counts [10]int
-	near := 0
+	near, mistaken := 0, 0
 	for i := range samples {
-		digit, _, ok := matcher.Match(images[i*size*size : (i+1)*size*size])
-		if ok {
+		digit, _, ok := matcher.Match(drawn.images[i*size*size : (i+1)*size*size])
+		switch {
+		case !ok:
+		case drawn.asked != nil && int64(digit) != drawn.asked[i]:
+			mistaken++
+		default:
 			near++
 			counts[digit]++
 		}
@@ -152,6 +180,9 @@ func judge(images []float32, size int, matcher *datasets.DigitMatcher, out io.Wr
 		}
 	}
 	fmt.Fprintf(out, "%d of %d samples are near a digit; digits seen: %s\n", near, samples, strings.Join(seen, " "))
+	if mistaken > 0 {
+		fmt.Fprintf(out, "%d are near another digit than the one asked for\n", mistaken)
+	}
 	if near < enoughNear {
 		fmt.Fprintf(out, "too few, expected at least %d: train longer\n", enoughNear)
 	}

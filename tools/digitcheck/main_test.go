@@ -61,7 +61,7 @@ func TestJudge(t *testing.T) {
 	}
 	for _, test := range tests {
 		var out bytes.Buffer
-		if ok := judge(test.images, size, matcher, &out); ok != test.ok || !strings.Contains(out.String(), test.want) {
+		if ok := judge(sampled{images: test.images}, size, matcher, &out); ok != test.ok || !strings.Contains(out.String(), test.want) {
 			t.Errorf("%s: %v, want %v and %q:\n%s", test.name, ok, test.ok, test.want, out.String())
 		}
 	}
