@@ -19,10 +19,10 @@ def widths(height, width):
     return 4, [128], [64, 128]
 
 
-def generator(channels, height, width):
+def generator(channels, height, width, latent=LATENT):
     factor, hidden, _ = widths(height, width)
     h, w = height // factor, width // factor
-    layers = [nn.Linear(LATENT, 256 * h * w), nn.Unflatten(1, (256, h, w)), nn.BatchNorm2d(256), nn.ReLU()]
+    layers = [nn.Linear(latent, 256 * h * w), nn.Unflatten(1, (256, h, w)), nn.BatchNorm2d(256), nn.ReLU()]
     before = 256
     for after in hidden:
         layers += [nn.ConvTranspose2d(before, after, 5, 2, 2, output_padding=1), nn.BatchNorm2d(after), nn.ReLU()]
@@ -52,12 +52,12 @@ def train(shape, batch, iterations, dtype):
     fill.fill_network("discriminator", D)
     G_optimiser = torch.optim.Adam(G.parameters(), lr=LEARNING_RATE, betas=BETAS)
     D_optimiser = torch.optim.Adam(D.parameters(), lr=LEARNING_RATE, betas=BETAS)
-    draws = fill.Draws(batch, shape, LATENT, dtype)
+    draws = fill.Draws(batch, shape, dtype)
     D_losses, G_losses = [], []
 
     for _ in range(iterations):
         x = draws.images()
-        generated = G(draws.noise())  # once an iteration: serves D, then G
+        generated = G(draws.uniform(-1, 1, (batch, LATENT)))  # once an iteration: serves D, then G
 
         loss = bce(D(x), 1.0) + bce(D(generated.detach()), 0.0)
         D_optimiser.zero_grad()
@@ -75,7 +75,7 @@ def train(shape, batch, iterations, dtype):
         "discriminator_loss": D_losses,
         "generator_loss": G_losses,
         "state": {"generator": record.checksums(G), "discriminator": record.checksums(D)},
-        "probe": record.summary(record.probe(G, (LATENT,))),
+        "probe": record.summary(record.probe(G, record.probe_input(LATENT))),
     }
 
 

@@ -50,7 +50,7 @@ def fill_network(name, network):
         if kind == "weight" and entry.dim() > 1:  # linear, convolution, transposed convolution
             fan_in = entry.numel() // entry.shape[0]
             entry.copy_(tensor(tag, entry.shape, scale=math.sqrt(1 / fan_in)))
-        elif kind == "weight":  # batch norm
+        elif kind == "weight":  # batch norm, group norm
             entry.copy_(tensor(tag, entry.shape, scale=0.1, shift=1.0))
         elif kind == "bias":
             entry.copy_(tensor(tag, entry.shape, scale=0.1))
@@ -63,18 +63,31 @@ def fill_network(name, network):
 class Draws:
     """The random draws of a training run: number k of a kind, counted from 0 over the whole run, has tag "<kind>.k"."""
 
-    def __init__(self, batch, image_shape, latent, dtype):
-        self.shapes = {"batch": (batch, *image_shape), "noise": (batch, latent)}
-        self.counts = {"batch": 0, "noise": 0}
-        self.dtype = dtype
-
-    def draw(self, kind):
-        k = self.counts[kind]
-        self.counts[kind] += 1
-        return tensor(f"{kind}.{k}", self.shapes[kind]).to(self.dtype)
+    def __init__(self, batch, image_shape, dtype):
+        self.batch, self.image_shape, self.dtype = batch, image_shape, dtype
+        self.batches = self.noises = 0
 
     def images(self):
-        return self.draw("batch")
+        """The next minibatch of images."""
+        self.batches += 1
+        return tensor(f"batch.{self.batches - 1}", (self.batch, *self.image_shape)).to(self.dtype)
 
-    def noise(self):
-        return self.draw("noise")
+    def targets(self, channels):
+        """The pair targets of the last minibatch, of the images' height and width."""
+        return tensor(f"target.{self.batches - 1}", (self.batch, channels, *self.image_shape[1:])).to(self.dtype)
+
+    def labels(self, classes):
+        """The labels of the last minibatch, int64."""
+        return torch.from_numpy(np.floor(units(f"label.{self.batches - 1}", self.batch) * classes).astype(np.int64))
+
+    def noise(self, shape, scale, shift):
+        """The next noise, of either kind: both have the same count."""
+        self.noises += 1
+        return tensor(f"noise.{self.noises - 1}", shape, scale, shift).to(self.dtype)
+
+    def uniform(self, low, high, shape):
+        return self.noise(shape, (high - low) / 2, (low + high) / 2)
+
+    def normal(self, shape):
+        """Stands for N(0, I): mean 0 and variance 1, but uniform on [-sqrt(3), sqrt(3))."""
+        return self.noise(shape, math.sqrt(3), 0.0)

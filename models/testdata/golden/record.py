@@ -29,12 +29,16 @@ def checksums(network):
     return entries
 
 
-def probe(network, input_shape):
-    """The output in eval mode on the tensor of tag "probe"."""
-    dtype = next(network.parameters()).dtype
+def probe_input(*sample_shape):
+    """Latents or images of tag "probe"."""
+    return fill.tensor("probe", (PROBE_SAMPLES, *sample_shape))
+
+
+def probe(network, x):
+    """The output in eval mode on x."""
     network.eval()
     with torch.no_grad():
-        output = network(fill.tensor("probe", (PROBE_SAMPLES, *input_shape)).to(dtype))
+        output = network(x.to(next(network.parameters()).dtype))
     network.train()
     return output
 

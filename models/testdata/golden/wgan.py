@@ -36,7 +36,7 @@ def train(shape, batch, iterations, dtype):
     fill.fill_network("critic", D)
     G_optimiser = torch.optim.RMSprop(G.parameters(), lr=LEARNING_RATE)
     D_optimiser = torch.optim.RMSprop(D.parameters(), lr=LEARNING_RATE)
-    draws = fill.Draws(batch, shape, LATENT, dtype)
+    draws = fill.Draws(batch, shape, dtype)
     critic_losses, wasserstein, generator_losses = [], [], []
 
     for _ in range(iterations):
@@ -44,7 +44,7 @@ def train(shape, batch, iterations, dtype):
         for _ in range(CRITIC_STEPS):
             x = draws.images()
             with torch.no_grad():  # in train mode: batch statistics are used and the running ones move
-                generated = G(draws.noise())
+                generated = G(draws.uniform(-1, 1, (batch, LATENT)))
             on_real = D(x).mean()  # real images first: D's running statistics depend on the order
             on_generated = D(generated).mean()
             loss = on_generated - on_real
@@ -59,7 +59,7 @@ def train(shape, batch, iterations, dtype):
         critic_losses.append(losses)
         wasserstein.append(estimates)
 
-        loss = -D(G(draws.noise())).mean()
+        loss = -D(G(draws.uniform(-1, 1, (batch, LATENT)))).mean()
         G_optimiser.zero_grad()
         loss.backward()
         G_optimiser.step()
@@ -70,7 +70,7 @@ def train(shape, batch, iterations, dtype):
         "wasserstein": wasserstein,
         "generator_loss": generator_losses,
         "state": {"generator": record.checksums(G), "critic": record.checksums(D)},
-        "probe": record.summary(record.probe(G, (LATENT,))),
+        "probe": record.summary(record.probe(G, record.probe_input(LATENT))),
     }
 
 
