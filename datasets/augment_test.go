@@ -169,7 +169,7 @@ func TestExactGeometry(t *testing.T) {
 		return i
 	}
 	clamped := func(i, n int) int { return min(max(i, 0), n-1) }
-	for _, n := range []int{1, 2, 7, 8} {
+	for _, n := range []int{1, 2, 7, 8, 301} {
 		last := n - 1
 		for _, test := range []struct {
 			name string
@@ -195,7 +195,7 @@ func TestExactGeometry(t *testing.T) {
 				want := moved(s, n, n, test.from)
 				test.a.apply(d.Info(), &s, test.fill)
 				if !slices.Equal(s.Image, want.Image) || !slices.Equal(s.Target, want.Target) {
-					t.Errorf("%s, %d pixels, classes %v: got %v, want %v", test.name, n, classes, s.Image[:n*n], want.Image[:n*n])
+					t.Errorf("%s, %d pixels, classes %v: the pixels are not where they belong", test.name, n, classes)
 				}
 			}
 		}
@@ -231,6 +231,14 @@ func TestInterpolation(t *testing.T) {
 		affine{xx: 1, yy: 1, dx: 0.5}.apply(info, &s, fill)
 		if !slices.Equal(s.Image, want) {
 			t.Errorf("%s: got %v, want %v", fill, s.Image, want)
+		}
+	}
+	// Black begins where the outermost pixels end, half a pixel from their centres.
+	for dx, want := range map[float64][]float32{0.25: {0.75, -0.25, -0.625, 0.5}, -0.25: {1, 0.25, -0.75, 0.125}} {
+		s := Sample{Image: []float32{1, 0, -1, 0.5}}
+		affine{xx: 1, yy: 1, dx: dx}.apply(info, &s, "black")
+		if !slices.Equal(s.Image, want) {
+			t.Errorf("by %v: got %v, want %v", dx, s.Image, want)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func showAugmented(options trainer.Options, path string, out io.Writer) error {
 	}
 	grid := rundir.Grid(tiles, n, 3, info.Height, info.Width, len(columns))
 	if err := atomicfile.Write(path, func(w io.Writer) error { return png.Encode(w, grid) }); err != nil {
-		return fmt.Errorf("cannot write the picture: %w", err)
+		return fmt.Errorf("cannot write picture %s: %w", path, err)
 	}
 	if len(options.Augment) == 0 {
 		fmt.Fprintln(out, "the recipe augments nothing: dataset.augment is empty")
