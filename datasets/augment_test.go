@@ -30,7 +30,8 @@ func (d pairs) Len() int { return d.n }
 func (d pairs) Read(i int, s *Sample) error {
 	rng := rand.New(rand.NewPCG(uint64(i), 7))
 	for j := range s.Image {
-		s.Image[j] = 2*rng.Float32() - 1
+		v := rng.Float32()
+		s.Image[j] = v*v*2 - 1 // not multiples of one power of two, whose interpolation would always be exact
 	}
 	if !d.classes {
 		copy(s.Target, s.Image)
