@@ -1,48 +1,44 @@
 package datasets
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 )
 
 // Augmentation is one random change of a sample, made by the loader's goroutines
 // in place. It must draw from rng alone, which is a function of seed, epoch and
 // index, and be safe for concurrent use. A sample and its target always get the
-// same geometry.
+// same geometry; only the sample gets other colours.
 type Augmentation interface {
 	Apply(rng *rand.Rand, info Info, s *Sample)
 }
 
-var augmentations = map[string]Augmentation{
-	"flip": flip{},
+// AugmentationPlugin is an augmentation type as recipes know it.
+type AugmentationPlugin struct {
+	Name  string // "flip"
+	About string // one line for a list
+	// Options returns a pointer to a fresh struct that holds the defaults, and
+	// whose fields carry yaml, check and doc tags.
+	Options func() Augmentation
 }
 
-// ParseAugmentation returns the augmentation of that name; the error lists the
-// known ones.
-func ParseAugmentation(name string) (Augmentation, error) {
-	a, ok := augmentations[name]
-	if !ok {
-		return nil, fmt.Errorf("unknown augmentation %q, expected one of: %s", name, strings.Join(AugmentationNames(), ", "))
+var augmentations = map[string]AugmentationPlugin{}
+
+// RegisterAugmentation makes an augmentation type known; call it from init. It
+// panics on a name that is empty or taken, which is a mistake in the program.
+func RegisterAugmentation(p AugmentationPlugin) {
+	if _, taken := augmentations[p.Name]; taken || p.Name == "" || p.Options == nil {
+		panic("datasets: cannot register the augmentation " + p.Name + ": the name is empty or taken, or there are no options")
 	}
-	return a, nil
+	augmentations[p.Name] = p
 }
 
-// AugmentationNames lists the known augmentations, sorted.
+// LookupAugmentation returns the augmentation type of that name.
+func LookupAugmentation(name string) (AugmentationPlugin, bool) {
+	p, ok := augmentations[name]
+	return p, ok
+}
+
+// AugmentationNames lists the registered augmentation types, sorted.
 func AugmentationNames() []string { return slices.Sorted(maps.Keys(augmentations)) }
-
-// flip mirrors left and right with probability 1/2.
-type flip struct{}
-
-func (flip) Apply(rng *rand.Rand, info Info, s *Sample) {
-	if rng.Uint64()&1 == 0 {
-		return
-	}
-	for _, image := range [][]float32{s.Image, s.Target} {
-		for row := range slices.Chunk(image, info.Width) {
-			slices.Reverse(row)
-		}
-	}
-}

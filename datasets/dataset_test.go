@@ -51,41 +51,6 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
-func TestParseAugmentation(t *testing.T) {
-	for _, name := range AugmentationNames() {
-		if a, err := ParseAugmentation(name); err != nil || a == nil {
-			t.Errorf("%s: %v, error %v", name, a, err)
-		}
-	}
-	_, err := ParseAugmentation("flop")
-	if err == nil || err.Error() != `unknown augmentation "flop", expected one of: flip` {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestFlip(t *testing.T) {
-	info := Info{Channels: 2, Height: 2, Width: 3}
-	plain := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
-	mirrored := []float32{3, 2, 1, 6, 5, 4, 9, 8, 7, 12, 11, 10}
-	rng := rand.New(rand.NewPCG(1, 1))
-	flips := 0
-	for range 1000 {
-		s := Sample{Image: slices.Clone(plain), Target: slices.Clone(plain[:6]), Label: 7}
-		flip{}.Apply(rng, info, &s)
-		want := plain
-		if s.Image[0] == mirrored[0] {
-			flips++
-			want = mirrored
-		}
-		if !slices.Equal(s.Image, want) || !slices.Equal(s.Target, want[:6]) || s.Label != 7 {
-			t.Fatalf("image %v, target %v, label %d", s.Image, s.Target, s.Label)
-		}
-	}
-	if flips < 440 || flips > 560 {
-		t.Errorf("%d of 1000 were flipped, want about half", flips)
-	}
-}
-
 // TestReseed: words that differ anywhere, in order or in number name different streams.
 func TestReseed(t *testing.T) {
 	seen := map[uint64][]uint64{}

@@ -42,6 +42,7 @@ var ErrClosed = errors.New("the loader is closed")
 type Loader struct {
 	dataset Dataset
 	options LoaderOptions
+	augment []Augmentation // of the options, folded
 	info    Info
 	pixels  int // of an image, all channels
 	target  int // the same of its pair; 0: there are none
@@ -100,7 +101,7 @@ func NewLoader(d Dataset, o LoaderOptions) (*Loader, error) {
 		return nil, fmt.Errorf("start is %d batches of %d, expected at least 0 and fewer than 2^63 samples", o.Start, o.BatchSize)
 	}
 	l := &Loader{
-		dataset: d, options: o, info: info, pixels: info.Channels * info.Height * info.Width,
+		dataset: d, options: o, augment: fold(o.Augment), info: info, pixels: info.Channels * info.Height * info.Width,
 		order:    newOrder(n, o.Seed, o.InOrder, o.Start*int64(o.BatchSize)),
 		consumed: o.Start,
 	}

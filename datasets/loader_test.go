@@ -148,10 +148,6 @@ func equalBatches(a, b []Batch) bool {
 }
 
 func TestLoaderIsTheSameForAnyWorkers(t *testing.T) {
-	flip, err := ParseAugmentation("flip")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var want []Batch
 	for _, c := range []struct{ workers, ahead int }{{1, 1}, {2, 1}, {1, 7}, {3, 2}, {16, 5}, {0, 0}} {
 		d := newCounting(29)
@@ -159,7 +155,7 @@ func TestLoaderIsTheSameForAnyWorkers(t *testing.T) {
 			time.Sleep(time.Duration(i%3) * 50 * time.Microsecond) // workers finish out of order
 			return nil
 		}
-		l := mustLoader(t, d, LoaderOptions{BatchSize: 20, Seed: 9, Workers: c.workers, Ahead: c.ahead, Augment: []Augmentation{noise{}, flip}})
+		l := mustLoader(t, d, LoaderOptions{BatchSize: 20, Seed: 9, Workers: c.workers, Ahead: c.ahead, Augment: []Augmentation{noise{}, &Flip{P: 0.5}}})
 		got := batches(t, l, 12)
 		if want == nil {
 			want = got
@@ -426,7 +422,7 @@ func BenchmarkLoader(b *testing.B) {
 			if name == "digits" {
 				d = mustDigits(b, DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Distortion: 1, Split: "train"})
 			}
-			l := mustLoader(b, d, LoaderOptions{BatchSize: 64, Augment: []Augmentation{flip{}}})
+			l := mustLoader(b, d, LoaderOptions{BatchSize: 64, Augment: []Augmentation{&Flip{P: 0.5}}})
 			for range 200 {
 				l.Recycle(mustNext(b, l))
 			}

@@ -63,7 +63,7 @@ func (r *reader) read(p *pending, i int) (err error) {
 		p.batch.Labels[i] = r.sample.Label
 	}
 	reseed(&r.src, uint64(l.options.Seed), streamAugment, uint64(at.epoch), uint64(at.index))
-	for _, a := range l.options.Augment {
+	for _, a := range l.augment {
 		a.Apply(r.rng, l.info, &r.sample)
 	}
 	return nil

@@ -73,8 +73,16 @@ func (r *Recipe) decodeDataset(s *strict.Section) {
 	plugin, _ := datasets.Lookup(name)
 	r.Dataset = Dataset{Type: name, Options: plugin.Options()}
 	s.Decode(r.Dataset.Options)
-	s.Var("augment", &r.Dataset.Augment, "oneof="+strings.Join(datasets.AugmentationNames(), "|"),
-		"random changes of each image, in order")
+	for _, item := range s.Sections("augment", "random changes of each image, in order") {
+		name, ok := item.Type(datasets.AugmentationNames(), "")
+		if !ok {
+			continue
+		}
+		plugin, _ := datasets.LookupAugmentation(name)
+		a := Augmentation{name, plugin.Options()}
+		item.Decode(a.Options)
+		r.Dataset.Augment = append(r.Dataset.Augment, a)
+	}
 }
 
 // decodeOptimizers starts from the plugin's optimisers; one of another type

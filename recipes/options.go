@@ -26,12 +26,8 @@ func (r *Recipe) TrainerOptions(ctx context.Context, env datasets.Env) (trainer.
 		Dataset:    data,
 		Optimizers: map[string]torchx.OptimizerOptions{},
 	}
-	for _, name := range r.Dataset.Augment {
-		a, err := datasets.ParseAugmentation(name)
-		if err != nil {
-			return trainer.Options{}, fmt.Errorf("recipe %s: %w", r.Name, err)
-		}
-		o.Augment = append(o.Augment, a)
+	for _, a := range r.Dataset.Augment {
+		o.Augment = append(o.Augment, a.Options)
 	}
 	for _, named := range r.Optimizers {
 		o.Optimizers[named.Network] = named.Options

@@ -8,7 +8,7 @@
 //
 //	name: dcgan_digits
 //	model: {type: dcgan, z_dim: 100}
-//	dataset: {type: digits, size: 28, augment: []}
+//	dataset: {type: digits, size: 28, augment: [flip, {type: rotate, degrees: 15}]}
 //	optimizer:
 //	  generator: {type: adam, lr: 2.0e-4}
 //	  discriminator: {lr: 1.0e-4}
@@ -52,7 +52,13 @@ type Model struct {
 type Dataset struct {
 	Type    string // a name of datasets.Names
 	Options datasets.Options
-	Augment []string // names of datasets.AugmentationNames, applied in order
+	Augment []Augmentation // applied in order
+}
+
+// Augmentation is one item of the dataset's augment list.
+type Augmentation struct {
+	Type    string // a name of datasets.AugmentationNames
+	Options datasets.Augmentation
 }
 
 // Load reads a recipe's file. The error names the file or, as a strict.Errors,

@@ -183,7 +183,12 @@ x.yaml:4:13: optimizer.crtic: unknown key; did you mean critic?`},
 		{"another model's network", small + "optimizer: {critic: {type: adam}}", nil, `x.yaml:4:13: optimizer.critic: unknown key; known here: generator, discriminator`},
 		{"another optimiser's key", small + "optimizer: {generator: {type: rmsprop, betas: [0, 0]}}", nil, `x.yaml:4:40: optimizer.generator.betas: unknown key; it belongs in optimizer.discriminator`},
 		{"learning rate of nothing", small + "train: {lr: 1}", nil, `x.yaml:4:9: train.lr: unknown key; it belongs in optimizer.generator or optimizer.discriminator`},
-		{"augmentation", small, []string{"dataset.augment=[flop]"}, `-set dataset.augment=[flop]: dataset.augment[0]: found "flop", expected flip; did you mean flip?`},
+		{"augmentation", small, []string{"dataset.augment=[flop]"}, `-set dataset.augment=[flop]: dataset.augment[0]: found "flop", expected one of AUGMENTATIONS; did you mean flip?`},
+		{"augmentation's key", strings.Replace(small, "[flip]", "[flip, {type: rotate, degrees: 15, fil: black}, {type: crop, scale: [1, 0.7]}]", 1), nil, `x.yaml:3:90: dataset.augment[1].fil: unknown key; did you mean fill?
+x.yaml:3:123: dataset.augment[2].scale: found [1.0, 0.7], expected numbers in ascending order`},
+		{"augmentation's value", small, []string{"dataset.augment=[{type: rotate, degrees: 200}]"}, `-set dataset.augment=[{type: rotate, degrees: 200}]: dataset.augment[0].degrees: found 200, expected a number from 0 to 180`},
+		{"augmentation's name as a key", small, []string{"dataset.augment=[{rotate: 15}]"}, `-set dataset.augment=[{rotate: 15}]: dataset.augment[0].type: found nothing, expected one of AUGMENTATIONS; write {type: rotate, ...}`},
+		{"augmentation outside the list", strings.Replace(small, "[flip]", "[rotate], degrees: 5", 1), nil, `x.yaml:3:65: dataset.degrees: unknown key; it belongs in dataset.augment[0]`},
 		{"device", small, []string{"train.device=gpu"}, `-set train.device=gpu: train.device: found "gpu", expected auto, cpu, cuda (a GPU) or cuda:N (the GPU of that number)`},
 		{"device's number", small, []string{"train.device=cuda:-1"}, `-set train.device=cuda:-1: train.device: found "cuda:-1", expected auto, cpu, cuda (a GPU) or cuda:N (the GPU of that number)`},
 	}
@@ -194,7 +199,8 @@ x.yaml:4:13: optimizer.crtic: unknown key; did you mean critic?`},
 			if !errors.As(err, &errs) {
 				t.Fatalf("got %v", err)
 			}
-			got, want := strings.Split(err.Error(), "\n"), strings.Split(test.want, "\n")
+			all := strings.ReplaceAll(test.want, "AUGMENTATIONS", strings.Join(datasets.AugmentationNames(), ", "))
+			got, want := strings.Split(err.Error(), "\n"), strings.Split(all, "\n")
 			if len(got) != len(want) {
 				t.Fatalf("got\n%v\nwant\n%s", err, test.want)
 			}
@@ -208,6 +214,33 @@ x.yaml:4:13: optimizer.crtic: unknown key; did you mean critic?`},
 				}
 			}
 		})
+	}
+}
+
+// TestAugment: names alone, mappings and blocks decode alike, and every
+// augmentation prints so that it loads back.
+func TestAugment(t *testing.T) {
+	r := parse(t, small, "dataset.augment=[flip,{type: rotate, degrees: 5}, {type: flip, p: 1}]")
+	want := []Augmentation{{"flip", &datasets.Flip{P: 0.5}}, {"rotate", &datasets.Rotate{Degrees: 5, Fill: "reflect"}}, {"flip", &datasets.Flip{P: 1}}}
+	if !reflect.DeepEqual(r.Dataset.Augment, want) {
+		t.Errorf("got %+v", r.Dataset.Augment)
+	}
+	roundTrip(t, r)
+	block := parse(t, strings.Replace(small, "{type: digits, size: 16, count: 20, augment: [flip]}",
+		"\n  type: digits\n  size: 16\n  count: 20\n  augment:\n  - flip\n  - type: rotate\n    degrees: 5\n  - {type: flip, p: 1}", 1))
+	if !same(r, block) {
+		t.Errorf("as a block: %+v", block.Dataset.Augment)
+	}
+	for _, name := range datasets.AugmentationNames() {
+		bare := parse(t, small, "dataset.augment=["+name+"]")
+		roundTrip(t, bare)
+		plugin, _ := datasets.LookupAugmentation(name)
+		if want := []Augmentation{{name, plugin.Options()}}; !reflect.DeepEqual(bare.Dataset.Augment, want) {
+			t.Errorf("%s: got %+v", name, bare.Dataset.Augment)
+		}
+		if !same(bare, parse(t, small, "dataset.augment=[{type: "+name+"}]")) {
+			t.Errorf("%s is not {type: %s}", name, name)
+		}
 	}
 }
 
@@ -231,6 +264,9 @@ func TestTrainerOptions(t *testing.T) {
 	}
 	if o.Config != r.Train || o.BatchSize != 4 || o.Dataset.Len() != 20 || len(o.Augment) != 1 || len(o.Optimizers) != 2 || o.Build == nil {
 		t.Errorf("got %+v", o)
+	}
+	if flip, ok := o.Augment[0].(*datasets.Flip); !ok || flip.P != 0.5 {
+		t.Errorf("the augmentation is %+v", o.Augment[0])
 	}
 	if adam, ok := o.Optimizers["generator"].(*torchx.Adam); !ok || adam.LR != 0.5 || adam.Betas != [2]float64{0.5, 0.999} {
 		t.Errorf("the generator's optimiser is %+v", o.Optimizers["generator"])
@@ -270,6 +306,18 @@ func TestDiff(t *testing.T) {
 	if got := Diff(old, changed); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	augmented := Diff(old, parse(t, small, "dataset.augment=[{type: flip, p: 0.25}, vertical_flip]"))
+	want = []Difference{
+		{"dataset.augment[0].p", "0.5", "0.25", false},
+		{"dataset.augment[1].type", "", "vertical_flip", false},
+		{"dataset.augment[1].p", "", "0.5", false},
+	}
+	if !reflect.DeepEqual(augmented, want) {
+		t.Errorf("got  %+v\nwant %+v", augmented, want)
+	}
+	if got := Diff(old, parse(t, small, "dataset.augment=[]")); len(got) != 2 || got[0] != (Difference{"dataset.augment[0].type", "flip", "", false}) {
+		t.Errorf("without the flip: %+v", got)
+	}
 	other := parse(t, small, "optimizer.generator={type: rmsprop, lr: 0.0002}")
 	got := Diff(old, other)
 	for _, want := range []Difference{
@@ -299,6 +347,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(data, "train.iterations=5")
 	}
 	f.Add([]byte(small), "optimizer.generator.type=sgd")
+	f.Add([]byte(small), "dataset.augment=[flip, {type: crop, scale: [0.5, 1]}, {}]")
 	f.Add([]byte("name: a\nmodel: {type: wgna}"), "dataset.augment=[flip]")
 	f.Fuzz(func(t *testing.T, data []byte, override string) {
 		r, err := Parse("x.yaml", data, []string{override})

@@ -54,7 +54,7 @@ func (s *Section) decode(key string, v reflect.Value, r rules, doc string) bool 
 	e.origin = p.value.origin
 	before := len(s.doc.errs)
 	if p.value.kind != broken {
-		s.decodeValue(p.value, v, r, join(s.path, key))
+		s.decodeValue(p.value, v, r, s.at(key))
 		return len(s.doc.errs) == before
 	}
 	return false
@@ -136,7 +136,7 @@ func (s *Section) decodeList(n *node, v reflect.Value, r rules, path string) *pr
 		return &problem{expected: wanted + ", at least one"}
 	}
 	each := r
-	each.nonempty = false
+	each.nonempty, each.ascending = false, false
 	out := reflect.New(v.Type()).Elem()
 	if v.Kind() == reflect.Slice {
 		out.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))
@@ -147,10 +147,31 @@ func (s *Section) decodeList(n *node, v reflect.Value, r rules, path string) *pr
 			s.decodeValue(item, out.Index(i), each, fmt.Sprintf("%s[%d]", path, i))
 		}
 	}
-	if len(s.doc.errs) == before {
-		v.Set(out)
+	if len(s.doc.errs) > before {
+		return nil
 	}
+	if r.ascending && !ascending(out) {
+		s.doc.fail(n.place, path, "found %s, expected %s in ascending order", format(out), plural(elem))
+		return nil
+	}
+	v.Set(out)
 	return nil
+}
+
+// ascending says whether no number of a list is below the one before it.
+func ascending(v reflect.Value) bool {
+	value := func(i int) float64 {
+		if n := v.Index(i); n.CanInt() {
+			return float64(n.Int())
+		}
+		return v.Index(i).Float()
+	}
+	for i := 1; i < v.Len(); i++ {
+		if value(i) < value(i-1) {
+			return false
+		}
+	}
+	return true
 }
 
 func decodeScalar(n *node, v reflect.Value, r rules) *problem {

@@ -25,11 +25,12 @@
 //
 //	yaml:"key"    the key; "-" leaves the field out; ",inline" on an embedded struct
 //	doc:"..."     one line about the key
-//	check:"..."   rules separated by commas: min=1, max=10, gt=0, lt=1, oneof=a|b|c, nonempty
+//	check:"..."   rules separated by commas: min=1, max=10, gt=0, lt=1, oneof=a|b|c, nonempty,
+//	              ascending (of a list of numbers)
 //
 // Fields are string, bool, int, int64, float64, slices and fixed arrays of
-// those (on which all rules but nonempty hold for each element), structs, and
-// map[string]T. A struct that cannot be decoded into is a bug of the program
+// those (on which all rules but nonempty and ascending hold for each element),
+// structs, and map[string]T. A struct that cannot be decoded into is a bug of the program
 // and panics.
 //
 // # Numbers

@@ -27,14 +27,20 @@ type Entry struct {
 	Origin Origin
 }
 
-// Entries returns all values, in the order of the schema.
+// Entries returns all values, in the order of the schema; of an empty list of
+// mappings there are none.
 func (d *Document) Entries() []Entry { return d.top.list(nil) }
 
 func (s *Section) list(to []Entry) []Entry {
 	for _, e := range s.entries {
-		if e.section != nil {
+		switch {
+		case e.section != nil:
 			to = e.section.list(to)
-		} else {
+		case e.list:
+			for _, item := range e.items {
+				to = item.list(to)
+			}
+		default:
 			to = append(to, Entry{join(s.path, e.key), format(e.value), e.doc, e.origin})
 		}
 	}
@@ -69,6 +75,13 @@ func (s *Section) print(lines []line, indent string) []line {
 	for _, e := range s.entries {
 		key := indent + quote(e.key) + ":"
 		switch {
+		case e.list && len(e.items) == 0:
+			lines = append(lines, line{key + " []", e.origin.String()})
+		case e.list:
+			lines = append(lines, line{key, ""})
+			for _, item := range e.items {
+				lines = item.printItem(lines, indent+"  ")
+			}
 		case e.section == nil:
 			lines = append(lines, line{key + " " + format(e.value), e.origin.String()})
 		case len(e.section.entries) == 0:
@@ -78,6 +91,17 @@ func (s *Section) print(lines []line, indent string) []line {
 			lines = e.section.print(lines, indent+"  ")
 		}
 	}
+	return lines
+}
+
+// printItem prints a mapping of a list.
+func (s *Section) printItem(lines []line, indent string) []line {
+	if len(s.entries) == 0 {
+		return append(lines, line{indent + "- {}", ""})
+	}
+	first := len(lines)
+	lines = s.print(lines, indent+"  ")
+	lines[first].text = indent + "- " + lines[first].text[len(indent)+2:]
 	return lines
 }
 

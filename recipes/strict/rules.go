@@ -14,6 +14,8 @@ type rules struct {
 	gt, lt   float64 // exclusive
 	oneof    []string
 	nonempty bool
+
+	ascending bool // of a list: no number is below the one before it
 }
 
 // parseRules parses a check tag and panics on one that it does not know: a tag
@@ -46,6 +48,8 @@ func parseRules(tag string) rules {
 			r.oneof = strings.Split(value, "|")
 		case "nonempty":
 			r.nonempty = true
+		case "ascending":
+			r.ascending = true
 		default:
 			panic(fmt.Sprintf("strict: check:%q: unknown rule %q", tag, name))
 		}

@@ -45,6 +45,7 @@ type Section struct {
 	place   Place // of its key
 	entries []*entry
 	skipped bool
+	bare    bool   // a name alone, in a list, that stands for {type: name}
 	instead string // the scalar where this mapping should be,
 	refusal *Error // and what was said about it
 }
@@ -53,8 +54,10 @@ type Section struct {
 type entry struct {
 	key, doc string
 	section  *Section      // a mapping, or
+	list     bool          // a list of mappings, which are
+	items    []*Section    // these, or
 	value    reflect.Value // a value
-	origin   Origin
+	origin   Origin        // of a value or a list
 }
 
 // Section returns the mapping at key, which need not be there. doc is one line
@@ -83,6 +86,56 @@ func (s *Section) Section(key, doc string) *Section {
 	return sub
 }
 
+// Sections returns the mappings of the list at key, none if it is not there. An
+// item that is a name alone stands for {type: name}. doc is one line about the
+// list.
+func (s *Section) Sections(key, doc string) []*Section {
+	e := &entry{key: key, doc: doc, list: true}
+	s.entries = append(s.entries, e)
+	p := s.node.find(key)
+	if p == nil || p.value.kind == broken {
+		return nil
+	}
+	e.origin = p.value.origin
+	path := join(s.path, key)
+	if p.value.kind != list {
+		hint := ""
+		switch p.value.kind {
+		case null:
+			hint = "; leave the key out to have none"
+		case text:
+			hint = fmt.Sprintf("; write [%s]", clip(p.value.value))
+		}
+		s.doc.fail(p.value.place, path, "found %s, expected a list of names and mappings%s", p.value.describe(), hint)
+		return nil
+	}
+	for i, n := range p.value.items {
+		sub := &Section{doc: s.doc, path: fmt.Sprintf("%s[%d]", path, i), place: n.place, skipped: s.skipped}
+		switch n.kind {
+		case mapping:
+			sub.node = n
+		case text:
+			sub.bare = true
+			sub.node = &node{kind: mapping, place: n.place, origin: n.origin, pairs: []*pair{{"type", n.place, n}}}
+		case broken:
+			sub.skipped = true
+		default:
+			sub.skipped = true
+			s.doc.fail(n.place, sub.path, "found %s, expected a name or a mapping with a type", n.describe())
+		}
+		e.items = append(e.items, sub)
+	}
+	return e.items
+}
+
+// at returns the dotted key of one of the section's keys.
+func (s *Section) at(key string) string {
+	if s.bare && key == "type" {
+		return s.path // there is no such key to be seen
+	}
+	return join(s.path, key)
+}
+
 // Has says whether the file or an override gives the key.
 func (s *Section) Has(key string) bool { return s.node.find(key) != nil }
 
@@ -100,7 +153,7 @@ func (s *Section) Type(known []string, initial string) (string, bool) {
 		return "", false
 	}
 	if initial == "" && !s.Has("type") {
-		s.Missing("type", "one of "+strings.Join(known, ", "))
+		s.Missing("type", "one of "+strings.Join(known, ", ")+s.typeAsKey(known))
 		s.Skip()
 		return "", false
 	}
@@ -115,6 +168,16 @@ func (s *Section) Type(known []string, initial string) (string, bool) {
 		}
 	}
 	return name, true
+}
+
+// typeAsKey is a hint for who wrote {name: {...}} or {name: ...} for {type: name, ...}.
+func (s *Section) typeAsKey(known []string) string {
+	for _, k := range known {
+		if s.Has(k) {
+			return "; write {type: " + k + ", ...}"
+		}
+	}
+	return ""
 }
 
 // Skip gives up on the section: none of its keys will be reported.
@@ -163,6 +226,9 @@ func (s *Section) unknown(errs *Errors) {
 		if e.section != nil {
 			e.section.unknown(errs)
 		}
+		for _, item := range e.items {
+			item.unknown(errs)
+		}
 	}
 	if s.node == nil {
 		return
@@ -196,6 +262,9 @@ func (s *Section) advise(p *pair, known []string) string {
 // homes returns the paths of the sections, s and below, that have the key.
 func (s *Section) homes(key string, to []string) []string {
 	for _, e := range s.entries {
+		for _, item := range e.items {
+			to = item.homes(key, to)
+		}
 		switch {
 		case e.section != nil:
 			to = e.section.homes(key, to)

@@ -53,6 +53,29 @@ type square struct {
 	Side int `yaml:"side"`
 }
 
+// numbered is an item of a list of mappings.
+type numbered struct {
+	At    int        `yaml:"at"`
+	Range [2]float64 `yaml:"range" check:"min=0,ascending"`
+}
+
+// decodeItems decodes a list of mappings: named ones at "items".
+func decodeItems(data string, overrides ...string) ([]numbered, *Document, error) {
+	d, err := Parse("x.yaml", []byte(data), overrides)
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []numbered
+	for _, item := range d.Top().Sections("items", "some") {
+		if name, ok := item.Type([]string{"low", "high"}, ""); ok {
+			n := numbered{At: map[string]int{"low": 1, "high": 100}[name], Range: [2]float64{0, 1}}
+			item.Decode(&n)
+			out = append(out, n)
+		}
+	}
+	return out, d, d.Err()
+}
+
 func decode(data string, overrides ...string) (config, *Document, error) {
 	c := defaults()
 	d, err := Parse("x.yaml", []byte(data), overrides)
@@ -277,6 +300,62 @@ x.yaml:7:1: found the beginning of a second document, expected one document a fi
 				t.Errorf("got\n%v\nwant\n%s", err, test.want)
 			}
 		})
+	}
+}
+
+func TestSections(t *testing.T) {
+	got, d, err := decodeItems("items: [low, {type: high, range: [2, 3]}]")
+	if want := []numbered{{1, [2]float64{0, 1}}, {100, [2]float64{2, 3}}}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	const annotated = `items:
+  - type: low          # recipe
+    at: 1              # default
+    range: [0.0, 1.0]  # default
+  - type: high         # recipe
+    at: 100            # default
+    range: [2.0, 3.0]  # recipe
+`
+	if printed := string(d.Annotated()); printed != annotated {
+		t.Errorf("got\n%s\nwant\n%s", printed, annotated)
+	}
+	if again, d2, err := decodeItems(string(d.YAML())); err != nil || !reflect.DeepEqual(again, got) || string(d2.YAML()) != string(d.YAML()) {
+		t.Errorf("printed\n%s\nread back as %+v, %v", d.YAML(), again, err)
+	}
+	if e := d.Entries(); len(e) != 6 || e[4] != (Entry{"items[1].at", "100", "", Default}) {
+		t.Errorf("entries %+v", e)
+	}
+	for data, printed := range map[string]string{"items: []": "items: []  # recipe\n", "{}": "items: []  # default\n"} {
+		got, d, err := decodeItems(data)
+		if err != nil || got != nil || string(d.Annotated()) != printed {
+			t.Errorf("%s: %v, %v, printed as %s", data, got, err, d.Annotated())
+		}
+	}
+	// An override replaces the list.
+	got, d, err = decodeItems("items: [low]", "items=[{type: high, at: 5}]")
+	if err != nil || len(got) != 1 || got[0].At != 5 || !strings.Contains(string(d.Annotated()), "- type: high         # override\n    at: 5 ") {
+		t.Errorf("got %+v, %v\n%s", got, err, d.Annotated())
+	}
+}
+
+func TestSectionsErrors(t *testing.T) {
+	for data, want := range map[string]string{
+		"items: low":                         `x.yaml:1:8: items: found "low", expected a list of names and mappings; write [low]`,
+		"items: {type: low}":                 `x.yaml:1:8: items: found a mapping, expected a list of names and mappings`,
+		"items:":                             `x.yaml:1:7: items: found nothing, expected a list of names and mappings; leave the key out to have none`,
+		"items:\n- lw\n- medium":             "x.yaml:2:3: items[0]: found \"lw\", expected one of low, high; did you mean low?\nx.yaml:3:3: items[1]: found \"medium\", expected one of low, high",
+		"items: [3, ~, [low]]":               "x.yaml:1:9: items[0]: found 3, expected a name or a mapping with a type\nx.yaml:1:12: items[1]: found ~, expected a name or a mapping with a type\nx.yaml:1:15: items[2]: found a list of 1 value, expected a name or a mapping with a type",
+		"items: [{}, {high: {at: 3}}]":       "x.yaml:1:9: items[0].type: found nothing, expected one of low, high\nx.yaml:1:13: items[1].type: found nothing, expected one of low, high; write {type: high, ...}",
+		"items: [{type: hihg, at: x}]":       "x.yaml:1:16: items[0].type: found \"hihg\", expected one of low, high; did you mean high?\nx.yaml:1:26: items[0].at: found \"x\", expected a whole number",
+		"items: [{type: high, ta: 3}]":       "x.yaml:1:22: items[0].ta: unknown key; known here: type, at, range",
+		"items: [low]\nrange: [0, 1]":        "x.yaml:2:1: range: unknown key; it belongs in items[0]",
+		"items: [{type: low, range: [2,1]}]": "x.yaml:1:28: items[0].range: found [2.0, 1.0], expected numbers in ascending order",
+		"items: [low, &a high]":              `x.yaml:1:14: items[1]: found the anchor &a, expected a value; anchors and aliases are not supported`,
+	} {
+		_, _, err := decodeItems(data)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s\ngot\n%v\nwant\n%s", data, err, want)
+		}
 	}
 }
 

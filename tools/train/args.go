@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -14,6 +15,7 @@ import (
 // options are the command line.
 type options struct {
 	recipe, out, resume, device        string
+	showAugmented                      string
 	set                                []string
 	dryRun, printConfig, list, version bool
 
@@ -34,6 +36,7 @@ func newFlags(o *options) *pflag.FlagSet {
 	f.StringVar(&o.resume, "resume", "", "go on with the run in this `folder`")
 	f.StringVar(&o.device, "device", "", "`device`: auto, cpu, cuda or cuda:N; short for -set train.device=...")
 	f.BoolVar(&o.dryRun, "dry-run", false, "build everything, run one iteration, print figures, write nothing")
+	f.StringVar(&o.showAugmented, "show-augmented", "", "write samples as training sees them, augmented, to this PNG `file`")
 	f.BoolVar(&o.printConfig, "print-config", false, "print the resolved recipe, each value marked default, recipe or override")
 	f.BoolVar(&o.list, "list", false, "list built-in recipes, models and datasets")
 	f.BoolVar(&o.version, "version", false, "print versions")
@@ -64,8 +67,8 @@ func parseArgs(args []string) (*options, error) {
 }
 
 func (o *options) check() error {
-	for _, name := range []string{"recipe", "out", "resume", "device"} {
-		value := map[string]string{"recipe": o.recipe, "out": o.out, "resume": o.resume, "device": o.device}[name]
+	for _, name := range []string{"recipe", "out", "resume", "device", "show-augmented"} {
+		value := map[string]string{"recipe": o.recipe, "out": o.out, "resume": o.resume, "device": o.device, "show-augmented": o.showAugmented}[name]
 		if o.given(name) && value == "" {
 			return fmt.Errorf("flag needs a value: --%s", name)
 		}
@@ -75,6 +78,18 @@ func (o *options) check() error {
 	}
 	if o.resume != "" && o.dryRun {
 		return errors.New("-resume and -dry-run exclude each other: to try the recipe of a run, -dry-run -recipe DIR/recipe.yaml")
+	}
+	if o.showAugmented == "" {
+		return nil
+	}
+	if o.resume != "" {
+		return errors.New("-resume and -show-augmented exclude each other: for the samples of a run, -show-augmented FILE -recipe DIR/recipe.yaml")
+	}
+	if o.dryRun {
+		return errors.New("-dry-run and -show-augmented exclude each other: a dry run writes nothing")
+	}
+	if !strings.EqualFold(filepath.Ext(o.showAugmented), ".png") {
+		return fmt.Errorf("-show-augmented writes a PNG picture: found the file %s, expected a name that ends in .png", o.showAugmented)
 	}
 	return nil
 }

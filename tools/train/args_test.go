@@ -67,6 +67,10 @@ func TestParseArgsRefuses(t *testing.T) {
 		{"---recipe x", "bad flag syntax: ---recipe"},
 		{"-resume a -out b", "exclude each other"},
 		{"-resume a -dry-run", "exclude each other"},
+		{"-resume a -show-augmented b.png", "-show-augmented FILE -recipe DIR/recipe.yaml"},
+		{"-recipe a -dry-run -show-augmented b.png", "a dry run writes nothing"},
+		{"-recipe a -show-augmented=", "flag needs a value: --show-augmented"},
+		{"-recipe a -show-augmented b.jpg", "found the file b.jpg, expected a name that ends in .png"},
 	}
 	for _, test := range tests {
 		if _, err := parseArgs(strings.Fields(test.args)); err == nil || !strings.Contains(err.Error(), test.want) {

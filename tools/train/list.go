@@ -31,6 +31,11 @@ func list(out io.Writer) {
 		plugin, _ := datasets.Lookup(name)
 		fmt.Fprintf(w, "  %s\t%s\n", name, plugin.About)
 	}
+	fmt.Fprintln(w, "\nAugmentations, for dataset.augment:")
+	for _, name := range datasets.AugmentationNames() {
+		plugin, _ := datasets.LookupAugmentation(name)
+		fmt.Fprintf(w, "  %s\t%s\n", name, plugin.About)
+	}
 	w.Flush() //nolint:errcheck // printing
 }
 

@@ -81,10 +81,15 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	d := newDisplay(out)
-	printMachine(out)
+	if o.showAugmented == "" {
+		printMachine(out)
+	}
 	options, err := openDataset(ctx, recipe, d)
 	if err != nil {
 		return err
+	}
+	if o.showAugmented != "" {
+		return showAugmented(options, o.showAugmented, out)
 	}
 	if o.dryRun {
 		return dryRun(options, out)

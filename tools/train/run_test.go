@@ -164,7 +164,7 @@ func TestPrintConfig(t *testing.T) {
 
 func TestInformation(t *testing.T) {
 	inFolder(t, nil)
-	expect(t, mustType(t, "-list"), "dcgan_digits", "wgan_cifar10", "Models", "Wasserstein", "Datasets", "cifar10")
+	expect(t, mustType(t, "-list"), "dcgan_digits", "wgan_cifar10", "Models", "Wasserstein", "Datasets", "cifar10", "Augmentations", "vertical_flip")
 	expect(t, mustType(t, "-version"), "imori", "go1.", "libtorch", "gotorch   v0.0.0-", "build ")
 	expect(t, mustType(t, "-help"), "Usage: train", "-recipe", "OMP_WAIT_POLICY", "Exit status", "dcgan_digits")
 	status, stdout, stderr := typed("")
@@ -224,6 +224,9 @@ func TestBadInput(t *testing.T) {
 		{"-recipe tiny.yaml -set train.iterations", 2, []string{"expected key=value"}},
 		{"-recipe tiny.yaml -device gpu", 2, []string{"train.device", `found "gpu", expected auto, cpu, cuda`}},
 		{"-recipe tiny.yaml -device cuda:99", 1, []string{"cuda:99", "device"}},
+		{"-recipe tiny.yaml -show-augmented a.gif", 2, []string{"a.gif", "ends in .png"}},
+		{"-recipe tiny.yaml -show-augmented no/a.png", 1, []string{"cannot write picture no/a.png"}},
+		{"-recipe tiny.yaml -set dataset.augment=[flop] -show-augmented a.png", 2, []string{`dataset.augment[0]: found "flop"`, "did you mean flip?"}},
 		{"-recipe tiny.yaml -out file/x", 1, []string{"file/x"}},
 		{"-recipe tiny.yaml -out file", 1, []string{"file is a file"}},
 		{"-recipe tiny.yaml -out /proc/nowhere", 1, []string{"cannot make run folder /proc/nowhere"}},

@@ -14,7 +14,7 @@ import (
 func usage(out io.Writer) {
 	fmt.Fprint(out, `Usage: train -recipe FILE|NAME [-set key=value]... [-device D] [-out DIR]
        train -resume DIR [-set key=value]... [-device D]
-       train -recipe FILE|NAME -dry-run | -print-config
+       train -recipe FILE|NAME -dry-run | -print-config | -show-augmented FILE
        train -list | -version | -help
 
 Trains a model as a recipe says: a YAML file, or one that is built in.

@@ -1,0 +1,154 @@
+package datasets
+
+import (
+	"math"
+	"slices"
+	"sync"
+)
+
+// affine says where a changed picture takes its pixels from: the pixel at p takes
+// the one at (xx*p.x + xy*p.y + dx, yx*p.x + yy*p.y + dy), in pixels from the
+// picture's centre, x to the right and y downward.
+type affine struct{ xx, xy, yx, yy, dx, dy float64 }
+
+// rotation turns anticlockwise.
+func rotation(degrees float64) affine {
+	sin, cos := math.Sincos(math.Mod(degrees, 360) * math.Pi / 180)
+	// The cosine of a float64 near π/2 is not 0, and a quarter turn is to be exact.
+	const grain = 1 << 50
+	sin, cos = math.Round(sin*grain)/grain, math.Round(cos*grain)/grain
+	return affine{xx: cos, xy: -sin, yx: sin, yy: cos}
+}
+
+// then returns a followed by b: b takes its pixels from a's.
+func (a affine) then(b affine) affine {
+	return affine{
+		xx: a.xx*b.xx + a.xy*b.yx, xy: a.xx*b.xy + a.xy*b.yy, dx: a.xx*b.dx + a.xy*b.dy + a.dx,
+		yx: a.yx*b.xx + a.yy*b.yx, yy: a.yx*b.xy + a.yy*b.yy, dy: a.yx*b.dx + a.yy*b.dy + a.dy,
+	}
+}
+
+// scratch holds *[]float32: a copy of the picture being changed.
+var scratch = sync.Pool{New: func() any { return new([]float32) }}
+
+// apply changes the picture and its target. Pictures are interpolated bilinearly;
+// a map of classes takes the nearest pixel whole, so that a pixel stays of one
+// class. fill says what is beyond a picture's edges: "reflect" (or ""), the
+// picture mirrored at them; "edge", its outermost pixels; "black", -1, and in a
+// map of classes the first class, the background.
+func (a affine) apply(info Info, s *Sample, fill string) {
+	if a.xy == 0 && a.yx == 0 && math.Abs(a.xx) == 1 && math.Abs(a.yy) == 1 && a.dx == 0 && a.dy == 0 {
+		for _, image := range [][]float32{s.Image, s.Target} {
+			mirror(image, info.Height, info.Width, a.xx < 0, a.yy < 0)
+		}
+		return
+	}
+	r := resampling{a, info.Height, info.Width, fill}
+	memory := scratch.Get().(*[]float32)
+	defer scratch.Put(memory)
+	*memory = append((*memory)[:0], s.Image...)
+	r.bilinear(s.Image, *memory)
+	*memory = append((*memory)[:0], s.Target...)
+	if info.Target != nil && info.Target.Classes != nil {
+		r.nearest(s.Target, *memory)
+	} else {
+		r.bilinear(s.Target, *memory)
+	}
+}
+
+// mirror flips an image, CHW, in place.
+func mirror(image []float32, height, width int, leftRight, topBottom bool) {
+	if leftRight {
+		for row := range slices.Chunk(image, width) {
+			slices.Reverse(row)
+		}
+	}
+	if topBottom {
+		for plane := range slices.Chunk(image, height*width) {
+			for y := range height / 2 {
+				a, b := plane[y*width:(y+1)*width], plane[(height-1-y)*width:(height-y)*width]
+				for x := range a {
+					a[x], b[x] = b[x], a[x]
+				}
+			}
+		}
+	}
+}
+
+// resampling takes the pixels of images of one size, CHW, from src to dst.
+type resampling struct {
+	affine
+	height, width int
+	fill          string
+}
+
+// source returns where the pixel at (x, y) comes from, in pixels from the centre
+// of the top left one.
+func (r *resampling) source(x, y int) (u, v float64) {
+	cx, cy := float64(r.width-1)/2, float64(r.height-1)/2
+	px, py := float64(x)-cx, float64(y)-cy
+	return r.xx*px + r.xy*py + r.dx + cx, r.yx*px + r.yy*py + r.dy + cy
+}
+
+// blank says whether nothing is at (u, v). A pixel reaches half a pixel from its
+// centre, so that it is nothing just where the nearest pixel is.
+func (r *resampling) blank(u, v float64) bool {
+	return r.fill == "black" && (u < -0.5 || v < -0.5 || u >= float64(r.width)-0.5 || v >= float64(r.height)-0.5)
+}
+
+// inside returns the one of n pixels in a line that stands for pixel i of the
+// endless line.
+func (r *resampling) inside(i, n int) int {
+	switch {
+	case uint(i) < uint(n):
+		return i
+	case r.fill == "edge" || r.fill == "black": // black: within half a pixel of the edge
+		return min(max(i, 0), n-1)
+	}
+	if i %= 2 * n; i < 0 {
+		i += 2 * n
+	}
+	return min(i, 2*n-1-i)
+}
+
+func (r *resampling) bilinear(dst, src []float32) {
+	plane := r.height * r.width
+	for at := range min(plane, len(dst)) {
+		u, v := r.source(at%r.width, at/r.width)
+		if r.blank(u, v) {
+			for i := at; i < len(dst); i += plane {
+				dst[i] = -1
+			}
+			continue
+		}
+		left, top := math.Floor(u), math.Floor(v)
+		fx, fy := float32(u-left), float32(v-top)
+		x0, x1 := r.inside(int(left), r.width), r.inside(int(left)+1, r.width)
+		y0, y1 := r.inside(int(top), r.height)*r.width, r.inside(int(top)+1, r.height)*r.width
+		for c := 0; c < len(dst); c += plane {
+			from := src[c : c+plane]
+			a, b := from[y0+x0], from[y1+x0]
+			a += (from[y0+x1] - a) * fx
+			b += (from[y1+x1] - b) * fx
+			dst[c+at] = a + (b-a)*fy
+		}
+	}
+}
+
+func (r *resampling) nearest(dst, src []float32) {
+	plane := r.height * r.width
+	for at := range min(plane, len(dst)) {
+		u, v := r.source(at%r.width, at/r.width)
+		if r.blank(u, v) {
+			for i := at; i < len(dst); i += plane {
+				dst[i] = -1
+			}
+			dst[at] = 1
+			continue
+		}
+		from := r.inside(int(math.Floor(v+0.5)), r.height)*r.width + r.inside(int(math.Floor(u+0.5)), r.width)
+		for c := 0; c < len(dst); c += plane {
+			dst[c+at] = src[c+from]
+		}
+	}
+}
