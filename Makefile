@@ -13,7 +13,7 @@ SHELL := /bin/bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMANDS = $(filter-out ./tools/setup ./tools/layers ./tools/bench,$(patsubst %/main.go,./%,$(wildcard tools/*/main.go)))
-RECIPE ?= dcgan_digits
+RECIPE ?= cgan_digits
 
 go:
 	@command -v go >/dev/null || { echo "make: Go is missing; install 1.26 or later from https://go.dev/dl/" >&2; exit 1; }
@@ -28,7 +28,7 @@ build: setup
 train: build
 	@run=runs/$(RECIPE)/$$(date +%Y%m%d-%H%M%S)
 	./bin/train -recipe $(RECIPE) -out $$run
-	./bin/digitcheck $$run || echo "The check wants all ten digits and 80 of 100 near one; what was found is above."
+	[ $(RECIPE) != cgan_digits ] || ./bin/digitcheck $$run
 	echo "The pictures are in $$run/samples"
 
 # gotorch's own tests, run against our library. Two assert what libtorch 2 has changed: targets of a cross-entropy

@@ -54,7 +54,7 @@ func roundTrip(t *testing.T, r *Recipe) {
 
 func TestBuiltins(t *testing.T) {
 	names := BuiltinNames()
-	for _, want := range []string{"dcgan_cifar10", "dcgan_digits", "wgan_cifar10", "wgan_digits"} {
+	for _, want := range []string{"cgan_digits", "dcgan_cifar10", "dcgan_digits", "wgan_cifar10", "wgan_digits"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no built-in %s among %v", want, names)
 		}
@@ -88,8 +88,8 @@ func TestBuiltins(t *testing.T) {
 
 func TestUnknownBuiltin(t *testing.T) {
 	for name, want := range map[string]string{
-		"dcgan_digit": `there is no built-in recipe "dcgan_digit", expected one of dcgan_cifar10, dcgan_digits, wgan_cifar10, wgan_digits; did you mean dcgan_digits?`,
-		"../strict/x": `there is no built-in recipe "../strict/x", expected one of dcgan_cifar10, dcgan_digits, wgan_cifar10, wgan_digits`,
+		"dcgan_digit": `there is no built-in recipe "dcgan_digit", expected one of cgan_digits, dcgan_cifar10, dcgan_digits, wgan_cifar10, wgan_digits; did you mean dcgan_digits?`,
+		"../strict/x": `there is no built-in recipe "../strict/x", expected one of cgan_digits, dcgan_cifar10, dcgan_digits, wgan_cifar10, wgan_digits`,
 	} {
 		if _, err := Builtin(name, nil); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
