@@ -87,9 +87,10 @@ func TestBuiltins(t *testing.T) {
 }
 
 func TestUnknownBuiltin(t *testing.T) {
+	builtins := strings.Join(BuiltinNames(), ", ")
 	for name, want := range map[string]string{
-		"dcgan_digit": `there is no built-in recipe "dcgan_digit", expected one of cgan_digits, dcgan_cifar10, dcgan_digits, wgan_cifar10, wgan_digits; did you mean dcgan_digits?`,
-		"../strict/x": `there is no built-in recipe "../strict/x", expected one of cgan_digits, dcgan_cifar10, dcgan_digits, wgan_cifar10, wgan_digits`,
+		"dcgan_digit": `there is no built-in recipe "dcgan_digit", expected one of ` + builtins + `; did you mean dcgan_digits?`,
+		"../strict/x": `there is no built-in recipe "../strict/x", expected one of ` + builtins,
 	} {
 		if _, err := Builtin(name, nil); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
@@ -111,7 +112,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("got %+v, %v", r, err)
 	}
 	for path, want := range map[string]string{
-		filepath.Join(folder, "none.yaml"): "none.yaml: no such file, expected a recipe's file or one of the built-in recipes: dcgan_cifar10, ",
+		filepath.Join(folder, "none.yaml"): "none.yaml: no such file, expected a recipe's file or one of the built-in recipes: " + BuiltinNames()[0] + ", ",
 		folder:                             "is a directory",
 	} {
 		if _, err := Load(path, nil); err == nil || !strings.Contains(err.Error(), want) {
@@ -169,17 +170,17 @@ func TestErrors(t *testing.T) {
 		overrides  []string
 		want       string
 	}{
-		{"only a name", "name: x", nil, `x.yaml: model.type: found nothing, expected one of dcgan, wgan
-x.yaml: dataset.type: found nothing, expected one of cifar10, digits`},
+		{"only a name", "name: x", nil, `x.yaml: model.type: found nothing, expected one of MODELS
+x.yaml: dataset.type: found nothing, expected one of DATASETS`},
 		{"no name", small[strings.Index(small, "\n"):], nil, `x.yaml: name: found nothing, expected a name for the recipe, such as "name: my_gan"; its runs go into a folder of that name`},
 		{"empty name", small, []string{`name=""`}, `-set name="": name: found "", expected a folder's name: letters, digits, _, - and dots, 100 bytes at most, beginning with a letter or digit`},
 		{"path as name", small, []string{"name=a/b"}, `-set name=a/b: name: found "a/b", expected a folder's name: letters, digits, _, - and dots, 100 bytes at most, beginning with a letter or digit`},
 		{"type alone", "name: x\nmodel: wgan\ndataset: digits", nil, `x.yaml:2:8: model: found "wgan", expected a mapping; write {type: wgan}
 x.yaml:3:10: dataset: found "digits", expected a mapping; write {type: digits}`},
-		{"misspelt model", "name: x\nmodel: {type: wgna, z: 1}\ndataset: {type: digits}\noptimizer: {crtic: {}}", nil, `x.yaml:2:15: model.type: found "wgna", expected one of dcgan, wgan; did you mean wgan?
+		{"misspelt model", "name: x\nmodel: {type: wgna, z: 1}\ndataset: {type: digits}\noptimizer: {crtic: {}}", nil, `x.yaml:2:15: model.type: found "wgna", expected one of MODELS; did you mean wgan?
 ` + "x.yaml:2:21: model.z: unknown key; " + `KNOWN
 x.yaml:4:13: optimizer.crtic: unknown key; did you mean critic?`},
-		{"unknown model", "name: x\nmodel: {type: diffusion, z: 1}\ndataset: {type: digits}\noptimizer: {crtic: {}}", nil, `x.yaml:2:15: model.type: found "diffusion", expected one of dcgan, wgan`},
+		{"unknown model", "name: x\nmodel: {type: diffusion, z: 1}\ndataset: {type: digits}\noptimizer: {crtic: {}}", nil, `x.yaml:2:15: model.type: found "diffusion", expected one of MODELS`},
 		{"another model's network", small + "optimizer: {critic: {type: adam}}", nil, `x.yaml:4:13: optimizer.critic: unknown key; known here: generator, discriminator`},
 		{"another optimiser's key", small + "optimizer: {generator: {type: rmsprop, betas: [0, 0]}}", nil, `x.yaml:4:40: optimizer.generator.betas: unknown key; it belongs in optimizer.discriminator`},
 		{"learning rate of nothing", small + "train: {lr: 1}", nil, `x.yaml:4:9: train.lr: unknown key; it belongs in optimizer.generator or optimizer.discriminator`},
@@ -199,7 +200,10 @@ x.yaml:3:123: dataset.augment[2].scale: found [1.0, 0.7], expected numbers in as
 			if !errors.As(err, &errs) {
 				t.Fatalf("got %v", err)
 			}
-			all := strings.ReplaceAll(test.want, "AUGMENTATIONS", strings.Join(datasets.AugmentationNames(), ", "))
+			all := strings.NewReplacer(
+				"AUGMENTATIONS", strings.Join(datasets.AugmentationNames(), ", "),
+				"DATASETS", strings.Join(datasets.Names(), ", "),
+				"MODELS", strings.Join(models.Names(), ", ")).Replace(test.want)
 			got, want := strings.Split(err.Error(), "\n"), strings.Split(all, "\n")
 			if len(got) != len(want) {
 				t.Fatalf("got\n%v\nwant\n%s", err, test.want)
