@@ -23,6 +23,7 @@ type DigitsOptions struct {
 	Channels   int     `yaml:"channels" check:"oneof=1|3" doc:"1: white on black; 3: random, well contrasting colours"`
 	Count      int     `yaml:"count" check:"min=1" doc:"number of images, the same of each digit"`
 	Distortion float64 `yaml:"distortion" check:"min=0,max=1" doc:"how much the digits vary: 1 in stroke width, slant, rotation, size and place; 0 in font alone"`
+	Outlines   bool    `yaml:"outlines" doc:"make pairs: the image is the digit's outline, the target the digit; with 1 channel"`
 	Seed       int64   `yaml:"seed" doc:"of the random distortions; another seed gives other images"`
 	Split      string  `yaml:"split" check:"oneof=train|test" doc:"train or test: different images of the same kind"`
 }
@@ -40,6 +41,8 @@ func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
 		return nil, fmt.Errorf("dataset digits: channels is %d, expected 1 or 3", o.Channels)
 	case !(o.Distortion >= 0 && o.Distortion <= 1):
 		return nil, fmt.Errorf("dataset digits: distortion is %g, expected 0 to 1", o.Distortion)
+	case o.Outlines && o.Channels != 1:
+		return nil, fmt.Errorf("dataset digits: outlines is true with %d channels, expected 1 channel: an outline does not tell the digit's colours", o.Channels)
 	case o.Count < 1:
 		return nil, fmt.Errorf("dataset digits: count is %d, expected at least 1", o.Count)
 	}
@@ -88,7 +91,11 @@ var digitClasses = func() (names []string) {
 }()
 
 func (d *digits) Info() Info {
-	return Info{Name: "digits", Channels: d.options.Channels, Height: d.options.Size, Width: d.options.Size, Classes: digitClasses}
+	info := Info{Name: "digits", Channels: d.options.Channels, Height: d.options.Size, Width: d.options.Size, Classes: digitClasses}
+	if d.options.Outlines {
+		info.Target = &Target{Channels: 1}
+	}
+	return info
 }
 
 func (d *digits) Len() int { return d.options.Count }
@@ -98,6 +105,16 @@ func (d *digits) Read(i int, s *Sample) error {
 		return err
 	}
 	s.Label = int64(digitLabel(i))
+	d.draw(i, s.Image)
+	if d.options.Outlines {
+		copy(s.Target, s.Image)
+		outline(s.Image, s.Target, d.options.Size)
+	}
+	return nil
+}
+
+// draw fills dst with image i, from the cache if there is one.
+func (d *digits) draw(i int, dst []float32) {
 	if d.cache != nil {
 		image := d.cache[i*d.bytes:][:d.bytes]
 		d.drawn[i].Do(func() {
@@ -105,12 +122,27 @@ func (d *digits) Read(i int, s *Sample) error {
 			scratch.pen.draw(image, d.options.Seed, d.stream, i)
 			d.pens.Put(scratch)
 		})
-		unpack(s.Image, image)
-		return nil
+		unpack(dst, image)
+		return
 	}
 	scratch := d.pens.Get().(*digitScratch)
 	scratch.pen.draw(scratch.image, d.options.Seed, d.stream, i)
-	unpack(s.Image, scratch.image)
+	unpack(dst, scratch.image)
 	d.pens.Put(scratch)
-	return nil
+}
+
+// outline draws what surrounds the strokes of a size x size image: how much
+// lighter the lightest neighbour of each pixel is than the pixel.
+func outline(dst, image []float32, size int) {
+	for y := range size {
+		for x := range size {
+			lightest := image[y*size+x]
+			for ny := max(y-1, 0); ny <= min(y+1, size-1); ny++ {
+				for nx := max(x-1, 0); nx <= min(x+1, size-1); nx++ {
+					lightest = max(lightest, image[ny*size+nx])
+				}
+			}
+			dst[y*size+x] = lightest - image[y*size+x] - 1
+		}
+	}
 }

@@ -284,3 +284,45 @@ func TestDistortion(t *testing.T) {
 		t.Errorf("distortion 1.5: %v", err)
 	}
 }
+
+// TestDigitOutlines: the target is the digit as it is without outlines, and the
+// outline is dark inside the strokes and away from them.
+func TestDigitOutlines(t *testing.T) {
+	const size = 32
+	plain := DigitsOptions{Size: size, Channels: 1, Count: 20, Distortion: 1, Split: "train"}
+	outlined := plain
+	outlined.Outlines = true
+	d := mustDigits(t, outlined)
+	if target := d.Info().Target; target == nil || target.Channels != 1 || target.Classes != nil {
+		t.Fatalf("the target is %+v", target)
+	}
+	for i := range d.Len() {
+		want := readImage(t, mustDigits(t, plain), i)
+		s := Sample{Image: make([]float32, size*size), Target: make([]float32, size*size)}
+		if err := d.Read(i, &s); err != nil {
+			t.Fatal(err)
+		}
+		if s.Label != want.Label || !slices.Equal(s.Target, want.Image) {
+			t.Fatalf("sample %d: the target is not the digit", i)
+		}
+		lit := 0
+		for k, v := range s.Image {
+			if v < -1 || v > 1 {
+				t.Fatalf("sample %d: the outline has a value of %g", i, v)
+			}
+			if v > 0 {
+				lit++
+				if want.Image[k] > 0.9 {
+					t.Errorf("sample %d: the outline is light inside a stroke", i)
+				}
+			}
+		}
+		if lit < 20 || lit > size*size/2 {
+			t.Errorf("sample %d: the outline has %d light pixels", i, lit)
+		}
+	}
+	outlined.Channels = 3
+	if _, err := outlined.Open(t.Context(), Env{}); err == nil || !strings.Contains(err.Error(), "outlines is true with 3 channels") {
+		t.Errorf("outlines in colour: %v", err)
+	}
+}

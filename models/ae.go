@@ -16,6 +16,7 @@ func init() {
 		About:      "autoencoder of two fully connected layers (Hinton & Salakhutdinov 2006)",
 		Options:    func() Options { return &AEOptions{Hidden: 64} },
 		Optimizers: func() []NamedOptimizer { return []NamedOptimizer{adam("autoencoder", 1e-3, 0.9, 0.999)} },
+		Tests:      true,
 		BatchSize:  32,
 		Iterations: 1000,
 	})

@@ -28,6 +28,7 @@ func init() {
 				adam("discriminator", 2e-4, 0.5, 0.9), adam("code_discriminator", 2e-4, 0.5, 0.9),
 			}
 		},
+		Tests:      true,
 		BatchSize:  64,
 		Iterations: 20_000,
 	})

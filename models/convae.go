@@ -18,6 +18,7 @@ func init() {
 		About:      "convolutional autoencoder (Masci et al. 2011)",
 		Options:    func() Options { return &ConvAEOptions{Channels: []int64{32, 16}} },
 		Optimizers: func() []NamedOptimizer { return []NamedOptimizer{adam("autoencoder", 1e-3, 0.9, 0.999)} },
+		Tests:      true,
 		BatchSize:  32,
 		Iterations: 10_000,
 	})

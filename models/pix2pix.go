@@ -33,6 +33,7 @@ func init() {
 		Optimizers: func() []NamedOptimizer {
 			return []NamedOptimizer{adam("generator", 2e-4, 0.5, 0.999), adam("discriminator", 2e-4, 0.5, 0.999)}
 		},
+		Tests:      true,
 		BatchSize:  8,
 		Iterations: 10_000,
 	})

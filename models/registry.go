@@ -35,6 +35,7 @@ type Plugin struct {
 	About      string                  // one line for a list, with the paper
 	Options    func() Options          // a pointer to a fresh struct that holds the defaults
 	Optimizers func() []NamedOptimizer // fresh defaults, in the order of the model's networks
+	Tests      bool                    // Preview looks at test images
 	BatchSize  int                     // the default
 	Iterations int                     // the default
 }

@@ -33,6 +33,7 @@ func init() {
 			}
 		},
 		Optimizers: func() []NamedOptimizer { return []NamedOptimizer{adam("vae", 1e-3, 0.9, 0.999)} },
+		Tests:      true,
 		BatchSize:  128,
 		Iterations: 10_000,
 	})

@@ -3,8 +3,10 @@ package recipes
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/models"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/trainer"
 )
@@ -26,6 +28,11 @@ func (r *Recipe) TrainerOptions(ctx context.Context, env datasets.Env) (trainer.
 		Dataset:    data,
 		Optimizers: map[string]torchx.OptimizerOptions{},
 	}
+	if plugin, _ := models.Lookup(r.Model.Type); plugin.Tests {
+		if o.Test, err = r.openTest(ctx, env, data); err != nil {
+			return trainer.Options{}, err
+		}
+	}
 	for _, a := range r.Dataset.Augment {
 		o.Augment = append(o.Augment, a.Options)
 	}
@@ -33,4 +40,25 @@ func (r *Recipe) TrainerOptions(ctx context.Context, env datasets.Env) (trainer.
 		o.Optimizers[named.Network] = named.Options
 	}
 	return o, nil
+}
+
+// openTest opens the dataset's test images, which may be those that are trained
+// on: data. nil: there are none.
+func (r *Recipe) openTest(ctx context.Context, env datasets.Env, data datasets.Dataset) (datasets.Dataset, error) {
+	splitter, ok := r.Dataset.Options.(datasets.Splitter)
+	if !ok {
+		return nil, nil
+	}
+	options := splitter.Test()
+	if options == nil {
+		return nil, nil
+	}
+	if reflect.DeepEqual(options, r.Dataset.Options) {
+		return data, nil
+	}
+	test, err := options.Open(ctx, env)
+	if err != nil {
+		return nil, fmt.Errorf("recipe %s: test images, which the model's pictures show: %w", r.Name, err)
+	}
+	return test, nil
 }
