@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"strings"
 	"testing"
 
 	torch "github.com/wangkuiyi/gotorch"
@@ -30,11 +31,22 @@ var cases = []struct {
 	{"WassersteinCritic", true, WassersteinCritic, func(a, b float64) float64 { return b - a }},
 	{"WassersteinGenerator", false, one(WassersteinGenerator), func(a, _ float64) float64 { return -a }},
 	{"LeastSquaresDiscriminator", true, LeastSquaresDiscriminator, func(a, b float64) float64 { return (a-1)*(a-1)/2 + b*b/2 }},
+	{"smoothed bce", true, smoothed("bce", 0.1), func(a, b float64) float64 { return 0.9*softplus(-a) + 0.1*softplus(a) + softplus(b) }},
+	{"smoothed least_squares", true, smoothed("least_squares", 0.25), func(a, b float64) float64 { return (a-0.75)*(a-0.75)/2 + b*b/2 }},
 	{"LeastSquaresGenerator", false, one(LeastSquaresGenerator), func(a, _ float64) float64 { return (a - 1) * (a - 1) / 2 }},
 }
 
 func one(loss func(torch.Tensor) torch.Tensor) func(a, b torch.Tensor) torch.Tensor {
 	return func(a, _ torch.Tensor) torch.Tensor { return loss(a) }
+}
+
+// smoothed is the discriminator's loss of a pair.
+func smoothed(name string, smoothing float64) func(a, b torch.Tensor) torch.Tensor {
+	pair, err := LookupAdversarial(name, smoothing)
+	if err != nil {
+		panic(err)
+	}
+	return pair.Discriminator
 }
 
 func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
@@ -197,22 +209,40 @@ func TestGolden(t *testing.T) {
 }
 
 func TestLookupAdversarial(t *testing.T) {
-	for _, name := range []string{"bce", "hinge", "least_squares"} {
-		pair, ok := LookupAdversarial(name)
-		if !ok {
-			t.Fatalf("%s is unknown", name)
+	plain := map[string]func(real, generated torch.Tensor) torch.Tensor{
+		"bce": BCEDiscriminator, "hinge": HingeDiscriminator, "least_squares": LeastSquaresDiscriminator,
+	}
+	for name, discriminator := range plain {
+		pair, err := LookupAdversarial(name, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
 		torchx.Scoped(func() {
 			good, bad := torchx.FromFloat64([]float64{2, 3}, 2), torchx.FromFloat64([]float64{-3, -2}, 2)
 			if right, wrong := torchx.Item(pair.Discriminator(good, bad)), torchx.Item(pair.Discriminator(bad, good)); !(right < wrong) {
 				t.Errorf("%s: the discriminator's loss is %g where it is right and %g where it is wrong", name, right, wrong)
 			}
+			if got, want := torchx.Item(pair.Discriminator(good, bad)), torchx.Item(discriminator(good, bad)); got != want {
+				t.Errorf("%s: the discriminator's loss without smoothing is %g, want %g", name, got, want)
+			}
 			if fooled, caught := torchx.Item(pair.Generator(good)), torchx.Item(pair.Generator(bad)); !(fooled < caught) {
 				t.Errorf("%s: the generator's loss is %g on images taken for real and %g on others", name, fooled, caught)
 			}
 		})
 	}
-	if _, ok := LookupAdversarial("mse"); ok {
-		t.Error("mse is known")
+	for _, c := range []struct {
+		name      string
+		smoothing float64
+		want      string
+	}{
+		{"mse", 0, `loss is "mse", expected bce, hinge or least_squares`},
+		{"bce", 1, "label smoothing is 1, expected at least 0 and below 1"},
+		{"bce", -0.1, "label smoothing is -0.1, expected"},
+		{"bce", math.NaN(), "label smoothing is NaN, expected"},
+		{"hinge", 0.1, "label smoothing is 0.1, expected 0: the hinge"},
+	} {
+		if _, err := LookupAdversarial(c.name, c.smoothing); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s with %g: error is %v, want %s", c.name, c.smoothing, err, c.want)
+		}
 	}
 }

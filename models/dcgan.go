@@ -76,8 +76,8 @@ func (o *DCGANOptions) forSize(in datasets.Info) DCGANOptions {
 // of 16 or of 4.
 func (o *DCGANOptions) Check(in datasets.Info) error {
 	filled := o.forSize(in)
-	if _, ok := losses.LookupAdversarial(o.Loss); !ok {
-		return fmt.Errorf("dcgan: loss is %q, expected bce, hinge or least_squares", o.Loss)
+	if _, err := losses.LookupAdversarial(o.Loss, 0); err != nil {
+		return fmt.Errorf("dcgan: %w", err)
 	}
 	return checkSides("dcgan", in, max(len(filled.GeneratorChannels), len(filled.DiscriminatorChannels)))
 }
@@ -88,7 +88,7 @@ func (o *DCGANOptions) Build(in datasets.Info) (trainer.Model, error) {
 		return nil, err
 	}
 	m := &dcgan{DCGANOptions: o.forSize(in)}
-	m.loss, _ = losses.LookupAdversarial(o.Loss)
+	m.loss, _ = losses.LookupAdversarial(o.Loss, 0)
 	err := build("dcgan", func() {
 		m.generator = m.newGenerator(in)
 		m.discriminator = m.newDiscriminator(in)
