@@ -80,12 +80,15 @@ func (t *Trainer) iterate(logged, check bool) (metrics []Metric, err error) {
 		var err error
 		torchx.Scoped(func() {
 			defer it.end()
+			t.setLearningRates(it.number)
 			for i := range t.phases {
 				if err = t.runPhase(it, i); err != nil {
 					return
 				}
 			}
-			metrics, err = it.metrics()
+			if metrics, err = it.metrics(); err == nil && logged {
+				metrics = append(metrics, t.learningRates()...)
+			}
 		})
 		return err
 	})

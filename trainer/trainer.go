@@ -50,6 +50,7 @@ type network struct {
 	Network
 	optimizer *torchx.Optimizer // nil: no phase updates it
 	params    int               // number of parameter tensors
+	lr        float64           // learning rate before any schedule
 }
 
 // New builds the model and gets everything ready, so that what is wrong with the options, the folder or the checkpoint is
@@ -170,7 +171,7 @@ func (t *Trainer) build() error {
 		if params := torchx.NamedParameters(n.Module); t.updated(n.Name) {
 			options := t.Optimizers[n.Name]
 			n.optimizer = torchx.NewOptimizer(options, params)
-			n.params = len(params)
+			n.params, n.lr = len(params), n.optimizer.LR()
 			info.Optimizer = options.TypeName()
 		}
 		t.info.Networks = append(t.info.Networks, info)
