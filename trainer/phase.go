@@ -65,6 +65,7 @@ func (t *Trainer) repeatPhase(s *Step) error {
 	}
 	grads := torchx.Gradients(loss, p.params, false)
 	for _, n := range p.networks {
+		s.clip(n, grads[:n.params])
 		n.optimizer.Step(grads[:n.params])
 		grads = grads[n.params:]
 	}

@@ -3,6 +3,7 @@ package trainer
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	torch "github.com/wangkuiyi/gotorch"
 
@@ -82,15 +83,19 @@ func (s *Step) Normal(shape ...int64) torch.Tensor { return s.t.noise.Normal(sha
 
 // Log reports t, of one element, as "<phase>/<name>" in the metrics. It costs nothing in iterations that are not logged.
 // In a repeated phase the last repeat's value counts, within a repeat the last call's; the loss itself is logged as
-// "<phase>/loss" without a call.
+// "<phase>/loss" without a call, and the norm of clipped gradients as "<phase>/grad_norm".
 func (s *Step) Log(name string, t torch.Tensor) {
-	if name == "" || name == lossName {
-		fail(fmt.Errorf("the metric name %q is not free, expected another than that of the loss", name))
+	if name == "" || name == lossName || strings.HasPrefix(name, gradNormName) {
+		fail(fmt.Errorf("the metric name %q is not free, expected another than those of the trainer, %s and %s", name, lossName, gradNormName))
 	}
 	s.record(name, t)
 }
 
-const lossName = "loss"
+// The names of what is logged without a call.
+const (
+	lossName     = "loss"
+	gradNormName = "grad_norm"
+)
 
 func (s *Step) record(name string, t torch.Tensor) {
 	if s.log == nil {
