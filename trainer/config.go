@@ -19,6 +19,7 @@ type Config struct {
 	FinalLR         float64 `yaml:"final_lr" check:"min=0,max=1" doc:"factor of the learning rates after the decay"`
 	ClipNorm        float64 `yaml:"clip_norm" check:"min=0" doc:"limit of the norm of each network's gradients; 0: none"`
 	ClipValue       float64 `yaml:"clip_value" check:"min=0" doc:"limit of the size of each element of the gradients; 0: none"`
+	EMA             float64 `yaml:"ema" check:"min=0,lt=1" doc:"decay of the averages of the generating networks' weights, such as 0.999, which previews then show; 0: none"`
 	LogEvery        int     `yaml:"log_every" check:"min=1" doc:"iterations between lines of metrics.jsonl"`
 	PreviewEvery    int     `yaml:"preview_every" check:"min=0" doc:"iterations between pictures; 0: only at the end"`
 	CheckpointEvery int     `yaml:"checkpoint_every" check:"min=0" doc:"iterations between checkpoints; 0: only at the end"`
@@ -57,6 +58,7 @@ func (c Config) Check() error {
 	within("decay_until", c.DecayUntil, 0, most)
 	errs = append(errs, c.checkSchedule()...)
 	errs = append(errs, c.checkClipping()...)
+	errs = append(errs, c.checkAverages()...)
 	within("log_every", c.LogEvery, 1, most)
 	within("preview_every", c.PreviewEvery, 0, most)
 	within("checkpoint_every", c.CheckpointEvery, 0, most)

@@ -86,6 +86,7 @@ func (t *Trainer) iterate(logged, check bool) (metrics []Metric, err error) {
 					return
 				}
 			}
+			t.updateAverages()
 			if metrics, err = it.metrics(); err == nil && logged {
 				metrics = append(metrics, t.learningRates()...)
 			}

@@ -49,6 +49,7 @@ type Trainer struct {
 type network struct {
 	Network
 	optimizer *torchx.Optimizer // nil: no phase updates it
+	average   *torchx.Average   // nil: its weights are not averaged
 	params    int               // number of parameter tensors
 	lr        float64           // learning rate before any schedule
 }
@@ -174,6 +175,9 @@ func (t *Trainer) build() error {
 			n.params, n.lr = len(params), n.optimizer.LR()
 			info.Optimizer = options.TypeName()
 		}
+		if t.averages(n) {
+			n.average = torchx.NewAverage(n.Module, t.EMA)
+		}
 		t.info.Networks = append(t.info.Networks, info)
 	}
 	for _, p := range t.phases {
@@ -250,6 +254,9 @@ func (t *Trainer) Close() {
 		for _, n := range t.networks {
 			if n.optimizer != nil {
 				n.optimizer.Close()
+			}
+			if n.average != nil {
+				n.average.Close()
 			}
 		}
 		return nil
