@@ -9,6 +9,7 @@ import (
 type Config struct {
 	Iterations      int     `yaml:"iterations" check:"min=1" doc:"iterations to train; all phases of the model make one"`
 	BatchSize       int     `yaml:"batch_size" check:"min=1,max=65536" doc:"images of a minibatch"`
+	Accumulate      int     `yaml:"accumulate" check:"min=1,max=65536" doc:"minibatches whose gradients are averaged for one step"`
 	Seed            int64   `yaml:"seed" doc:"of weights, noise, order and augmentation: the same seed gives the same run"`
 	Device          string  `yaml:"device" check:"nonempty" doc:"auto (a GPU if there is one), cpu, cuda or cuda:N"`
 	Threads         int     `yaml:"threads" check:"min=0,max=65536" doc:"threads of the CPU; 0: OMP_NUM_THREADS, or all cores"`
@@ -31,6 +32,7 @@ func DefaultConfig() Config {
 	return Config{
 		Iterations:      10_000,
 		BatchSize:       64,
+		Accumulate:      1,
 		Seed:            1,
 		Device:          "auto",
 		Schedule:        "constant",
@@ -52,6 +54,7 @@ func (c Config) Check() error {
 	const most = 1<<31 - 1
 	within("iterations", c.Iterations, 1, most)
 	within("batch_size", c.BatchSize, 1, 1<<16)
+	within("accumulate", c.Accumulate, 1, 1<<16)
 	within("threads", c.Threads, 0, 1<<16)
 	within("warmup", c.Warmup, 0, most)
 	within("decay_from", c.DecayFrom, 0, most)
