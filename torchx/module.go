@@ -24,6 +24,9 @@ type Module interface {
 	Train(on bool)  // training or evaluation; modules start in training
 }
 
+// Stateful is what has a state_dict: every Module, and the parts of one.
+type Stateful interface{ State() []Entry }
+
 // NamedParameters returns m's parameters in PyTorch's order.
 func NamedParameters(m Module) []Entry { return entries(m, false) }
 
@@ -69,7 +72,7 @@ func ToDevice(m Module, device string, dtype int8) {
 }
 
 // StateTensors returns copies of m's state, for a safetensors file that PyTorch reads as a state_dict.
-func StateTensors(m Module) []safetensors.Tensor {
+func StateTensors(m Stateful) []safetensors.Tensor {
 	var ts []safetensors.Tensor
 	for _, e := range m.State() {
 		ts = append(ts, export(e.Name, e.Tensor))
@@ -85,7 +88,7 @@ func export(name string, t torch.Tensor) safetensors.Tensor {
 
 // LoadState copies a state_dict into m. It is strict: names that are missing, unexpected or there twice, other shapes and
 // wrong dtypes are errors, listed all at once, and then nothing has changed. Floating-point values are converted.
-func LoadState(m Module, ts []safetensors.Tensor) error {
+func LoadState(m Stateful, ts []safetensors.Tensor) error {
 	return Try(func() {
 		state := m.State()
 		var slots []slot

@@ -26,6 +26,16 @@ func (t *Trainer) checkModel() error {
 			wrong("network %s has no module", n.Name)
 		}
 	}
+	averaged := false
+	for _, n := range t.networks {
+		if t.averages(n) {
+			averaged = true
+			checkName("averages'", n.Name+averageSuffix, names, &errs)
+		}
+	}
+	if t.EMA > 0 && !averaged {
+		wrong("ema is %g, expected 0: the model marks no network that it updates as one to average", t.EMA)
+	}
 	names = map[string]bool{}
 	for _, p := range t.phases {
 		checkName("phase", p.Name, names, &errs)

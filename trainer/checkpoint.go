@@ -118,6 +118,9 @@ func (t *Trainer) snapshot() (*rundir.Checkpoint, error) {
 		c.State.Generators = t.generatorStates()
 		for _, n := range t.networks {
 			c.Networks = append(c.Networks, rundir.NamedTensors{Name: n.Name, Tensors: torchx.StateTensors(n.Module)})
+			if n.average != nil && n.average.Begun() {
+				c.Networks = append(c.Networks, rundir.NamedTensors{Name: n.Name + averageSuffix, Tensors: torchx.StateTensors(n.average)})
+			}
 			if n.optimizer == nil {
 				continue
 			}
@@ -139,6 +142,9 @@ func (t *Trainer) restore(c *rundir.Checkpoint) error {
 		return err
 	}
 	if err := LoadWeights(t.model, c); err != nil {
+		return err
+	}
+	if err := t.restoreAverages(c); err != nil {
 		return err
 	}
 	if err := t.restoreOptimizers(c.Optimizers); err != nil {
@@ -210,34 +216,6 @@ func (t *Trainer) restoreOptimizers(saved []safetensors.Tensor) error {
 		}
 		if err := n.optimizer.LoadState(byNetwork[n.Name]); err != nil {
 			return fmt.Errorf("optimiser of %s: %w", n.Name, err)
-		}
-	}
-	return nil
-}
-
-// LoadWeights copies a checkpoint's weights into the networks of a model, which must be those that it was saved from.
-// After an error some networks may have changed.
-func LoadWeights(m Model, c *rundir.Checkpoint) error {
-	saved := map[string][]safetensors.Tensor{}
-	var names []string
-	for _, n := range c.Networks {
-		saved[n.Name] = n.Tensors
-		names = append(names, n.Name)
-	}
-	networks := m.Networks()
-	for _, n := range networks {
-		if !slices.Contains(names, n.Name) {
-			return fmt.Errorf("network %s is not in the checkpoint, which has %s", n.Name, strings.Join(names, ", "))
-		}
-	}
-	for _, name := range names {
-		if !slices.ContainsFunc(networks, func(n Network) bool { return n.Name == name }) {
-			return fmt.Errorf("the checkpoint has a network %s that the model lacks", name)
-		}
-	}
-	for _, n := range networks {
-		if err := torchx.LoadState(n.Module, saved[n.Name]); err != nil {
-			return fmt.Errorf("network %s: %w", n.Name, err)
 		}
 	}
 	return nil

@@ -7,15 +7,24 @@ import (
 
 // Config is the train section of a recipe.
 type Config struct {
-	Iterations      int    `yaml:"iterations" check:"min=1" doc:"iterations to train; all phases of the model make one"`
-	BatchSize       int    `yaml:"batch_size" check:"min=1,max=65536" doc:"images of a minibatch"`
-	Seed            int64  `yaml:"seed" doc:"of weights, noise, order and augmentation: the same seed gives the same run"`
-	Device          string `yaml:"device" check:"nonempty" doc:"auto (a GPU if there is one), cpu, cuda or cuda:N"`
-	Threads         int    `yaml:"threads" check:"min=0,max=65536" doc:"threads of the CPU; 0: OMP_NUM_THREADS, or all cores"`
-	LogEvery        int    `yaml:"log_every" check:"min=1" doc:"iterations between lines of metrics.jsonl"`
-	PreviewEvery    int    `yaml:"preview_every" check:"min=0" doc:"iterations between pictures; 0: only at the end"`
-	CheckpointEvery int    `yaml:"checkpoint_every" check:"min=0" doc:"iterations between checkpoints; 0: only at the end"`
-	KeepCheckpoints int    `yaml:"keep_checkpoints" check:"min=0" doc:"checkpoints that are kept, the newest ones; 0: all"`
+	Iterations      int     `yaml:"iterations" check:"min=1" doc:"iterations to train; all phases of the model make one"`
+	BatchSize       int     `yaml:"batch_size" check:"min=1,max=65536" doc:"images of a minibatch"`
+	Accumulate      int     `yaml:"accumulate" check:"min=1,max=65536" doc:"minibatches whose gradients are averaged for one step"`
+	Seed            int64   `yaml:"seed" doc:"of weights, noise, order and augmentation: the same seed gives the same run"`
+	Device          string  `yaml:"device" check:"nonempty" doc:"auto (a GPU if there is one), cpu, cuda or cuda:N"`
+	Threads         int     `yaml:"threads" check:"min=0,max=65536" doc:"threads of the CPU; 0: OMP_NUM_THREADS, or all cores"`
+	Schedule        string  `yaml:"schedule" check:"oneof=constant|linear|cosine" doc:"how learning rates decay to final_lr of themselves"`
+	Warmup          int     `yaml:"warmup" check:"min=0" doc:"iterations over which learning rates rise to themselves, linearly from 0"`
+	DecayFrom       int     `yaml:"decay_from" check:"min=0" doc:"iterations before the decay begins; 0: warmup"`
+	DecayUntil      int     `yaml:"decay_until" check:"min=0" doc:"iterations after which the decay is done; 0: iterations"`
+	FinalLR         float64 `yaml:"final_lr" check:"min=0,max=1" doc:"factor of the learning rates after the decay"`
+	ClipNorm        float64 `yaml:"clip_norm" check:"min=0" doc:"limit of the norm of each network's gradients; 0: none"`
+	ClipValue       float64 `yaml:"clip_value" check:"min=0" doc:"limit of the size of each element of the gradients; 0: none"`
+	EMA             float64 `yaml:"ema" check:"min=0,lt=1" doc:"decay of the averages of the generating networks' weights, such as 0.999, which previews then show; 0: none"`
+	LogEvery        int     `yaml:"log_every" check:"min=1" doc:"iterations between lines of metrics.jsonl"`
+	PreviewEvery    int     `yaml:"preview_every" check:"min=0" doc:"iterations between pictures; 0: only at the end"`
+	CheckpointEvery int     `yaml:"checkpoint_every" check:"min=0" doc:"iterations between checkpoints; 0: only at the end"`
+	KeepCheckpoints int     `yaml:"keep_checkpoints" check:"min=0" doc:"checkpoints that are kept, the newest ones; 0: all"`
 }
 
 // DefaultConfig returns the defaults. A model knows better ones for Iterations and BatchSize.
@@ -23,8 +32,10 @@ func DefaultConfig() Config {
 	return Config{
 		Iterations:      10_000,
 		BatchSize:       64,
+		Accumulate:      1,
 		Seed:            1,
 		Device:          "auto",
+		Schedule:        "constant",
 		LogEvery:        50,
 		PreviewEvery:    500,
 		CheckpointEvery: 1000,
@@ -43,7 +54,14 @@ func (c Config) Check() error {
 	const most = 1<<31 - 1
 	within("iterations", c.Iterations, 1, most)
 	within("batch_size", c.BatchSize, 1, 1<<16)
+	within("accumulate", c.Accumulate, 1, 1<<16)
 	within("threads", c.Threads, 0, 1<<16)
+	within("warmup", c.Warmup, 0, most)
+	within("decay_from", c.DecayFrom, 0, most)
+	within("decay_until", c.DecayUntil, 0, most)
+	errs = append(errs, c.checkSchedule()...)
+	errs = append(errs, c.checkClipping()...)
+	errs = append(errs, c.checkAverages()...)
 	within("log_every", c.LogEvery, 1, most)
 	within("preview_every", c.PreviewEvery, 0, most)
 	within("checkpoint_every", c.CheckpointEvery, 0, most)

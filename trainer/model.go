@@ -8,10 +8,9 @@ import (
 
 // Network is a part of a model that is saved, and has an optimiser, by itself.
 type Network struct {
-	Name   string // letters, digits, _ - .: it names the file of the weights
-	Module torchx.Module
-	// Averaged marks what generates: with Config.EMA its weights are averaged.
-	Averaged bool
+	Name     string // letters, digits, _ - .: it names the file of the weights
+	Module   torchx.Module
+	Averaged bool // what generates: with Config.EMA its weights are averaged, and previews run the averages
 }
 
 // A Model owns its networks and says what one training iteration does.

@@ -40,7 +40,7 @@ type gan struct {
 }
 
 func (m *gan) Networks() []Network {
-	return []Network{{Name: "generator", Module: m.generator}, {Name: "critic", Module: m.critic}}
+	return []Network{{"generator", m.generator, true}, {"critic", m.critic, false}}
 }
 
 func (m *gan) Phases() []Phase { return m.phases }

@@ -19,13 +19,14 @@ type shared struct {
 
 func (o *shared) free() { torchx.Free(o.value, o.detached) }
 
-// Once returns the value of f, which runs once an iteration: later calls with the same key, of this and other phases,
-// share it. behind names the networks that f runs. A phase that updates none of them gets the value detached, so that its
-// gradients stop there. Once the optimiser of one of them has stepped, the value is void and f runs again when asked.
+// Once returns the value of f, which runs once an iteration, and once for each of its minibatches if gradients are
+// accumulated: later calls with the same key, of this and other phases, share it. behind names the networks that f runs.
+// A phase that updates none of them gets the value detached, so that its gradients stop there. Once the optimiser of one
+// of them has stepped, the value is void and f runs again when asked.
 //
 // f must return a tensor that it made itself, and call Once with another key only.
 func (s *Step) Once(key string, f func() torch.Tensor, behind ...string) torch.Tensor {
-	o := s.it.find(key)
+	o := s.shard.find(key)
 	if o == nil {
 		for _, name := range behind {
 			if s.t.network(name) == nil {
@@ -39,7 +40,7 @@ func (s *Step) Once(key string, f func() torch.Tensor, behind ...string) torch.T
 			torchx.NoGrad(func() { o.value = f() })
 		}
 		torchx.KeepAll(o.value)
-		s.it.once = append(s.it.once, o)
+		s.shard.once = append(s.shard.once, o)
 	}
 	if intersect(s.phase.Updates, o.behind) {
 		return o.value
@@ -56,8 +57,8 @@ func (t *Trainer) wanted(from *phase, networks []string) bool {
 	return slices.ContainsFunc(t.phases[from.index:], func(p *phase) bool { return intersect(p.Updates, networks) })
 }
 
-func (it *iteration) find(key string) *shared {
-	for _, o := range it.once {
+func (sh *shard) find(key string) *shared {
+	for _, o := range sh.once {
 		if o.key == key {
 			return o
 		}
@@ -66,8 +67,8 @@ func (it *iteration) find(key string) *shared {
 }
 
 // stepped drops the values that the networks were behind.
-func (it *iteration) stepped(networks []string) {
-	it.once = slices.DeleteFunc(it.once, func(o *shared) bool {
+func (sh *shard) stepped(networks []string) {
+	sh.once = slices.DeleteFunc(sh.once, func(o *shared) bool {
 		void := intersect(o.behind, networks)
 		if void {
 			o.free()

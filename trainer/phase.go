@@ -43,13 +43,75 @@ func (t *Trainer) runPhase(it *iteration, index int) error {
 	return nil
 }
 
-// repeatPhase is one update: loss, gradients, step.
+// repeatPhase is one update: loss and gradients of every shard, step.
 func (t *Trainer) repeatPhase(s *Step) error {
+	p := s.phase
+	grads, err := t.gradients(s)
+	if err != nil {
+		return err
+	}
+	for _, n := range p.networks {
+		s.clip(n, grads[:n.params])
+		n.optimizer.Step(grads[:n.params])
+		grads = grads[n.params:]
+	}
+	for _, sh := range s.it.shards {
+		sh.stepped(p.Updates)
+	}
+	if p.After != nil {
+		torchx.NoGrad(p.After)
+	}
+	return nil
+}
+
+// gradients averages those of the shards.
+func (t *Trainer) gradients(s *Step) (sum []torch.Tensor, err error) {
+	shards := s.it.shards
+	if len(shards) == 1 {
+		s.shard = shards[0]
+		return t.shardGradients(s)
+	}
+	for _, sh := range shards {
+		s.shard, s.batch = sh, nil
+		torchx.Scoped(func() { // a shard's graph goes before the next one's comes
+			var grads []torch.Tensor
+			if grads, err = t.shardGradients(s); err == nil {
+				sum = addGradients(sum, grads)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return sum, nil
+}
+
+// addGradients adds a shard's gradients to the sum, which is in the enclosing scope; nil is no sum yet. Either may lack
+// the gradients of some parameters.
+func addGradients(sum, grads []torch.Tensor) []torch.Tensor {
+	if sum == nil {
+		sum = make([]torch.Tensor, len(grads))
+	}
+	for i, g := range grads {
+		if g.T == nil {
+			continue
+		}
+		if old := sum[i]; old.T != nil {
+			g = torchx.Add(old, g)
+			torchx.Free(old)
+		}
+		sum[i] = torchx.Keep(g)
+	}
+	return sum
+}
+
+// shardGradients are a shard's, as parts of the average.
+func (t *Trainer) shardGradients(s *Step) ([]torch.Tensor, error) {
 	p := s.phase
 	at := len(s.it.values)
 	loss := p.Loss(s)
 	if loss.T == nil {
-		return errors.New("its Loss returned no tensor")
+		return nil, errors.New("its Loss returned no tensor")
 	}
 	if s.log != nil {
 		s.record(lossName, loss)
@@ -60,17 +122,11 @@ func (t *Trainer) repeatPhase(s *Step) error {
 	}
 	if s.it.check {
 		if v := torchx.Item(loss); math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("%w: the loss is %g, expected a finite number; a lower learning rate may help", ErrDiverged, v)
+			return nil, fmt.Errorf("%w: the loss is %g, expected a finite number; a lower learning rate may help", ErrDiverged, v)
 		}
 	}
-	grads := torchx.Gradients(loss, p.params, false)
-	for _, n := range p.networks {
-		n.optimizer.Step(grads[:n.params])
-		grads = grads[n.params:]
+	if n := len(s.it.shards); n > 1 {
+		loss = torchx.MulScalar(loss, 1/float64(n))
 	}
-	s.it.stepped(p.Updates)
-	if p.After != nil {
-		torchx.NoGrad(p.After)
-	}
-	return nil
+	return torchx.Gradients(loss, p.params, false), nil
 }

@@ -16,7 +16,8 @@ import (
 // previewSeed is mixed into the seed, so that fixed latents are not the noise that training begins with.
 const previewSeed = 0x5eed0fa9ec0ffee
 
-// Preview is what a Model draws its pictures with. Networks are in evaluation mode and record no gradients. Noise and
+// Preview is what a Model draws its pictures with. Networks are in evaluation mode, with their averaged weights if there
+// are any, and record no gradients. Noise and
 // images are the same at every preview of a run, so that its pictures compare over time. Where the methods fail they end
 // the model's Preview, and the trainer returns the error.
 type Preview struct {
@@ -71,7 +72,8 @@ func (t *Trainer) testData() datasets.Dataset {
 	return t.Dataset
 }
 
-// Log reports a number that the preview measured as "test/<name>" in the metrics.
+// Log reports a number that the preview measured as "test/<name>" in the metrics. One with a dot in its name, such as
+// "kl.3", is a detail: metrics.jsonl has it, the progress line leaves it out.
 func (p *Preview) Log(name string, v float64) {
 	p.metrics = append(p.metrics, Metric{"test/" + name, v})
 }
@@ -87,7 +89,7 @@ func (p *Preview) Images(name string, t torch.Tensor, columns int) {
 	p.pictures = append(p.pictures, picture{name, s, grid})
 }
 
-// preview lets the model draw and measure. It leaves no trace in training: modes and generators are as before.
+// preview lets the model draw and measure. It leaves no trace in training: weights, modes and generators are as before.
 func (t *Trainer) preview() (*Preview, error) {
 	var p *Preview
 	err := try(func() (err error) {
@@ -105,6 +107,7 @@ func (t *Trainer) preview() (*Preview, error) {
 func (t *Trainer) drawPreview() (*Preview, error) {
 	states := t.generatorStates()
 	defer setGeneratorStates(states) // a model may draw from the default ones in spite of all
+	defer t.swapAverages()()
 	for _, n := range t.networks {
 		n.Module.Train(false)
 		defer n.Module.Train(true)

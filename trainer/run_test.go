@@ -252,6 +252,7 @@ func TestRefusedOptions(t *testing.T) {
 		want   string
 	}{
 		{"batch size", func(o *Options) { o.BatchSize = 0 }, nil, "batch_size is 0, expected 1 to 65536"},
+		{"accumulate", func(o *Options) { o.Accumulate = 0 }, nil, "accumulate is 0, expected 1 to 65536"},
 		{"all at once", func(o *Options) { o.BatchSize, o.Iterations = 0, 0 }, nil, "iterations is 0"},
 		{"no dataset", func(o *Options) { o.Dataset = nil }, nil, "Dataset is nil"},
 		{"no samples", func(o *Options) { o.Dataset = stripes(0) }, nil, "stripes"},

@@ -3,6 +3,7 @@ package trainer
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	torch "github.com/wangkuiyi/gotorch"
 
@@ -34,21 +35,23 @@ func (device deviceNoise) Normal(shape ...int64) torch.Tensor {
 	return torchx.Normal(0, 1, string(device), shape...)
 }
 
-// Step is what a phase's Loss works with: one repeat of the phase. It is of no use after Loss has returned. Where its
-// methods fail they end Loss, and the trainer returns the error.
+// Step is what a phase's Loss works with: one repeat of the phase, on one minibatch. It is of no use after Loss has
+// returned. Where its methods fail they end Loss, and the trainer returns the error.
 type Step struct {
 	t     *Trainer
 	it    *iteration
 	phase *phase
+	shard *shard
 	batch *Batch   // of a fresh phase
 	log   *[]value // nil: not logged
 }
 
 // Batch returns the minibatch: the repeat's own in a Fresh phase, else the one that all such phases of the iteration
-// share. It is drawn at the first call.
+// share. It is drawn at the first call. With Config.Accumulate above 1 Loss is called for as many minibatches before each
+// step: every phase for the same ones, a Fresh phase for others in each repeat.
 func (s *Step) Batch() Batch {
 	if !s.phase.Fresh {
-		return s.it.batch(s.t)
+		return s.shard.shared(s.t)
 	}
 	if s.batch == nil {
 		b, err := s.t.nextBatch()
@@ -81,16 +84,21 @@ func (s *Step) Uniform(lo, hi float64, shape ...int64) torch.Tensor {
 func (s *Step) Normal(shape ...int64) torch.Tensor { return s.t.noise.Normal(shape...) }
 
 // Log reports t, of one element, as "<phase>/<name>" in the metrics. It costs nothing in iterations that are not logged.
-// In a repeated phase the last repeat's value counts, within a repeat the last call's; the loss itself is logged as
-// "<phase>/loss" without a call.
+// In a repeated phase the last repeat's value counts, within a minibatch the last call's, and of several minibatches, where
+// gradients are accumulated, the mean. The loss itself is logged as "<phase>/loss" without a call, and the norm of
+// clipped gradients as "<phase>/grad_norm".
 func (s *Step) Log(name string, t torch.Tensor) {
-	if name == "" || name == lossName {
-		fail(fmt.Errorf("the metric name %q is not free, expected another than that of the loss", name))
+	if name == "" || name == lossName || strings.HasPrefix(name, gradNormName) {
+		fail(fmt.Errorf("the metric name %q is not free, expected another than those of the trainer, %s and %s", name, lossName, gradNormName))
 	}
 	s.record(name, t)
 }
 
-const lossName = "loss"
+// The names of what is logged without a call.
+const (
+	lossName     = "loss"
+	gradNormName = "grad_norm"
+)
 
 func (s *Step) record(name string, t torch.Tensor) {
 	if s.log == nil {
@@ -100,13 +108,13 @@ func (s *Step) record(name string, t torch.Tensor) {
 	v := torchx.Detach(t)
 	torchx.KeepAll(v)
 	for i, old := range *s.log {
-		if old.name == name {
+		if old.name == name && old.shard == s.shard.index {
 			torchx.Free(old.t)
 			(*s.log)[i].t = v
 			return
 		}
 	}
-	*s.log = append(*s.log, value{name, v})
+	*s.log = append(*s.log, value{name, s.shard.index, v})
 }
 
 // tensors lists those that are there.

@@ -49,7 +49,9 @@ type Trainer struct {
 type network struct {
 	Network
 	optimizer *torchx.Optimizer // nil: no phase updates it
+	average   *torchx.Average   // nil: its weights are not averaged
 	params    int               // number of parameter tensors
+	lr        float64           // learning rate before any schedule
 }
 
 // New builds the model and gets everything ready, so that what is wrong with the options, the folder or the checkpoint is
@@ -170,8 +172,11 @@ func (t *Trainer) build() error {
 		if params := torchx.NamedParameters(n.Module); t.updated(n.Name) {
 			options := t.Optimizers[n.Name]
 			n.optimizer = torchx.NewOptimizer(options, params)
-			n.params = len(params)
+			n.params, n.lr = len(params), n.optimizer.LR()
 			info.Optimizer = options.TypeName()
+		}
+		if t.averages(n) {
+			n.average = torchx.NewAverage(n.Module, t.EMA)
 		}
 		t.info.Networks = append(t.info.Networks, info)
 	}
@@ -249,6 +254,9 @@ func (t *Trainer) Close() {
 		for _, n := range t.networks {
 			if n.optimizer != nil {
 				n.optimizer.Close()
+			}
+			if n.average != nil {
+				n.average.Close()
 			}
 		}
 		return nil

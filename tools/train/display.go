@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,7 +71,7 @@ func (d *display) Progress(p trainer.Progress) {
 		}
 	}
 	if len(p.Metrics) > 0 {
-		d.metrics = p.Metrics
+		d.metrics = shown(p.Metrics)
 	}
 	last := p.Iteration == p.Total
 	switch {
@@ -83,6 +84,11 @@ func (d *display) Progress(p trainer.Progress) {
 	if last {
 		d.finishLine()
 	}
+}
+
+// shown leaves out the details, which metrics.jsonl has.
+func shown(metrics []trainer.Metric) []trainer.Metric {
+	return slices.DeleteFunc(slices.Clone(metrics), func(m trainer.Metric) bool { return strings.Contains(m.Name, ".") })
 }
 
 // Saved reports checkpoints; pictures are too many.

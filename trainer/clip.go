@@ -1,0 +1,55 @@
+package trainer
+
+import (
+	"fmt"
+	"math"
+
+	torch "github.com/wangkuiyi/gotorch"
+
+	"github.com/imori-ml/imori/torchx"
+)
+
+// clips tells whether gradients are limited.
+func (c Config) clips() bool { return c.ClipNorm > 0 || c.ClipValue > 0 }
+
+func (c Config) checkClipping() (errs []error) {
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	check := func(key string, limit float64) {
+		if !(limit >= 0) || math.IsInf(limit, 1) {
+			wrong("%s is %g, expected a limit above 0, or 0 for none", key, limit)
+		}
+	}
+	check("clip_norm", c.ClipNorm)
+	check("clip_value", c.ClipValue)
+	if c.ClipNorm > 0 && c.ClipValue > 0 {
+		wrong("clip_norm is %g and clip_value %g, expected one of them to be 0", c.ClipNorm, c.ClipValue)
+	}
+	return errs
+}
+
+// clip limits the gradients of a network that the phase updates. The norm that is logged is the one before.
+func (s *Step) clip(n *network, grads []torch.Tensor) {
+	c := s.t.Config
+	if !c.clips() {
+		return
+	}
+	if c.ClipNorm > 0 || s.log != nil {
+		norm := torchx.GradNorm(grads)
+		if norm.T != nil {
+			s.record(gradNormName+s.of(n), norm)
+		}
+		if c.ClipNorm > 0 {
+			torchx.ClipGradNorm(grads, norm, c.ClipNorm)
+			return
+		}
+	}
+	torchx.ClipGradValue(grads, c.ClipValue)
+}
+
+// of tells the networks of a phase apart in the names of metrics, where there are several.
+func (s *Step) of(n *network) string {
+	if len(s.phase.networks) == 1 {
+		return ""
+	}
+	return "_" + n.Name
+}
