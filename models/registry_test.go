@@ -65,6 +65,15 @@ func TestCheck(t *testing.T) {
 		change(o)
 		return o
 	}
+	with := func(name string, change func(Options)) Options {
+		o := defaults(name)
+		change(o)
+		return o
+	}
+	classes, pairs := images(3, 32, 32), images(3, 64, 64)
+	classes.Classes, pairs.Target = []string{"a", "b"}, &datasets.Target{Channels: 1}
+	badPairs := images(3, 48, 64)
+	badPairs.Target = pairs.Target
 	wide := make([]int64, 70) // 2^70 is 0 in an int
 	for _, c := range []struct {
 		name    string
@@ -86,6 +95,28 @@ func TestCheck(t *testing.T) {
 		{"dcgan 30x30", defaults("dcgan"), images(1, 30, 30), []string{"dcgan", "30x30", "4 must divide", "28x28 and 32x32"}},
 		{"dcgan own widths", dcgan(func(o *DCGANOptions) { o.GeneratorChannels, o.DiscriminatorChannels = []int64{8, 8, 8}, []int64{8} }), images(1, 28, 28),
 			[]string{"28x28", "8 must divide", "24x24 and 32x32"}},
+		{"dcgan smooth hinge", dcgan(func(o *DCGANOptions) { o.Loss, o.LabelSmoothing = "hinge", 0.1 }), images(3, 32, 32), []string{"dcgan", "no labels"}},
+		{"ae 7x9", defaults("ae"), images(1, 7, 9), nil},
+		{"ae two channels", defaults("ae"), images(2, 7, 9), []string{"ae", "2 channels", "expected 1 channel or 3"}},
+		{"gan 7x9", defaults("gan"), images(3, 7, 9), nil},
+		{"gan loss", with("gan", func(o Options) { o.(*GANOptions).Loss = "" }), images(3, 8, 8), []string{"gan", `loss is ""`}},
+		{"convae 28x28", defaults("convae"), images(1, 28, 28), nil},
+		{"convae 30x28", defaults("convae"), images(1, 30, 28), []string{"convae", "30x28", "4 must divide"}},
+		{"convae empty", with("convae", func(o Options) { o.(*ConvAEOptions).Channels = nil }), images(1, 28, 28), []string{"channels is empty"}},
+		{"vae mlp 7x9", defaults("vae"), images(1, 7, 9), nil},
+		{"vae conv 28x28", with("vae", func(o Options) { o.(*VAEOptions).Network = "conv" }), images(1, 28, 28), []string{"vae", "8 must divide", "24x24 and 32x32"}},
+		{"vae network", with("vae", func(o Options) { o.(*VAEOptions).Network = "rnn" }), images(1, 28, 28), []string{`network is "rnn"`, "mlp or conv"}},
+		{"vae reconstruction", with("vae", func(o Options) { o.(*VAEOptions).Reconstruction = "l1" }), images(1, 28, 28), []string{`reconstruction is "l1"`, "bce or mse"}},
+		{"cgan", defaults("cgan"), classes, nil},
+		{"cgan without classes", defaults("cgan"), images(3, 32, 32), []string{"cgan", "no classes", "mnist"}},
+		{"pix2pix", defaults("pix2pix"), pairs, nil},
+		{"pix2pix without pairs", defaults("pix2pix"), images(3, 64, 64), []string{"pix2pix", "no targets", "pairs: true"}},
+		{"pix2pix 48x64", defaults("pix2pix"), badPairs, []string{"pix2pix", "48x64", "32 must divide", "32x64 and 64x64"}},
+		{"pix2pix direction", with("pix2pix", func(o Options) { o.(*Pix2PixOptions).Direction = "up" }), pairs, []string{`direction is "up"`}},
+		{"wgangp 24x24", defaults("wgangp"), images(3, 24, 24), nil},
+		{"wgangp 28x28", defaults("wgangp"), images(1, 28, 28), []string{"wgangp", "8 must divide", "24x24 and 32x32"}},
+		{"alphagan 28x28", defaults("alphagan"), images(1, 28, 28), nil},
+		{"alphagan 30x28", defaults("alphagan"), images(1, 30, 28), []string{"alphagan", "4 must divide"}},
 		{"dcgan loss", dcgan(func(o *DCGANOptions) { o.Loss = "mse" }), images(3, 32, 32), []string{`loss is "mse"`, "hinge"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
