@@ -64,7 +64,7 @@ func (o *AlphaGANOptions) Build(in datasets.Info) (trainer.Model, error) {
 		m.encoder = m.newEncoder(in)
 		m.generator = m.newGenerator(m.ZDim, in)
 		m.discriminator = m.newDiscriminator(int64(in.Channels), in, m.normalise)
-		for _, network := range []torchx.Module{m.encoder, m.generator, m.discriminator} {
+		for _, network := range []*torchx.Sequential{m.encoder, m.generator, m.discriminator} {
 			m.initialise(network)
 		}
 		m.codeDiscriminator = m.newCodeDiscriminator()

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,7 @@ type trial struct {
 	dir        string
 	progress   func(trainer.Progress)
 	in         datasets.Info
+	options    Options // nil: the small ones
 }
 
 func newTrial(iterations int) trial {
@@ -84,7 +86,11 @@ func (c trial) run(t *testing.T, p Plugin) trainer.Model {
 	run, err := trainer.New(trainer.Options{
 		Config: config,
 		Build: func() (m trainer.Model, err error) {
-			if model, err = smallOptions(p).Build(c.in); err == nil && c.wrap != nil {
+			options := c.options
+			if options == nil {
+				options = smallOptions(p)
+			}
+			if model, err = options.Build(c.in); err == nil && c.wrap != nil {
 				return c.wrap(model), nil
 			}
 			return model, err
@@ -265,9 +271,11 @@ func (m *watched) parameters() map[string][]byte {
 }
 
 // testPhases: a phase moves the parameters of the networks it names, and no others.
-func testPhases(t *testing.T, p Plugin) {
+func testPhases(t *testing.T, p Plugin) { testPhasesOf(t, p, newTrial(2)) }
+
+func testPhasesOf(t *testing.T, p Plugin, c trial) {
+	t.Helper()
 	w := &watched{t: t, steps: map[string]int{}}
-	c := newTrial(2)
 	c.wrap = func(m trainer.Model) trainer.Model {
 		w.Model = m
 		return w
@@ -387,4 +395,76 @@ func noTensors(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Errorf("%d tensors are left", torchx.LiveTensors())
+}
+
+// TestAdversarialOptions: every adversarial model trains with each loss, smooth
+// labels and spectral normalisation, whose vectors move.
+func TestAdversarialOptions(t *testing.T) {
+	for _, name := range Names() {
+		p, _ := Lookup(name)
+		adversarial := func(o Options) *AdversarialOptions {
+			f := reflect.ValueOf(o).Elem().FieldByName("AdversarialOptions")
+			if !f.IsValid() {
+				return nil
+			}
+			return f.Addr().Interface().(*AdversarialOptions)
+		}
+		if adversarial(smallOptions(p)) == nil {
+			continue
+		}
+		for _, a := range []AdversarialOptions{{"hinge", 0, true}, {"least_squares", 0.1, false}, {"bce", 0.1, true}} {
+			t.Run(fmt.Sprint(name, a), func(t *testing.T) {
+				c := newTrial(2)
+				c.options = smallOptions(p)
+				*adversarial(c.options) = a
+				testPhasesOf(t, p, c)
+			})
+		}
+	}
+}
+
+// TestSpectralNorm: with the option, each layer of the critic or discriminator
+// that has a matrix has PyTorch's entries of a spectrally normalised one, and
+// DCGAN's initialisation does not spoil them.
+func TestSpectralNorm(t *testing.T) {
+	for _, name := range Names() {
+		p, _ := Lookup(name)
+		options := smallOptions(p)
+		field := reflect.ValueOf(options).Elem().FieldByName("SpectralNorm")
+		if !field.IsValid() {
+			continue
+		}
+		field.SetBool(true)
+		model, err := options.Build(allKinds(1, 16, 16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range model.Networks() {
+			judges := strings.Contains(n.Name, "critic") || strings.Contains(n.Name, "discriminator")
+			for _, e := range torchx.NamedParameters(n.Module) {
+				if matrix := len(torchx.Shape(e.Tensor)) > 1; matrix && strings.HasSuffix(e.Name, ".parametrizations.weight.original") != judges {
+					t.Errorf("%s: %s has the parameter %s", name, n.Name, e.Name)
+				}
+			}
+			if !judges {
+				continue
+			}
+			// The power method has converged on the weights that are there: another step changes nothing much.
+			torchx.Scoped(func() {
+				torchx.NoGrad(func() {
+					n.Module.Train(false)
+					before := torchx.Float32s(n.Module.Forward(probe(name, n, allKinds(1, 16, 16), 2)))
+					n.Module.Train(true)
+					n.Module.Forward(probe(name, n, allKinds(1, 16, 16), 2))
+					n.Module.Train(false)
+					after := torchx.Float32s(n.Module.Forward(probe(name, n, allKinds(1, 16, 16), 2)))
+					for i := range before {
+						if d := math.Abs(float64(after[i] - before[i])); d > 0.1*math.Abs(float64(before[i]))+1e-3 {
+							t.Errorf("%s: %s: output %d was %g and is %g after one more step of the power method", name, n.Name, i, before[i], after[i])
+						}
+					}
+				})
+			})
+		}
+	}
 }

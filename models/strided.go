@@ -84,7 +84,7 @@ func (o *StridedOptions) newDiscriminator(channels int64, in datasets.Info, norm
 
 // initialise draws weights from N(0, std) and batch norms' scales from
 // N(1, std); biases are 0.
-func (o *StridedOptions) initialise(network torchx.Module) {
+func (o *StridedOptions) initialise(network *torchx.Sequential) {
 	for _, p := range torchx.NamedParameters(network) {
 		switch {
 		case strings.HasSuffix(p.Name, "bias"):
@@ -93,6 +93,11 @@ func (o *StridedOptions) initialise(network torchx.Module) {
 			torchx.InitNormal(p.Tensor, 1, o.InitStd)
 		default:
 			torchx.InitNormal(p.Tensor, 0, o.InitStd)
+		}
+	}
+	for _, layer := range network.Layers {
+		if s, ok := layer.(*torchx.SpectralNorm); ok {
+			s.PowerMethod(15) // its vectors belong to the weights that were there before
 		}
 	}
 }

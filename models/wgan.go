@@ -45,6 +45,7 @@ type WGANOptions struct {
 	Slope             float64 `yaml:"slope" check:"min=0" doc:"slope of the leaky ReLUs below 0"`
 	Clip              float64 `yaml:"clip" check:"gt=0" doc:"critic parameters are clipped to [-clip, clip] after each of its steps"`
 	NCritic           int     `yaml:"n_critic" check:"min=1" doc:"steps of the critic before each of the generator"`
+	SpectralNorm      bool    `yaml:"spectral_norm" doc:"divide the critic's weights by their spectral norms (Miyato et al. 2018)"`
 }
 
 // Check wants sides that survive the halving: with the default widths, multiples
@@ -101,20 +102,21 @@ func (o *WGANOptions) newGenerator(in datasets.Info) *torchx.Sequential {
 
 func (o *WGANOptions) newCritic(in datasets.Info) *torchx.Sequential {
 	halve := torchx.Conv2dOptions{Stride: 2, Padding: 1}
+	norm := func(layer torchx.Module) torchx.Module { return spectralNorm(o.SpectralNorm, layer) }
 
 	width := o.CriticChannels[0]
-	layers := []torchx.Module{torchx.NewConv2d(int64(in.Channels), width, 4, halve), torchx.NewLeakyReLU(o.Slope)}
+	layers := []torchx.Module{norm(torchx.NewConv2d(int64(in.Channels), width, 4, halve)), torchx.NewLeakyReLU(o.Slope)}
 	for _, next := range o.CriticChannels[1:] {
 		noBias := halve
 		noBias.NoBias = true
 		layers = append(layers,
-			torchx.NewConv2d(width, next, 4, noBias),
+			norm(torchx.NewConv2d(width, next, 4, noBias)),
 			torchx.NewBatchNorm2d(next, torchx.BatchNormOptions{}),
 			torchx.NewLeakyReLU(o.Slope))
 		width = next
 	}
 	h, w := shrunk(in, len(o.CriticChannels))
-	layers = append(layers, torchx.NewConv2dRect(width, 1, h, w, torchx.Conv2dOptions{}), torchx.NewFlattenAll())
+	layers = append(layers, norm(torchx.NewConv2dRect(width, 1, h, w, torchx.Conv2dOptions{})), torchx.NewFlattenAll())
 	return torchx.NewSequential(layers...)
 }
 

@@ -1,4 +1,0 @@
-package torchx
-
-// NewSpectralNorm stub until merged.
-func NewSpectralNorm(layer Module) Module { return layer }
