@@ -18,20 +18,20 @@ func GradNorm(grads []torch.Tensor) torch.Tensor {
 }
 
 // ClipGradNorm is torch.nn.utils.clip_grad_norm_: it scales the gradients, as Gradients returns them, by
-// max/(norm + 1e-6), if that is below 1, for the norm that GradNorm returned. It replaces and frees them. Nothing waits
+// limit/(norm + 1e-6), if that is below 1, for the norm that GradNorm returned. It replaces and frees them. Nothing waits
 // for the device.
-func ClipGradNorm(grads []torch.Tensor, norm torch.Tensor, max float64) {
+func ClipGradNorm(grads []torch.Tensor, norm torch.Tensor, limit float64) {
 	if norm.T == nil {
 		return
 	}
-	scale := Clamp(Div(Full(max, norm.Dtype(), Device(norm)), AddScalar(norm, 1e-6)), 0, 1)
+	scale := Clamp(Div(Full(limit, norm.Dtype(), Device(norm)), AddScalar(norm, 1e-6)), 0, 1)
 	replace(grads, func(g torch.Tensor) torch.Tensor { return Mul(g, scale) })
 }
 
-// ClipGradValue is torch.nn.utils.clip_grad_value_: it limits every element of the gradients to [-max, max]. It replaces
+// ClipGradValue is torch.nn.utils.clip_grad_value_: it limits every element of the gradients to [-limit, limit]. It replaces
 // and frees them.
-func ClipGradValue(grads []torch.Tensor, max float64) {
-	replace(grads, func(g torch.Tensor) torch.Tensor { return Clamp(g, -max, max) })
+func ClipGradValue(grads []torch.Tensor, limit float64) {
+	replace(grads, func(g torch.Tensor) torch.Tensor { return Clamp(g, -limit, limit) })
 }
 
 // replace is not done in place: a gradient may be one value under many indices.

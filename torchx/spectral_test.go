@@ -2,6 +2,7 @@ package torchx
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -149,7 +150,7 @@ func TestSpectralNormInPython(t *testing.T) {
 		}
 		output, err := exec.Command(python, "-B", "testdata/spectral_check.py", from, to).Output()
 		if err != nil {
-			if exit, ok := err.(*exec.ExitError); ok {
+			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 				err = fmt.Errorf("%w:\n%s", err, exit.Stderr)
 			}
 			t.Fatal(err)

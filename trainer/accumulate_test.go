@@ -213,20 +213,26 @@ func TestErrorInALaterMinibatch(t *testing.T) {
 	}
 }
 
-// everything turns all options of training on.
-func everything(o *Options) {
+// everything is options with all that training can do turned on, and a critic of layers with spectral norms.
+func everything() Options {
+	o := options(func(m *gan) {
+		for i, layer := range m.critic.Layers {
+			if linear, ok := layer.(*torchx.LinearLayer); ok {
+				m.critic.Layers[i] = torchx.NewSpectralNorm(linear)
+			}
+		}
+	})
 	o.Accumulate, o.EMA, o.ClipNorm = 2, 0.9, 0.1
 	o.Schedule, o.Warmup, o.DecayUntil, o.FinalLR = "cosine", 3, 10, 0.1
+	return o
 }
 
 func TestResumeWithAllOptionsIsExact(t *testing.T) {
-	whole := options(nil)
-	everything(&whole)
+	whole := everything()
 	whole.Dir = filepath.Join(t.TempDir(), "whole")
 	run(t, whole, 0)
 	for _, stops := range [][]int{{7}, {5}, {1, 2, 11}} {
-		o := options(nil)
-		everything(&o)
+		o := everything()
 		o.Dir = filepath.Join(t.TempDir(), fmt.Sprint(stops))
 		for _, at := range stops {
 			run(t, o, at)
@@ -247,8 +253,7 @@ func TestResumeWithAllOptionsIsExact(t *testing.T) {
 }
 
 func TestLiveTensorsStayConstantWithAllOptions(t *testing.T) {
-	o := options(nil)
-	everything(&o)
+	o := everything()
 	tr := newTrainer(t, o)
 	noGarbage(t)
 	var live []int
