@@ -9,7 +9,7 @@ import (
 )
 
 func TestRegistry(t *testing.T) {
-	if names := Names(); !slices.Equal(names, []string{"cifar10", "digits"}) {
+	if names := Names(); !slices.Equal(names, []string{"cifar10", "digits", "folder", "imori", "mnist", "paired"}) {
 		t.Fatalf("names %v", names)
 	}
 	want := map[string]Options{
