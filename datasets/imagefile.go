@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -27,11 +28,20 @@ const (
 
 var imageExtensions = []string{".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
 
-// large is held while a picture of more than largePixels is decoded: one takes up
-// to 1 GiB in passing, and there are as many decoders as processors.
+// large is held while a picture of more than largePixels is decoded: one takes
+// more than 1 GiB in passing, and there are as many decoders as processors.
 var large sync.Mutex
 
 const largePixels = 16 << 20
+
+// takeTurn waits for other large pictures if this is one; what it returns ends the turn.
+func takeTurn(pixels int) (end func()) {
+	if pixels <= largePixels {
+		return func() {}
+	}
+	large.Lock()
+	return large.Unlock
+}
 
 // form is what all pictures of a dataset are made into.
 type form struct {
@@ -71,13 +81,13 @@ func (f form) load(path string, dst []byte) (size image.Point, err error) {
 		o = exifOrientation(data)
 	}
 	// Scaling keeps a row of the form's width, in 32 bytes a pixel, for each row of the picture.
-	if size.X*size.Y > largePixels || max(f.width, f.height)*max(size.X, size.Y) > largePixels {
-		large.Lock()
-		defer large.Unlock()
-	}
+	defer takeTurn(max(size.X*size.Y, max(f.width, f.height)*max(size.X, size.Y)))()
 	m, _, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
-		return size, fmt.Errorf("it is no usable %s: %w", strings.ToUpper(format), cut(err))
+		return size, undecodable(format, err)
+	}
+	if format == "webp" {
+		widenRange(m)
 	}
 	f.render(dst, m, size, o)
 	if o.swaps() {
@@ -93,7 +103,7 @@ func pictureSize(data []byte) (format string, size image.Point, err error) {
 	case errors.Is(err, image.ErrFormat):
 		return "", size, fmt.Errorf("its content (%s) is none of JPEG, PNG, GIF, BMP and WebP", http.DetectContentType(data))
 	case err != nil:
-		return "", size, fmt.Errorf("it is no usable %s: %w", strings.ToUpper(format), cut(err))
+		return "", size, undecodable(format, err)
 	}
 	size = image.Pt(config.Width, config.Height)
 	switch w, h := int64(size.X), int64(size.Y); {
@@ -103,6 +113,15 @@ func pictureSize(data []byte) (format string, size image.Point, err error) {
 		return "", size, fmt.Errorf("its size is %dx%d, expected at most %d to a side and %d pixels", w, h, maxPictureSide, maxPicturePixels)
 	}
 	return format, size, nil
+}
+
+// undecodable words a decoder's error. Some do not wrap io.ErrUnexpectedEOF, and
+// the JPEG decoder finds too few bits where the bytes end.
+func undecodable(format string, err error) error {
+	if text := err.Error(); strings.HasSuffix(text, io.ErrUnexpectedEOF.Error()) || strings.HasSuffix(text, "short Huffman data") {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("it is no usable %s: %w", strings.ToUpper(format), cut(err))
 }
 
 // recoverDecoder makes an error of a decoder's panic: one file must not end the

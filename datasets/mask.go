@@ -35,9 +35,10 @@ func decodeMask(data []byte) (*mask, error) {
 	if format != "png" {
 		return nil, fmt.Errorf("it is a %s, expected a PNG, whose pixels are class numbers", strings.ToUpper(format))
 	}
+	defer takeTurn(size.X * size.Y)()
 	picture, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("it is no usable PNG: %w", cut(err))
+		return nil, undecodable(format, err)
 	}
 	m := &mask{size: size}
 	switch p := picture.(type) {

@@ -85,11 +85,12 @@ func readMNIST(ctx context.Context, o *MNISTOptions, env Env, source mnistSource
 	if err := checkSplit(o.Split); err != nil {
 		return nil, err
 	}
-	imagePath, err := fetchMNIST(ctx, o, env, source.mirrors, source.images[o.Split])
+	imageFile, labelFile := source.images[o.Split], source.labels[o.Split]
+	imagePath, err := fetchMNIST(ctx, o, env, source.mirrors, imageFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; the other file needed is %s.gz", err, labelFile.name)
 	}
-	labelPath, err := fetchMNIST(ctx, o, env, source.mirrors, source.labels[o.Split])
+	labelPath, err := fetchMNIST(ctx, o, env, source.mirrors, labelFile)
 	if err != nil {
 		return nil, err
 	}

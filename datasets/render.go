@@ -59,3 +59,31 @@ func (f form) part(r image.Rectangle, w, h int) image.Rectangle {
 	}
 	return r
 }
+
+// widenRange mends the colours of a lossy WebP. Its luma is 16 to 235 and its
+// chroma 16 to 240 (RFC 6386, 9.2, which means ITU-R 601), and the decoder hands
+// them out as an image.YCbCr, where both are 0 to 255: black would be dark grey.
+func widenRange(m image.Image) {
+	var planes *image.YCbCr
+	switch m := m.(type) {
+	case *image.YCbCr:
+		planes = m
+	case *image.NYCbCrA:
+		planes = &m.YCbCr
+	default:
+		return // lossless
+	}
+	var luma, chroma [256]byte
+	for v := range 256 {
+		luma[v] = byte(min(max((float64(v)-16)*255/219, 0), 255) + 0.5)
+		chroma[v] = byte(min(max((float64(v)-128)*255/224+128, 0), 255) + 0.5)
+	}
+	for i, v := range planes.Y {
+		planes.Y[i] = luma[v]
+	}
+	for _, plane := range [][]byte{planes.Cb, planes.Cr} {
+		for i, v := range plane {
+			plane[i] = chroma[v]
+		}
+	}
+}
