@@ -18,7 +18,7 @@ func TestRegistry(t *testing.T) {
 		"folder":  &FolderOptions{Root: "data/images", Split: "train", PictureOptions: defaultPictures},
 		"imori":   &ImoriOptions{Root: "data/imori", Split: "train", Size: 64, Channels: 3, Download: true},
 		"mnist":   &MNISTOptions{Root: "data/mnist", Split: "train", Download: true},
-		"paired": &PairedOptions{Images: "data/pairs/images", Targets: "data/pairs/targets", Split: "train", Target: "picture",
+		"paired": &PairedOptions{Images: "data/pairs/images", Targets: "data/pairs/targets", Split: "train", Target: "picture", TargetClasses: []string{},
 			TargetChannels: 3, PictureOptions: PictureOptions{Size: 64, Channels: 3, Fit: "stretch", Classes: "auto", CacheMiB: 1024}},
 	}
 	for name, defaults := range want {

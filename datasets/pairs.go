@@ -12,7 +12,7 @@ func init() {
 		Options: func() Options {
 			return &PairedOptions{
 				Images: "data/pairs/images", Targets: "data/pairs/targets", Split: "train",
-				Target: "picture", TargetChannels: 3, PictureOptions: defaultPictures,
+				Target: "picture", TargetClasses: []string{}, TargetChannels: 3, PictureOptions: defaultPictures,
 			}
 		},
 	})

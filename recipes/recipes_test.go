@@ -170,7 +170,7 @@ func TestErrors(t *testing.T) {
 		want       string
 	}{
 		{"only a name", "name: x", nil, `x.yaml: model.type: found nothing, expected one of dcgan, wgan
-x.yaml: dataset.type: found nothing, expected one of cifar10, digits`},
+x.yaml: dataset.type: found nothing, expected one of cifar10, digits, folder, imori, mnist, paired`},
 		{"no name", small[strings.Index(small, "\n"):], nil, `x.yaml: name: found nothing, expected a name for the recipe, such as "name: my_gan"; its runs go into a folder of that name`},
 		{"empty name", small, []string{`name=""`}, `-set name="": name: found "", expected a folder's name: letters, digits, _, - and dots, 100 bytes at most, beginning with a letter or digit`},
 		{"path as name", small, []string{"name=a/b"}, `-set name=a/b: name: found "a/b", expected a folder's name: letters, digits, _, - and dots, 100 bytes at most, beginning with a letter or digit`},
