@@ -1,7 +1,6 @@
 package datasets
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,7 +38,6 @@ func list(root string) (*listing, error) {
 		return nil, fmt.Errorf("%s holds no image, expected files that end in %s", root, strings.Join(imageExtensions, ", "))
 	}
 	slices.Sort(l.names)
-	slices.SortFunc(l.problems, func(a, b problem) int { return cmp.Compare(a.path, b.path) })
 	return l, nil
 }
 
@@ -65,7 +63,7 @@ func (l *listing) walk(folder string, above []fs.FileInfo) {
 		}
 		info, err := os.Stat(l.path(name))
 		switch {
-		case err != nil && image:
+		case err != nil && (image || e.IsDir()):
 			l.fail(name, err)
 		case err != nil: // a link to nowhere that would not have been read
 		case !info.IsDir() && image:
