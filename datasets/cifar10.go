@@ -133,10 +133,7 @@ func fetchCIFAR10(ctx context.Context, o *CIFAR10Options, env Env, source cifarS
 	}
 
 	request := source.archive
-	request.Dest = archive
-	if env.Progress != nil {
-		request.Progress = func(done, total int64) { env.Progress(cifarArchive, done, total) }
-	}
+	request.Dest, request.Progress = archive, env.transfer(cifarArchive)
 	if err := download.Fetch(ctx, request); err != nil {
 		return err
 	}

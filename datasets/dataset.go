@@ -52,12 +52,23 @@ type Dataset interface {
 type Env struct {
 	Progress func(file string, done, total int64) // bytes of a download; total is -1 if unknown
 	Logf     func(format string, args ...any)     // one line of news
+	// Scanned tells how far the check of a folder's files is. The calls come one
+	// at a time, but from several goroutines.
+	Scanned func(done, total int)
 }
 
 func (e Env) logf(format string, args ...any) {
 	if e.Logf != nil {
 		e.Logf(format, args...)
 	}
+}
+
+// transfer is the progress of one file's download, nil if nobody asks.
+func (e Env) transfer(file string) func(done, total int64) {
+	if e.Progress == nil {
+		return nil
+	}
+	return func(done, total int64) { e.Progress(file, done, total) }
 }
 
 // Options are the settings of a dataset type: a pointer to a struct whose fields

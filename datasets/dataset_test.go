@@ -9,12 +9,17 @@ import (
 )
 
 func TestRegistry(t *testing.T) {
-	if names := Names(); !slices.Equal(names, []string{"cifar10", "digits"}) {
+	if names := Names(); !slices.Equal(names, []string{"cifar10", "digits", "folder", "imori", "mnist", "paired"}) {
 		t.Fatalf("names %v", names)
 	}
 	want := map[string]Options{
 		"cifar10": &CIFAR10Options{Root: "data/cifar10", Split: "train", Download: true},
 		"digits":  &DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Distortion: 1, Split: "train"},
+		"folder":  &FolderOptions{Root: "data/images", Split: "train", PictureOptions: defaultPictures},
+		"imori":   &ImoriOptions{Root: "data/imori", Split: "train", Size: 64, Channels: 3, Download: true},
+		"mnist":   &MNISTOptions{Root: "data/mnist", Split: "train", Download: true},
+		"paired": &PairedOptions{Images: "data/pairs/images", Targets: "data/pairs/targets", Split: "train", Target: "picture", TargetClasses: []string{},
+			TargetChannels: 3, PictureOptions: PictureOptions{Size: 64, Channels: 3, Fit: "stretch", Classes: "auto", CacheMiB: 1024}},
 	}
 	for name, defaults := range want {
 		p, ok := Lookup(name)
@@ -28,9 +33,8 @@ func TestRegistry(t *testing.T) {
 		if a == b {
 			t.Errorf("%s: two recipes share one set of options", name)
 		}
-		fields := reflect.TypeOf(a).Elem()
-		for i := range fields.NumField() {
-			if f := fields.Field(i); f.Tag.Get("yaml") == "" || f.Tag.Get("doc") == "" {
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(a).Elem()) {
+			if f.Tag.Get("yaml") == "" || f.Tag.Get("doc") == "" && !f.Anonymous {
 				t.Errorf("%s: %s has no yaml or doc tag", name, f.Name)
 			}
 		}

@@ -23,6 +23,9 @@ func readImage(t testing.TB, d Dataset, i int) Sample {
 	t.Helper()
 	info := d.Info()
 	s := Sample{Image: make([]float32, info.Channels*info.Height*info.Width)}
+	if info.Target != nil {
+		s.Target = make([]float32, info.Target.Channels*info.Height*info.Width)
+	}
 	if err := d.Read(i, &s); err != nil {
 		t.Fatal(err)
 	}

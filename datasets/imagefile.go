@@ -1,0 +1,133 @@
+package datasets
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	_ "image/gif" // the formats that are read
+	_ "image/jpeg"
+	_ "image/png"
+
+	_ "golang.org/x/image/bmp"
+	_ "golang.org/x/image/webp"
+)
+
+// A small file can ask for any amount of memory. Nothing above these limits is
+// decoded.
+const (
+	maxPictureFile   = 256 << 20 // bytes
+	maxPicturePixels = 64 << 20
+	maxPictureSide   = 1<<16 - 1 // JPEG's own
+)
+
+var imageExtensions = []string{".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
+
+// large is held while a picture of more than largePixels is decoded: one takes
+// more than 1 GiB in passing, and there are as many decoders as processors.
+var large sync.Mutex
+
+const largePixels = 16 << 20
+
+// takeTurn waits for other large pictures if this is one; what it returns ends the turn.
+func takeTurn(pixels int) (end func()) {
+	if pixels <= largePixels {
+		return func() {}
+	}
+	large.Lock()
+	return large.Unlock
+}
+
+// form is what all pictures of a dataset are made into.
+type form struct {
+	height, width, channels int
+	crop                    bool // keep the aspect and cut off what does not fit
+}
+
+func (f form) bytes() int { return f.channels * f.height * f.width }
+
+func (f form) check() error {
+	switch {
+	case f.height < 1 || f.width < 1 || f.height > maxFormSide || f.width > maxFormSide:
+		return fmt.Errorf("the images are to be %dx%d (height, width), expected 1 to %d", f.height, f.width, maxFormSide)
+	case f.channels != 1 && f.channels != 3:
+		return fmt.Errorf("channels is %d, expected 1 or 3", f.channels)
+	}
+	return nil
+}
+
+const maxFormSide = 4096
+
+// load decodes a picture, by its content and not by its name, into dst: planes of
+// bytes. It returns the picture's own size, turned upright. Errors leave out the
+// path.
+func (f form) load(path string, dst []byte) (size image.Point, err error) {
+	defer recoverDecoder(&err)
+	data, err := readRegular(path, maxPictureFile)
+	if err != nil {
+		return size, err
+	}
+	format, size, err := pictureSize(data)
+	if err != nil {
+		return size, err
+	}
+	o := upright
+	if format == "jpeg" {
+		o = exifOrientation(data)
+	}
+	// Scaling keeps a row of the form's width, in 32 bytes a pixel, for each row of the picture.
+	defer takeTurn(max(size.X*size.Y, max(f.width, f.height)*max(size.X, size.Y)))()
+	m, _, err := image.Decode(bytes.NewReader(data))
+	if err != nil {
+		return size, undecodable(format, err)
+	}
+	if format == "webp" {
+		widenRange(m)
+	}
+	f.render(dst, m, size, o)
+	if o.swaps() {
+		size.X, size.Y = size.Y, size.X
+	}
+	return size, nil
+}
+
+// pictureSize reads the header of a picture and refuses the giants.
+func pictureSize(data []byte) (format string, size image.Point, err error) {
+	config, format, err := image.DecodeConfig(bytes.NewReader(data))
+	switch {
+	case errors.Is(err, image.ErrFormat):
+		return "", size, fmt.Errorf("its content (%s) is none of JPEG, PNG, GIF, BMP and WebP", http.DetectContentType(data))
+	case err != nil:
+		return "", size, undecodable(format, err)
+	}
+	size = image.Pt(config.Width, config.Height)
+	switch w, h := int64(size.X), int64(size.Y); {
+	case w < 1 || h < 1:
+		return "", size, fmt.Errorf("its size is %dx%d, expected at least a pixel", w, h)
+	case w > maxPictureSide || h > maxPictureSide || w*h > maxPicturePixels:
+		return "", size, fmt.Errorf("its size is %dx%d, expected at most %d to a side and %d pixels", w, h, maxPictureSide, maxPicturePixels)
+	}
+	return format, size, nil
+}
+
+// undecodable words a decoder's error. Some do not wrap io.ErrUnexpectedEOF, and
+// the JPEG decoder finds too few bits where the bytes end.
+func undecodable(format string, err error) error {
+	if text := err.Error(); strings.HasSuffix(text, io.ErrUnexpectedEOF.Error()) || strings.HasSuffix(text, "short Huffman data") {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("it is no usable %s: %w", strings.ToUpper(format), cut(err))
+}
+
+// recoverDecoder makes an error of a decoder's panic: one file must not end the
+// program, and its name must be told.
+func recoverDecoder(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("decoding it panicked: %v", v)
+	}
+}

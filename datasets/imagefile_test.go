@@ -1,0 +1,245 @@
+package datasets
+
+import (
+	"bytes"
+	"encoding/hex"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/image/bmp"
+)
+
+// Pictures of formats that Go reads and cannot write.
+const (
+	// 6x4: the left half red, the right half blue with alpha 128.
+	losslessWebP = "5249464620000000574542505650384c130000002f05c000100f10fb3fff0ffc8f0ac589e87f0000"
+	// 4x4 of (40, 200, 40).
+	lossyWebP = "524946463a00000057454250565038202e0000003002009d012a0400040001402625a00274ba01f801f800061e0000fdc71ffa68a30a63ee4dffd9dcdaa90feddc00"
+	// 8x8 of cyan alone, stored inverted as Adobe's programs do.
+	cmykJPEG = "ffd8ffee000e41646f626500640000000000ffdb004300100b0c0e0c0a100e0d0e1211101318281a181616183123251d283a333d3c3933383740485c4e404457453738506d51575f626768673e4d71797064785c656763ffc000140800080008044311004d11005911004b1100ffc40014000100000000000000000000000000000007ffc40014100100000000000000000000000000000000ffda000e0443004d0059004b00003f003f2010080fffd9"
+)
+
+func unhex(t testing.TB, s string) []byte {
+	data, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func encode(t testing.TB, format string, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var err error
+	switch format {
+	case "png":
+		err = png.Encode(&b, m)
+	case "jpg":
+		err = jpeg.Encode(&b, m, &jpeg.Options{Quality: 100})
+	case "gif":
+		err = gif.Encode(&b, m, nil)
+	case "bmp":
+		err = bmp.Encode(&b, m)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// paint fills an image with one colour and returns it.
+func paint[T draw.Image](m T, c color.Color) T {
+	draw.Draw(m, m.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
+	return m
+}
+
+// loadBytes writes data to a file and loads it.
+func loadBytes(t *testing.T, f form, data []byte) (pixels []byte, size image.Point, err error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "picture")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	pixels = make([]byte, f.bytes())
+	size, err = f.load(path, pixels)
+	return pixels, size, err
+}
+
+func mustLoad(t *testing.T, f form, data []byte) []byte {
+	t.Helper()
+	pixels, _, err := loadBytes(t, f, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pixels
+}
+
+// near says whether no two values are more than most apart.
+func near(a, b []byte, most int) bool {
+	for i := range min(len(a), len(b)) {
+		if d := int(a[i]) - int(b[i]); d > most || d < -most {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// TestModes: whatever a picture is stored as, 1x1 pixels of it come out as red,
+// green and blue over white.
+func TestModes(t *testing.T) {
+	r := image.Rect(0, 0, 5, 4)
+	sky, veil := color.NRGBA{10, 100, 250, 255}, color.NRGBA{0, 0, 0, 51}
+	palette := color.Palette{color.NRGBA{0, 0, 0, 255}, sky, color.NRGBA{9, 9, 9, 0}}
+	corner := image.NewPaletted(image.Rect(6, 4, 8, 6), palette) // a frame that covers a sixteenth of its GIF
+	var part bytes.Buffer
+	if err := gif.EncodeAll(&part, &gif.GIF{
+		Image: []*image.Paletted{corner, image.NewPaletted(image.Rect(0, 0, 8, 8), palette)}, Delay: []int{1, 1},
+		Config: image.Config{ColorModel: palette, Width: 8, Height: 8},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		data []byte
+		want []byte
+		most int
+	}{
+		"PNG":                      {encode(t, "png", paint(image.NewNRGBA(r), sky)), []byte{10, 100, 250}, 0},
+		"PNG, alpha":               {encode(t, "png", paint(image.NewNRGBA(r), veil)), []byte{204, 204, 204}, 1},
+		"PNG, transparent":         {encode(t, "png", paint(image.NewNRGBA(r), color.NRGBA{200, 0, 0, 0})), []byte{255, 255, 255}, 0},
+		"PNG, 16 bits":             {encode(t, "png", paint(image.NewRGBA64(r), color.RGBA64{0x0aff, 0x6480, 0xfa00, 0xffff})), []byte{10, 100, 250}, 1},
+		"PNG, 16 bits, alpha":      {encode(t, "png", paint(image.NewNRGBA64(r), color.NRGBA64{0, 0, 0, 0x3333})), []byte{204, 204, 204}, 1},
+		"PNG, grey":                {encode(t, "png", paint(image.NewGray(r), color.Gray{77})), []byte{77, 77, 77}, 0},
+		"PNG, grey, 16 bits":       {encode(t, "png", paint(image.NewGray16(r), color.Gray16{77<<8 + 77})), []byte{77, 77, 77}, 0},
+		"PNG, palette":             {encode(t, "png", paint(image.NewPaletted(r, palette), sky)), []byte{10, 100, 250}, 0},
+		"PNG, transparent palette": {encode(t, "png", paint(image.NewPaletted(r, palette), palette[2])), []byte{255, 255, 255}, 0},
+		"JPEG":                     {encode(t, "jpg", paint(image.NewNRGBA(r), sky)), []byte{10, 100, 250}, 2},
+		"JPEG, grey":               {encode(t, "jpg", paint(image.NewGray(r), color.Gray{77})), []byte{77, 77, 77}, 1},
+		"JPEG, CMYK":               {unhex(t, cmykJPEG), []byte{0, 255, 255}, 1},
+		"GIF":                      {encode(t, "gif", paint(image.NewPaletted(r, palette), sky)), []byte{10, 100, 250}, 0},
+		"GIF, a part":              {part.Bytes(), []byte{239, 239, 239}, 1},
+		"BMP":                      {encode(t, "bmp", paint(image.NewRGBA(r), sky)), []byte{10, 100, 250}, 0},
+		"BMP, palette":             {encode(t, "bmp", paint(image.NewPaletted(r, palette), sky)), []byte{10, 100, 250}, 0},
+		"WebP":                     {unhex(t, lossyWebP), []byte{40, 200, 40}, 3},
+	} {
+		got := mustLoad(t, form{height: 1, width: 1, channels: 3}, c.data)
+		if !near(got, c.want, c.most) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+		red, green, blue := float64(c.want[0]), float64(c.want[1]), float64(c.want[2])
+		luma := []byte{byte(0.299*red + 0.587*green + 0.114*blue + 0.5)}
+		if got := mustLoad(t, form{height: 1, width: 1, channels: 1}, c.data); !near(got, luma, c.most+1) {
+			t.Errorf("%s: grey %v, want %v", name, got, luma)
+		}
+	}
+	got := mustLoad(t, form{height: 4, width: 6, channels: 3}, unhex(t, losslessWebP))
+	want := slices.Concat(slices.Repeat([]byte{255, 255, 255, 127, 127, 127}, 4), slices.Repeat([]byte{0, 0, 0, 127, 127, 127}, 4),
+		slices.Repeat([]byte{0, 0, 0, 255, 255, 255}, 4))
+	if !near(got, want, 1) {
+		t.Errorf("lossless WebP: %v, want %v", got, want)
+	}
+}
+
+// TestScaling: the own size changes nothing, shrinking averages, stretching and
+// cropping show what they say.
+func TestScaling(t *testing.T) {
+	checks := image.NewGray(image.Rect(0, 0, 120, 120))
+	for i := range checks.Pix {
+		checks.Pix[i] = byte(255 * ((i + i/120) % 2))
+	}
+	same := form{height: 120, width: 120, channels: 1}
+	data := encode(t, "png", checks)
+	if got := mustLoad(t, same, data); !bytes.Equal(got, checks.Pix) {
+		t.Error("a picture of the wanted size is changed")
+	}
+	for _, side := range []int{7, 10, 30} {
+		got := mustLoad(t, form{height: side, width: side, channels: 1}, data)
+		if !near(got, bytes.Repeat([]byte{127}, side*side), 12) {
+			t.Errorf("a chessboard shrunk to %d is %v, want it grey", side, got)
+		}
+	}
+
+	// Three bars of 40 pixels; the middle one is white.
+	bars := image.NewGray(image.Rect(0, 0, 120, 40))
+	paint(bars.SubImage(image.Rect(40, 0, 80, 40)).(*image.Gray), color.White)
+	data = encode(t, "png", bars)
+	stretched := mustLoad(t, form{height: 3, width: 3, channels: 1}, data)
+	if !near(stretched, []byte{0, 255, 0, 0, 255, 0, 0, 255, 0}, 50) {
+		t.Errorf("stretched: %v", stretched)
+	}
+	if got := mustLoad(t, form{height: 3, width: 3, channels: 1, crop: true}, data); !near(got, bytes.Repeat([]byte{255}, 9), 0) {
+		t.Errorf("cropped: %v", got)
+	}
+	if got := mustLoad(t, form{height: 9, width: 3, channels: 1, crop: true}, data); !near(got, bytes.Repeat([]byte{255}, 27), 0) {
+		t.Errorf("cropped to an upright form: %v", got)
+	}
+}
+
+func TestPart(t *testing.T) {
+	f := form{crop: true}
+	for _, c := range []struct{ w, h, toW, toH, wantW, wantH int }{
+		{120, 40, 1, 1, 40, 40}, {40, 120, 1, 1, 40, 40}, {40, 41, 1, 1, 40, 41}, {100, 100, 2, 1, 100, 50},
+		{100, 100, 64, 64, 100, 100}, {1, 1000, 64, 64, 1, 2}, {1000, 1, 1, 4096, 2, 1}, {3, 2, 3, 2, 3, 2},
+	} {
+		r := image.Rect(5, 6, 5+c.w, 6+c.h)
+		got := f.part(r, c.toW, c.toH)
+		if got.Dx() != c.wantW || got.Dy() != c.wantH || !got.In(r) || got.Min.X-r.Min.X != r.Max.X-got.Max.X || got.Min.Y-r.Min.Y != r.Max.Y-got.Max.Y {
+			t.Errorf("%dx%d to %d:%d: %v of %v", c.w, c.h, c.toW, c.toH, got, r)
+		}
+	}
+}
+
+func TestUnusablePictures(t *testing.T) {
+	small := paint(image.NewRGBA(image.Rect(0, 0, 30, 20)), color.White)
+	photo, drawing := encode(t, "jpg", small), encode(t, "png", small)
+	bomb := func(w, h uint32) []byte {
+		header := slices.Clone(drawing[:33])
+		for i, v := range []uint32{w, h} {
+			copy(header[16+4*i:], []byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+		}
+		return fixPNG(header)
+	}
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"empty":         {nil, "it is empty"},
+		"text":          {[]byte("not a picture"), "its content (text/plain; charset=utf-8) is none of JPEG, PNG, GIF, BMP and WebP"},
+		"cut JPEG":      {photo[:len(photo)-20], "it is no usable JPEG: it is truncated"},
+		"cut end":       {photo[:len(photo)-2], "it is no usable JPEG: it is truncated"},
+		"cut header":    {photo[:30], "it is no usable JPEG: it is truncated"},
+		"cut PNG":       {drawing[:len(drawing)-20], "it is no usable PNG: it is truncated"},
+		"signature":     {drawing[:8], "it is no usable PNG: it is truncated"},
+		"damaged PNG":   {append(slices.Clone(drawing[:45]), append([]byte{1, 2, 3}, drawing[48:]...)...), "it is no usable PNG: png: invalid format"},
+		"bomb":          {bomb(30_000, 30_000), "its size is 30000x30000, expected at most 65535 to a side and 67108864 pixels"},
+		"long bomb":     {bomb(1, 60_000_000), "its size is 1x60000000, expected"},
+		"greatest bomb": {bomb(1<<31-1, 1<<31-1), "PNG"}, // Go's own limit
+	} {
+		_, _, err := loadBytes(t, form{height: 8, width: 8, channels: 3}, c.data)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+	}
+	f := form{height: 8, width: 8, channels: 3}
+	if _, err := f.load(t.TempDir(), make([]byte, f.bytes())); err == nil || err.Error() != "it is not a regular file" {
+		t.Errorf("a folder: %v", err)
+	}
+	huge := filepath.Join(t.TempDir(), "huge.png")
+	if err := os.WriteFile(huge, drawing, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(huge, maxPictureFile+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.load(huge, make([]byte, f.bytes())); err == nil || err.Error() != "it has 268435457 bytes, expected at most 268435456" {
+		t.Errorf("a huge file: %v", err)
+	}
+}
