@@ -120,6 +120,20 @@ func (d *display) say(format string, args ...any) {
 	d.print(fmt.Sprintf(format, args...))
 }
 
+// scanned shows how far the check of a folder's files is, on a terminal.
+func (d *display) scanned(done, total int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.live || done != total && d.now().Sub(d.drawn) < redrawEvery {
+		return
+	}
+	d.drawn = d.now()
+	d.over(fmt.Sprintf("looking at the files: %d of %d", done, total))
+	if done == total {
+		d.finishLine()
+	}
+}
+
 // transfer shows a download.
 func (d *display) transfer(file string, done, total int64) {
 	d.mu.Lock()
