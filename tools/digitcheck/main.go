@@ -126,7 +126,7 @@ func sampleInScope(recipe *recipes.Recipe, info datasets.Info, c *rundir.Checkpo
 	if !ok {
 		return sampled{}, fmt.Errorf("model %s makes no images from latents, expected one that does", recipe.Model.Type)
 	}
-	if err := trainer.LoadWeights(model, c); err != nil {
+	if err := trainer.LoadAverages(model, c); err != nil {
 		return sampled{}, err
 	}
 	for _, n := range model.Networks() {
