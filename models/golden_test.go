@@ -23,28 +23,29 @@ import (
 var goldenCases = []struct {
 	file     string
 	options  func(Options) // what differs from the defaults; nil: nothing
+	python   string        // the same for load_check.py: sizes of networks
 	doubles  int           // iterations in float64; all 20 compare weights and outputs, too
 	singles  int           // iterations in float32
 	spread32 float64       // of the losses in float32, PyTorch against itself, relative to those above 1
 }{
-	{"wgan_3x32x32", nil, 20, 3, 2e-4},
-	{"dcgan_3x32x32", nil, 20, 3, 4e-5},
-	{"dcgan_1x28x28", nil, 20, 3, 5e-4},
-	{"gan_3x32x32", nil, 20, 3, 1e-4},
-	{"gan_1x28x28", nil, 20, 3, 1e-4},
-	{"cgan_3x32x32", nil, 5, 3, 5e-4},
-	{"cgan_1x28x28", nil, 20, 3, 5e-4},
-	{"ae_3x32x32", nil, 20, 3, 1e-5},
-	{"convae_3x32x32", nil, 20, 3, 1e-5},
-	{"vae_1x28x28", nil, 20, 3, 1e-5},
+	{"wgan_3x32x32", nil, "", 20, 3, 2e-4},
+	{"dcgan_3x32x32", nil, "", 20, 3, 4e-5},
+	{"dcgan_1x28x28", nil, "", 20, 3, 5e-4},
+	{"gan_3x32x32", nil, "", 20, 3, 1e-4},
+	{"gan_1x28x28", nil, "", 20, 3, 1e-4},
+	{"cgan_3x32x32", nil, "", 5, 3, 5e-4},
+	{"cgan_1x28x28", nil, "", 20, 3, 5e-4},
+	{"ae_3x32x32", nil, "", 20, 3, 1e-5},
+	{"convae_3x32x32", nil, "", 20, 3, 1e-5},
+	{"vae_1x28x28", nil, "", 20, 3, 1e-5},
 	{"vae_3x32x32", func(o Options) {
 		vae := o.(*VAEOptions)
 		vae.Network, vae.Reconstruction, vae.Latent.Dim = "conv", "mse", 64
-	}, 20, 3, 1e-5},
-	{"pix2pix_3x64x64", func(o Options) { o.(*Pix2PixOptions).Dropout = 0 }, 5, 3, 1e-3},
-	{"wgangp_3x32x32", nil, 2, 1, 1e-3},
-	{"alphagan_1x28x28", func(o Options) { o.(*AlphaGANOptions).ZDim = 10 }, 20, 3, 1e-3},
-	{"alphagan_3x32x32", nil, 3, 3, 1e-3},
+	}, "kind=conv latent=64", 20, 3, 1e-5},
+	{"pix2pix_3x64x64", func(o Options) { o.(*Pix2PixOptions).Dropout = 0 }, "", 5, 3, 1e-3},
+	{"wgangp_3x32x32", nil, "", 2, 1, 1e-3},
+	{"alphagan_1x28x28", func(o Options) { o.(*AlphaGANOptions).ZDim = 10 }, "latent=10", 20, 3, 1e-3},
+	{"alphagan_3x32x32", nil, "", 3, 3, 1e-3},
 }
 
 // TestGolden trains each model as PyTorch did, by the real trainer, and compares.
