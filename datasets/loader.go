@@ -29,6 +29,19 @@ type Batch struct {
 	owner *Loader // while it is handed out
 }
 
+// First returns the batch's first n samples; they share its memory.
+func (b *Batch) First(n int) *Batch {
+	part := func(values []float32) []float32 { return values[:len(values)/b.N*n] }
+	first := &Batch{N: n, Images: part(b.Images)}
+	if b.Targets != nil {
+		first.Targets = part(b.Targets)
+	}
+	if b.Labels != nil {
+		first.Labels = b.Labels[:n]
+	}
+	return first
+}
+
 // ErrClosed is what Next returns once the loader is closed.
 var ErrClosed = errors.New("the loader is closed")
 

@@ -1,29 +1,36 @@
 package models
 
 import (
-	"fmt"
+	torch "github.com/wangkuiyi/gotorch"
 
 	"github.com/imori-ml/imori/losses"
 	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/trainer"
 )
 
 // AdversarialOptions are what the models have in common whose discriminator says
 // real or generated.
 type AdversarialOptions struct {
 	Loss           string  `yaml:"loss" check:"oneof=bce|hinge|least_squares" doc:"adversarial loss"`
-	LabelSmoothing float64 `yaml:"label_smoothing" check:"min=0,lt=1" doc:"the discriminator's target for real images is 1 less this; not with hinge"`
-	SpectralNorm   bool    `yaml:"spectral_norm" doc:"divide the discriminator's weights by their spectral norms (Miyato et al. 2018)"`
+	LabelSmoothing float64 `yaml:"label_smoothing" check:"min=0,lt=1" doc:"the target of a discriminator for what is real is 1 less this; not with hinge"`
+	SpectralNorm   bool    `yaml:"spectral_norm" doc:"divide the weights of discriminators by their spectral norms (Miyato et al. 2018)"`
 }
 
 func defaultAdversarial() AdversarialOptions { return AdversarialOptions{Loss: "bce"} }
 
-// adversarial returns the losses that the options name.
-func (o *AdversarialOptions) adversarial(model string) (losses.Adversarial, error) {
+// Validate refuses settings that contradict each other.
+func (o *AdversarialOptions) Validate() error {
+	_, err := losses.LookupAdversarial(o.Loss, o.LabelSmoothing)
+	return err
+}
+
+// adversarial returns the losses that valid options name.
+func (o *AdversarialOptions) adversarial() losses.Adversarial {
 	l, err := losses.LookupAdversarial(o.Loss, o.LabelSmoothing)
 	if err != nil {
-		return l, fmt.Errorf("%s: %w", model, err)
+		panic(err)
 	}
-	return l, nil
+	return l
 }
 
 // normalise applies spectral normalisation to a layer of the discriminator, if
@@ -37,4 +44,26 @@ func spectralNorm(on bool, layer torchx.Module) torchx.Module {
 		return layer
 	}
 	return torchx.NewSpectralNorm(layer)
+}
+
+// ganOptimizers are the defaults of a generator and a discriminator.
+func ganOptimizers() []NamedOptimizer {
+	return []NamedOptimizer{adam("generator", 2e-4, 0.5, 0.999), adam("discriminator", 2e-4, 0.5, 0.999)}
+}
+
+// ganNetworks names a generator and a discriminator.
+func ganNetworks(generator, discriminator torchx.Module) []trainer.Network {
+	return []trainer.Network{
+		{Name: "generator", Module: generator, Averaged: true},
+		{Name: "discriminator", Module: discriminator},
+	}
+}
+
+// ganPhases are one iteration of a GAN: the discriminator steps, then the
+// generator.
+func ganPhases(discriminatorLoss, generatorLoss func(*trainer.Step) torch.Tensor) []trainer.Phase {
+	return []trainer.Phase{
+		{Name: "discriminator", Updates: []string{"discriminator"}, Loss: discriminatorLoss},
+		{Name: "generator", Updates: []string{"generator"}, Loss: generatorLoss},
+	}
 }

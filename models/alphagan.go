@@ -1,6 +1,8 @@
 package models
 
 import (
+	"fmt"
+
 	torch "github.com/wangkuiyi/gotorch"
 
 	"github.com/imori-ml/imori/datasets"
@@ -18,7 +20,7 @@ func init() {
 		Name:  "alphagan",
 		About: "autoencoding GAN with a discriminator of codes (Rosca et al. 2017)",
 		Options: func() Options {
-			o := &AlphaGANOptions{defaultStrided(), defaultAdversarial(), []int64{750, 750}, 10}
+			o := &AlphaGANOptions{defaultStrided(), defaultAdversarial(), []int64{750, 750}, 2, 10}
 			o.ZDim = 128
 			return o
 		},
@@ -39,14 +41,15 @@ type AlphaGANOptions struct {
 	StridedOptions     `yaml:",inline"`
 	AdversarialOptions `yaml:",inline"`
 	CodeHidden         []int64 `yaml:"code_hidden" check:"min=1,max=65536" doc:"widths of the code discriminator's hidden layers"`
+	GeneratorSteps     int     `yaml:"generator_steps" check:"min=1" doc:"steps of the generator in an iteration"`
 	Lambda             float64 `yaml:"lambda" check:"min=0" doc:"weight of the reconstruction's mean absolute error"`
 }
 
 // Check wants sides that survive the halving: with the default widths, multiples
 // of 16 or of 4.
 func (o *AlphaGANOptions) Check(in datasets.Info) error {
-	if _, err := o.adversarial("alphagan"); err != nil {
-		return err
+	if err := o.Validate(); err != nil {
+		return fmt.Errorf("alphagan: %w", err)
 	}
 	return o.check("alphagan", in)
 }
@@ -59,7 +62,7 @@ func (o *AlphaGANOptions) Build(in datasets.Info) (trainer.Model, error) {
 	}
 	m := &alphagan{AlphaGANOptions: *o}
 	m.StridedOptions = o.forSize(in)
-	m.loss, _ = o.adversarial("alphagan")
+	m.loss = o.adversarial()
 	err := build("alphagan", func() {
 		m.encoder = m.newEncoder(in)
 		m.generator = m.newGenerator(m.ZDim, in)
@@ -173,7 +176,7 @@ func (m *alphagan) codeDiscriminatorLoss(s *trainer.Step) torch.Tensor {
 func (m *alphagan) Phases() []trainer.Phase {
 	return []trainer.Phase{
 		{Name: "encoder", Updates: []string{"encoder"}, Loss: m.encoderLoss},
-		{Name: "generator", Updates: []string{"generator"}, Repeat: 2, Loss: m.generatorLoss},
+		{Name: "generator", Updates: []string{"generator"}, Repeat: m.GeneratorSteps, Loss: m.generatorLoss},
 		{Name: "discriminator", Updates: []string{"discriminator"}, Loss: m.discriminatorLoss},
 		{Name: "code_discriminator", Updates: []string{"code_discriminator"}, Loss: m.codeDiscriminatorLoss},
 	}

@@ -17,12 +17,10 @@ import (
 
 func init() {
 	Register(Plugin{
-		Name:    "cgan",
-		About:   "conditional GAN: one is told the class to draw (Mirza & Osindero 2014)",
-		Options: func() Options { return &CGANOptions{defaultStrided(), defaultAdversarial()} },
-		Optimizers: func() []NamedOptimizer {
-			return []NamedOptimizer{adam("generator", 2e-4, 0.5, 0.999), adam("discriminator", 2e-4, 0.5, 0.999)}
-		},
+		Name:       "cgan",
+		About:      "conditional GAN, told the class to draw (Mirza & Osindero 2014)",
+		Options:    func() Options { return &CGANOptions{defaultStrided(), defaultAdversarial()} },
+		Optimizers: ganOptimizers,
 		BatchSize:  64,
 		Iterations: 20_000,
 	})
@@ -37,8 +35,8 @@ type CGANOptions struct {
 // Check wants classes, and sides that survive the halving: with the default
 // widths, multiples of 16 or of 4.
 func (o *CGANOptions) Check(in datasets.Info) error {
-	if _, err := o.adversarial("cgan"); err != nil {
-		return err
+	if err := o.Validate(); err != nil {
+		return fmt.Errorf("cgan: %w", err)
 	}
 	if len(in.Classes) == 0 {
 		return fmt.Errorf("cgan: the images of %s have no classes, expected a dataset with classes, such as mnist, cifar10, digits or a folder with a subfolder for each class", in.Name)
@@ -53,7 +51,7 @@ func (o *CGANOptions) Build(in datasets.Info) (trainer.Model, error) {
 	}
 	m := &cgan{CGANOptions: *o, classes: int64(len(in.Classes))}
 	m.StridedOptions = o.forSize(in)
-	m.loss, _ = o.adversarial("cgan")
+	m.loss = o.adversarial()
 	err := build("cgan", func() {
 		m.generator = m.newGenerator(m.ZDim+m.classes, in)
 		m.discriminator = m.newDiscriminator(int64(in.Channels)+m.classes, in, m.normalise)
@@ -72,10 +70,7 @@ type cgan struct {
 }
 
 func (m *cgan) Networks() []trainer.Network {
-	return []trainer.Network{
-		{Name: "generator", Module: m.generator, Averaged: true},
-		{Name: "discriminator", Module: m.discriminator},
-	}
+	return ganNetworks(m.generator, m.discriminator)
 }
 
 // Generate is G(z | y): the class as a one-hot vector beside z.
@@ -113,10 +108,7 @@ func (m *cgan) generatorLoss(s *trainer.Step) torch.Tensor {
 }
 
 func (m *cgan) Phases() []trainer.Phase {
-	return []trainer.Phase{
-		{Name: "discriminator", Updates: []string{"discriminator"}, Loss: m.discriminatorLoss},
-		{Name: "generator", Updates: []string{"generator"}, Loss: m.generatorLoss},
-	}
+	return ganPhases(m.discriminatorLoss, m.generatorLoss)
 }
 
 func (m *cgan) Latents(noise trainer.NoiseSource, n int64) torch.Tensor {

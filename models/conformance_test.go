@@ -177,12 +177,12 @@ func testImages(t *testing.T, p Plugin) {
 				if r, ok := model.(Reconstructor); ok {
 					made["Reconstruct"] = r.Reconstruct(x)
 				}
-				if p, ok := model.(*pix2pix); ok {
-					made["Translate"] = p.Translate(x)
+				if tr, ok := model.(Translator); ok {
+					made["Translate"] = tr.Translate(x)
 				}
 			})
 			if len(made) == 0 {
-				t.Error("the model makes no images: it is no Sampler, no Reconstructor")
+				t.Error("the model makes no images: it is no Sampler, Reconstructor or Translator")
 			}
 			for name, images := range made {
 				want := slices.Clone(shape)

@@ -1,6 +1,8 @@
 package models
 
 import (
+	"fmt"
+
 	torch "github.com/wangkuiyi/gotorch"
 
 	"github.com/imori-ml/imori/datasets"
@@ -16,12 +18,10 @@ import (
 
 func init() {
 	Register(Plugin{
-		Name:    "dcgan",
-		About:   "deep convolutional GAN (Radford et al. 2015)",
-		Options: func() Options { return &DCGANOptions{defaultStrided(), defaultAdversarial()} },
-		Optimizers: func() []NamedOptimizer {
-			return []NamedOptimizer{adam("generator", 2e-4, 0.5, 0.999), adam("discriminator", 2e-4, 0.5, 0.999)}
-		},
+		Name:       "dcgan",
+		About:      "deep convolutional GAN (Radford et al. 2015)",
+		Options:    func() Options { return &DCGANOptions{defaultStrided(), defaultAdversarial()} },
+		Optimizers: ganOptimizers,
 		BatchSize:  64,
 		Iterations: 20_000,
 	})
@@ -36,8 +36,8 @@ type DCGANOptions struct {
 // Check wants sides that survive the halving: with the default widths, multiples
 // of 16 or of 4.
 func (o *DCGANOptions) Check(in datasets.Info) error {
-	if _, err := o.adversarial("dcgan"); err != nil {
-		return err
+	if err := o.Validate(); err != nil {
+		return fmt.Errorf("dcgan: %w", err)
 	}
 	return o.check("dcgan", in)
 }
@@ -49,7 +49,7 @@ func (o *DCGANOptions) Build(in datasets.Info) (trainer.Model, error) {
 	}
 	m := &dcgan{DCGANOptions: *o}
 	m.StridedOptions = o.forSize(in)
-	m.loss, _ = o.adversarial("dcgan")
+	m.loss = o.adversarial()
 	err := build("dcgan", func() {
 		m.generator = m.newGenerator(m.ZDim, in)
 		m.discriminator = m.newDiscriminator(int64(in.Channels), in, m.normalise)
@@ -67,10 +67,7 @@ type dcgan struct {
 }
 
 func (m *dcgan) Networks() []trainer.Network {
-	return []trainer.Network{
-		{Name: "generator", Module: m.generator, Averaged: true},
-		{Name: "discriminator", Module: m.discriminator},
-	}
+	return ganNetworks(m.generator, m.discriminator)
 }
 
 // generated is G(z), made once an iteration: it serves D, then G.
@@ -94,10 +91,7 @@ func (m *dcgan) generatorLoss(s *trainer.Step) torch.Tensor {
 }
 
 func (m *dcgan) Phases() []trainer.Phase {
-	return []trainer.Phase{
-		{Name: "discriminator", Updates: []string{"discriminator"}, Loss: m.discriminatorLoss},
-		{Name: "generator", Updates: []string{"generator"}, Loss: m.generatorLoss},
-	}
+	return ganPhases(m.discriminatorLoss, m.generatorLoss)
 }
 
 func (m *dcgan) Latents(noise trainer.NoiseSource, n int64) torch.Tensor {

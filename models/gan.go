@@ -1,6 +1,8 @@
 package models
 
 import (
+	"fmt"
+
 	torch "github.com/wangkuiyi/gotorch"
 
 	"github.com/imori-ml/imori/datasets"
@@ -26,9 +28,7 @@ func init() {
 				AdversarialOptions:  defaultAdversarial(),
 			}
 		},
-		Optimizers: func() []NamedOptimizer {
-			return []NamedOptimizer{adam("generator", 2e-4, 0.5, 0.999), adam("discriminator", 2e-4, 0.5, 0.999)}
-		},
+		Optimizers: ganOptimizers,
 		BatchSize:  64,
 		Iterations: 20_000,
 	})
@@ -45,8 +45,8 @@ type GANOptions struct {
 
 // Check wants nothing of the images' size.
 func (o *GANOptions) Check(in datasets.Info) error {
-	if _, err := o.adversarial("gan"); err != nil {
-		return err
+	if err := o.Validate(); err != nil {
+		return fmt.Errorf("gan: %w", err)
 	}
 	return checkSides("gan", in, 0)
 }
@@ -57,7 +57,7 @@ func (o *GANOptions) Build(in datasets.Info) (trainer.Model, error) {
 		return nil, err
 	}
 	m := &gan{GANOptions: *o}
-	m.loss, _ = o.adversarial("gan")
+	m.loss = o.adversarial()
 	err := build("gan", func() {
 		m.generator = m.newGenerator(in)
 		m.discriminator = m.newDiscriminator(in)
@@ -96,10 +96,7 @@ func (o *GANOptions) newDiscriminator(in datasets.Info) *torchx.Sequential {
 }
 
 func (m *gan) Networks() []trainer.Network {
-	return []trainer.Network{
-		{Name: "generator", Module: m.generator, Averaged: true},
-		{Name: "discriminator", Module: m.discriminator},
-	}
+	return ganNetworks(m.generator, m.discriminator)
 }
 
 // generated is G(z), made once an iteration: it serves D, then G.
@@ -123,10 +120,7 @@ func (m *gan) generatorLoss(s *trainer.Step) torch.Tensor {
 }
 
 func (m *gan) Phases() []trainer.Phase {
-	return []trainer.Phase{
-		{Name: "discriminator", Updates: []string{"discriminator"}, Loss: m.discriminatorLoss},
-		{Name: "generator", Updates: []string{"generator"}, Loss: m.generatorLoss},
-	}
+	return ganPhases(m.discriminatorLoss, m.generatorLoss)
 }
 
 func (m *gan) Latents(noise trainer.NoiseSource, n int64) torch.Tensor {

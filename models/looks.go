@@ -20,20 +20,29 @@ type Sampler interface {
 
 // Reconstructor is a model that compresses images and makes them anew.
 type Reconstructor interface {
-	// Reconstruct returns what is left of each image: N x C x H x W in [-1, 1].
+	// Reconstruct returns what is left of each image: N x C x H x W, about [-1, 1].
 	Reconstruct(images torch.Tensor) torch.Tensor
 }
 
+// Translator is a model that makes the other picture of a pair.
+type Translator interface {
+	// Translate returns it for each image: N x C' x H x W in [-1, 1].
+	Translate(images torch.Tensor) torch.Tensor
+}
+
 // showSamples shows 64 images, of the same latents every time; where there are
-// classes, a row of each.
+// classes, a row of each, 20 rows at most.
 func showSamples(p *trainer.Preview, m Sampler) {
 	rows, columns, labels := int64(8), int64(8), torch.Tensor{}
 	if n := m.Classes(); n > 0 {
-		rows, columns = n, 10
-		labels = eachClass(n, columns, p.Device())
+		rows, columns = min(n, maxClassRows), 10
+		labels = eachClass(rows, columns, p.Device())
 	}
 	p.Images("samples", m.Generate(m.Latents(p, rows*columns), labels), int(columns))
 }
+
+// maxClassRows keeps the picture of a dataset of very many classes in bounds.
+const maxClassRows = 20
 
 // eachClass returns labels 0, 0, ..., 1, 1, ...: times of each of n classes.
 func eachClass(n, times int64, device string) torch.Tensor {

@@ -30,9 +30,7 @@ func init() {
 				AdversarialOptions:    defaultAdversarial(),
 			}
 		},
-		Optimizers: func() []NamedOptimizer {
-			return []NamedOptimizer{adam("generator", 2e-4, 0.5, 0.999), adam("discriminator", 2e-4, 0.5, 0.999)}
-		},
+		Optimizers: ganOptimizers,
 		Tests:      true,
 		BatchSize:  8,
 		Iterations: 10_000,
@@ -53,8 +51,8 @@ type Pix2PixOptions struct {
 // Check wants pairs, and sides that survive the halving: with the default
 // channels, multiples of 32.
 func (o *Pix2PixOptions) Check(in datasets.Info) error {
-	if _, err := o.adversarial("pix2pix"); err != nil {
-		return err
+	if err := o.Validate(); err != nil {
+		return fmt.Errorf("pix2pix: %w", err)
 	}
 	switch {
 	case o.Direction != "to_target" && o.Direction != "to_image":
@@ -73,7 +71,7 @@ func (o *Pix2PixOptions) Build(in datasets.Info) (trainer.Model, error) {
 		return nil, err
 	}
 	m := &pix2pix{Pix2PixOptions: *o, target: *in.Target, channels: int64(in.Channels)}
-	m.loss, _ = o.adversarial("pix2pix")
+	m.loss = o.adversarial()
 	from, to := m.channels, int64(m.target.Channels)
 	if !m.toTarget() {
 		from, to = to, from
@@ -109,10 +107,7 @@ func (o *Pix2PixOptions) newDiscriminator(channels int64) *torchx.Sequential {
 }
 
 func (m *pix2pix) Networks() []trainer.Network {
-	return []trainer.Network{
-		{Name: "generator", Module: m.generator, Averaged: true},
-		{Name: "discriminator", Module: m.discriminator},
-	}
+	return ganNetworks(m.generator, m.discriminator)
 }
 
 // pair returns what is given and what is wanted.
@@ -155,36 +150,44 @@ func (m *pix2pix) generatorLoss(s *trainer.Step) torch.Tensor {
 }
 
 func (m *pix2pix) Phases() []trainer.Phase {
-	return []trainer.Phase{
-		{Name: "discriminator", Updates: []string{"discriminator"}, Loss: m.discriminatorLoss},
-		{Name: "generator", Updates: []string{"generator"}, Loss: m.generatorLoss},
-	}
+	return ganPhases(m.discriminatorLoss, m.generatorLoss)
 }
 
 // Translate is G(x).
 func (m *pix2pix) Translate(x torch.Tensor) torch.Tensor { return m.generator.Forward(x) }
 
 // Preview shows up to 8 test pairs: what is given, what G makes of it, and what
-// is wanted. For maps of classes it reports pixel accuracy and mean IoU.
+// is wanted. It reports the error over up to 256 pairs and, for maps of classes,
+// pixel accuracy and mean IoU.
 func (m *pix2pix) Preview(p *trainer.Preview) error {
-	batch := p.Batch(64)
-	input, output := m.pair(batch)
-	generated := m.Translate(input)
-	p.Log("l1", torchx.Item(torchx.L1(generated, output)))
-
-	rows := []torch.Tensor{input, generated, output}
-	if maps := m.target.Classes != nil; maps && m.toTarget() {
-		score := newSegmentation(len(m.target.Classes))
-		score.add(classesOf(generated), classesOf(output))
+	maps := m.target.Classes != nil
+	segments := maps && m.toTarget()
+	score := newSegmentation(len(m.target.Classes))
+	l1, pairs := 0.0, 0.0
+	p.Each(256, 8, func(b trainer.Batch) {
+		input, output := m.pair(b)
+		generated := m.Translate(input)
+		n := float64(torchx.Shape(input)[0])
+		l1 += n * torchx.Item(torchx.L1(generated, output))
+		pairs += n
+		if segments {
+			score.add(classesOf(generated), classesOf(output))
+		}
+	})
+	p.Log("l1", l1/pairs)
+	if segments {
 		p.Log("pixel_accuracy", score.pixelAccuracy())
 		p.Log("mean_iou", score.meanIoU())
-		rows[1], rows[2] = m.colours(generated), m.colours(output)
-	} else if maps {
-		rows[0] = m.colours(input)
 	}
-	columns := min(8, torchx.Shape(input)[0])
+
+	input, output := m.pair(p.Batch(8))
+	rows := []torch.Tensor{input, m.Translate(input), output}
 	for i, name := range []string{"input", "generated", "target"} {
-		p.Images(name, torchx.Narrow(rows[i], 0, 0, columns), int(columns))
+		isMap := maps && (i == 0) != m.toTarget()
+		if isMap {
+			rows[i] = m.colours(rows[i])
+		}
+		p.Images(name, rows[i], 8)
 	}
 	return nil
 }

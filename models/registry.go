@@ -23,6 +23,10 @@ type Options interface {
 	Build(in datasets.Info) (trainer.Model, error)
 }
 
+// Validator is implemented by Options with settings that may contradict each
+// other, whatever the images are.
+type Validator interface{ Validate() error }
+
 // NamedOptimizer is the optimiser of one network.
 type NamedOptimizer struct {
 	Network string

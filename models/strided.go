@@ -12,8 +12,8 @@ import (
 type StridedOptions struct {
 	ZDim                  int64   `yaml:"z_dim" check:"min=1,max=65536" doc:"numbers in a latent vector"`
 	GeneratorChannels     []int64 `yaml:"generator_channels" check:"min=1,max=65536" doc:"channels of the generator's maps, smallest map first; each doubles height and width on the way to the next; []: [256, 512, 256, 128], or [256, 128] where 4 divides the sides and 16 does not"`
-	DiscriminatorChannels []int64 `yaml:"discriminator_channels" check:"min=1,max=65536" doc:"channels of the discriminator's maps, largest map first; each halves height and width; []: [32, 64, 128, 256], or [64, 128] where 4 divides the sides and 16 does not"`
-	Slope                 float64 `yaml:"slope" check:"min=0" doc:"slope of the discriminator's leaky ReLUs below 0"`
+	DiscriminatorChannels []int64 `yaml:"discriminator_channels" check:"min=1,max=65536" doc:"channels of the maps of the discriminator, and of an encoder, largest map first; each halves height and width; []: [32, 64, 128, 256], or [64, 128] where 4 divides the sides and 16 does not"`
+	Slope                 float64 `yaml:"slope" check:"min=0" doc:"slope of leaky ReLUs below 0"`
 	InitStd               float64 `yaml:"init_std" check:"gt=0" doc:"standard deviation of the initial weights around 0, and of the scales of batch norms around 1"`
 }
 

@@ -242,8 +242,7 @@ func (m *vae) Reconstruct(x torch.Tensor) torch.Tensor {
 func (m *vae) Preview(p *trainer.Preview) error {
 	showSamples(p, m)
 	showReconstructions(p, m)
-	kl := torchx.Float32s(losses.GaussianKL(m.Encode(p.Batch(256).Images)))
-	for i, v := range kl {
+	for i, v := range torchx.Float32s(losses.GaussianKL(m.Encode(p.Batch(64).Images))) {
 		p.Log(fmt.Sprintf("kl.%d", i), float64(v))
 	}
 	return nil

@@ -87,14 +87,6 @@ func (r *residual) Forward(x torch.Tensor) torch.Tensor {
 	return torchx.Add(r.main.Forward(x), r.shortcut.Forward(x))
 }
 
-func conv3x3(in, out int64) *torchx.Conv2dLayer {
-	return torchx.NewConv2d(in, out, 3, torchx.Conv2dOptions{Padding: 1})
-}
-
-func conv1x1(in, out int64) *torchx.Conv2dLayer {
-	return torchx.NewConv2d(in, out, 1, torchx.Conv2dOptions{})
-}
-
 func (o *WGANGPOptions) newGenerator(in datasets.Info) *torchx.Sequential {
 	batchNorm := func() torchx.Module { return torchx.NewBatchNorm2d(o.Dim, torchx.BatchNormOptions{}) }
 	h, w := shrunk(in, wgangpDoublings)

@@ -62,6 +62,11 @@ func (r *Recipe) decodeModel(s *strict.Section) (models.Plugin, bool) {
 	plugin, _ := models.Lookup(name)
 	r.Model = Model{name, plugin.Options()}
 	s.Decode(r.Model.Options)
+	if v, ok := r.Model.Options.(models.Validator); ok && s.Valid() {
+		if err := v.Validate(); err != nil {
+			s.Fail("", "%v", err)
+		}
+	}
 	return plugin, true
 }
 
@@ -108,6 +113,11 @@ func (r *Recipe) decodeTrain(s *strict.Section, plugin models.Plugin) {
 	r.Train = trainer.DefaultConfig()
 	r.Train.Iterations, r.Train.BatchSize = plugin.Iterations, plugin.BatchSize
 	s.Decode(&r.Train)
+	if plugin.Name != "" && s.Valid() { // each value by itself; now all of them together
+		if err := r.Train.Check(); err != nil {
+			s.Fail("", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
 	if !device.MatchString(r.Train.Device) {
 		s.Fail("device", "found %q, expected auto, cpu, cuda (a GPU) or cuda:N (the GPU of that number)", r.Train.Device)
 	}

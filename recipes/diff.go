@@ -33,7 +33,7 @@ func Diff(old, new *Recipe) []Difference {
 	}
 	add := func(key, before, after string) {
 		if before != after {
-			out = append(out, Difference{key, before, after, slices.Contains(harmless, key)})
+			out = append(out, Difference{key, before, after, slices.Contains(harmless, key) && !(key == "train.iterations" && new.decaysToTheEnd())})
 		}
 	}
 	before, after := old.Entries(), new.Entries()
@@ -46,4 +46,10 @@ func Diff(old, new *Recipe) []Difference {
 		}
 	}
 	return out
+}
+
+// decaysToTheEnd says whether the learning rates are a function of the number of
+// iterations: with another number, those of the iterations done were others.
+func (r *Recipe) decaysToTheEnd() bool {
+	return r.Train.Schedule != "constant" && r.Train.DecayUntil == 0
 }

@@ -190,6 +190,8 @@ x.yaml:3:123: dataset.augment[2].scale: found [1.0, 0.7], expected numbers in as
 		{"augmentation's value", small, []string{"dataset.augment=[{type: rotate, degrees: 200}]"}, `-set dataset.augment=[{type: rotate, degrees: 200}]: dataset.augment[0].degrees: found 200, expected a number from 0 to 180`},
 		{"augmentation's name as a key", small, []string{"dataset.augment=[{rotate: 15}]"}, `-set dataset.augment=[{rotate: 15}]: dataset.augment[0].type: found nothing, expected one of AUGMENTATIONS; write {type: rotate, ...}`},
 		{"augmentation outside the list", strings.Replace(small, "[flip]", "[rotate], degrees: 5", 1), nil, `x.yaml:3:65: dataset.degrees: unknown key; it belongs in dataset.augment[0]`},
+		{"contradiction in the model", small, []string{"model.loss=hinge", "model.label_smoothing=0.1"}, `x.yaml:2:1: model: label smoothing is 0.1 with the hinge loss, which has no labels to smooth; expected 0, or the loss bce or least_squares`},
+		{"contradiction in training", small, []string{"train.clip_norm=1", "train.clip_value=1"}, `-set train.clip_norm=1: train: clip_norm is 1 and clip_value 1, expected one of them to be 0`},
 		{"device", small, []string{"train.device=gpu"}, `-set train.device=gpu: train.device: found "gpu", expected auto, cpu, cuda (a GPU) or cuda:N (the GPU of that number)`},
 		{"device's number", small, []string{"train.device=cuda:-1"}, `-set train.device=cuda:-1: train.device: found "cuda:-1", expected auto, cpu, cuda (a GPU) or cuda:N (the GPU of that number)`},
 	}
@@ -309,6 +311,20 @@ func TestDiff(t *testing.T) {
 	}
 	if got := Diff(old, changed); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	for _, c := range []struct {
+		overrides []string
+		harmless  bool
+	}{
+		{[]string{"train.schedule=linear"}, false}, // the rates of all iterations hang on their number
+		{[]string{"train.schedule=cosine", "train.decay_until=100"}, true},
+		{[]string{"train.warmup=10"}, true},
+	} {
+		before := parse(t, small, c.overrides...)
+		got := Diff(before, parse(t, small, append(c.overrides, "train.iterations=30000")...))
+		if len(got) != 1 || got[0].Key != "train.iterations" || got[0].Harmless != c.harmless {
+			t.Errorf("%v and more iterations: %+v, want harmless: %v", c.overrides, got, c.harmless)
+		}
 	}
 	augmented := Diff(old, parse(t, small, "dataset.augment=[{type: flip, p: 0.25}, vertical_flip]"))
 	want = []Difference{

@@ -9,14 +9,14 @@ import (
 type Config struct {
 	Iterations      int     `yaml:"iterations" check:"min=1" doc:"iterations to train; all phases of the model make one"`
 	BatchSize       int     `yaml:"batch_size" check:"min=1,max=65536" doc:"images of a minibatch"`
-	Accumulate      int     `yaml:"accumulate" check:"min=1,max=65536" doc:"minibatches whose gradients are averaged for one step"`
+	Accumulate      int     `yaml:"accumulate" check:"min=1,max=65536" doc:"minibatches whose gradients are averaged for one step; images that several phases share are kept for all of them"`
 	Seed            int64   `yaml:"seed" doc:"of weights, noise, order and augmentation: the same seed gives the same run"`
 	Device          string  `yaml:"device" check:"nonempty" doc:"auto (a GPU if there is one), cpu, cuda or cuda:N"`
 	Threads         int     `yaml:"threads" check:"min=0,max=65536" doc:"threads of the CPU; 0: OMP_NUM_THREADS, or all cores"`
 	Schedule        string  `yaml:"schedule" check:"oneof=constant|linear|cosine" doc:"how learning rates decay after the warm-up"`
 	Warmup          int     `yaml:"warmup" check:"min=0" doc:"iterations in which learning rates rise linearly from 0"`
 	DecayFrom       int     `yaml:"decay_from" check:"min=0" doc:"iterations before the decay begins; 0: warmup"`
-	DecayUntil      int     `yaml:"decay_until" check:"min=0" doc:"iterations after which the decay is done; 0: iterations"`
+	DecayUntil      int     `yaml:"decay_until" check:"min=0" doc:"iterations after which the decay is done; 0: iterations, which cannot be more on resume then"`
 	FinalLR         float64 `yaml:"final_lr" check:"min=0,max=1" doc:"factor on the learning rates after the decay"`
 	ClipNorm        float64 `yaml:"clip_norm" check:"min=0" doc:"limit of the norm of each network's gradients; 0: none"`
 	ClipValue       float64 `yaml:"clip_value" check:"min=0" doc:"limit of the size of each element of the gradients; 0: none"`

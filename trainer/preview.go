@@ -48,20 +48,39 @@ func (p *Preview) Uniform(lo, hi float64, shape ...int64) torch.Tensor {
 // Normal draws noise from N(0, 1), float32, on Device.
 func (p *Preview) Normal(shape ...int64) torch.Tensor { return p.generator.Normal(0, 1, shape...) }
 
-// Batch returns the first n samples of Options.Test, fewer where it has fewer, without augmentation.
+// Batch returns n samples of Options.Test, fewer where it has fewer, without augmentation: the same ones at every call,
+// drawn from all of it, as the first ones of a folder may be of one class.
 func (p *Preview) Batch(n int64) Batch {
+	n = min(n, int64(p.t.testData().Len()))
+	var batch Batch
+	p.read(n, n, func(b Batch) { batch = b })
+	return batch
+}
+
+// Each calls f with the samples of Batch(n), at most size at a time, each time in a scope of its own.
+func (p *Preview) Each(n, size int64, f func(Batch)) {
+	n = min(n, int64(p.t.testData().Len()))
+	p.read(n, min(n, size), func(b Batch) {
+		torchx.KeepAll(b.tensors()...)
+		defer torchx.Free(b.tensors()...)
+		torchx.Scoped(func() { f(b) })
+	})
+}
+
+func (p *Preview) read(n, size int64, f func(Batch)) {
 	d := p.t.testData()
-	n = min(n, int64(d.Len()))
-	loader, err := datasets.NewLoader(d, datasets.LoaderOptions{BatchSize: int(n), Ahead: 1, InOrder: true})
+	loader, err := datasets.NewLoader(d, datasets.LoaderOptions{BatchSize: int(size), Ahead: 1})
 	if err != nil {
 		fail(err)
 	}
 	defer loader.Close()
-	b, err := loader.Next()
-	if err != nil {
-		fail(err)
+	for left := n; left > 0; left -= size {
+		b, err := loader.Next()
+		if err != nil {
+			fail(err)
+		}
+		f(toDevice(b.First(int(min(left, size))), d.Info(), p.t.info.Device))
 	}
-	return toDevice(b, d.Info(), p.t.info.Device)
 }
 
 // testData is what previews look at.
@@ -72,10 +91,15 @@ func (t *Trainer) testData() datasets.Dataset {
 	return t.Dataset
 }
 
-// Log reports a number that the preview measured as "test/<name>" in the metrics. One with a dot in its name, such as
+// Log reports a number that the preview measured as "test/<name>" in the metrics, or as "train/<name>" where there are no
+// test images. It is saved at the iterations of Config.PreviewEvery. One with a dot in its name, such as
 // "kl.3", is a detail: metrics.jsonl has it, the progress line leaves it out.
 func (p *Preview) Log(name string, v float64) {
-	p.metrics = append(p.metrics, Metric{"test/" + name, v})
+	from := "test/"
+	if p.t.Test == nil {
+		from = "train/"
+	}
+	p.metrics = append(p.metrics, Metric{from + name, v})
 }
 
 // Images shows a grid of images: t is N x C x H x W with values in [-1, 1] and C 1 or 3; columns 0 makes a square. The
@@ -147,8 +171,11 @@ func (t *Trainer) savePreview() ([]Metric, error) {
 		return nil, nil
 	}
 	p, err := t.preview()
-	if err != nil || len(p.pictures) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if len(p.pictures) == 0 {
+		return p.metrics, nil
 	}
 	path, err := t.dir.SavePicture(t.iteration, stack(p.pictures))
 	if err != nil {

@@ -91,13 +91,13 @@ func (o *Options) check() error {
 
 // sameKind tells whether a model can take samples of both kinds.
 func sameKind(a, b datasets.Info) bool {
-	if a.Channels != b.Channels || a.Height != b.Height || a.Width != b.Width || len(a.Classes) != len(b.Classes) {
+	if a.Channels != b.Channels || a.Height != b.Height || a.Width != b.Width || !slices.Equal(a.Classes, b.Classes) {
 		return false
 	}
 	if a.Target == nil || b.Target == nil {
 		return a.Target == b.Target
 	}
-	return a.Target.Channels == b.Target.Channels
+	return a.Target.Channels == b.Target.Channels && slices.Equal(a.Target.Classes, b.Target.Classes)
 }
 
 func (t *Trainer) setUp() error {

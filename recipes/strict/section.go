@@ -196,6 +196,13 @@ func (s *Section) Fail(key, format string, args ...any) {
 	s.doc.errs = append(s.doc.errs, s.Error(key, format, args...))
 }
 
+// Valid says whether nothing wrong has been found in the section so far.
+func (s *Section) Valid() bool {
+	return !s.skipped && !slices.ContainsFunc(s.doc.errs, func(e *Error) bool {
+		return e.Key == s.path || strings.HasPrefix(e.Key, s.path+".")
+	})
+}
+
 // Error returns what Fail reports, for use after Err.
 func (s *Section) Error(key, format string, args ...any) *Error {
 	place := s.place
