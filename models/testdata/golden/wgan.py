@@ -12,9 +12,9 @@ CLIP = 0.01
 LEARNING_RATE = 5e-5
 
 
-def generator(channels, height, width):
+def generator(channels, height, width, latent=LATENT):
     h, w = height // 16, width // 16
-    layers = [nn.Linear(LATENT, 512 * h * w, bias=False), nn.Unflatten(1, (512, h, w)), nn.BatchNorm2d(512), nn.LeakyReLU(0.01)]
+    layers = [nn.Linear(latent, 512 * h * w, bias=False), nn.Unflatten(1, (512, h, w)), nn.BatchNorm2d(512), nn.LeakyReLU(0.01)]
     for before, after in (512, 256), (256, 128), (128, 64):
         layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.01)]
     layers += [nn.ConvTranspose2d(64, channels, 4, 2, 1), nn.Tanh()]
