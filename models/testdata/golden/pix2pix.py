@@ -96,7 +96,7 @@ def train(shape, batch, iterations, dtype):
 
 def main():
     torch.set_num_threads(2)
-    shape, batch, iterations = (3, 64, 64), 2, 20
+    shape, batch, iterations = (3, 64, 64), 2, 5  # later ones differ between machines even in float64
     record.write(__file__, "pix2pix_3x64x64.json", {
         "model": "pix2pix", "shape": shape, "batch": batch, "iterations": iterations, "target_channels": 3,
         "torch": torch.__version__,

@@ -113,7 +113,7 @@ def train(shape, batch, iterations, dtype):
 
 def main():
     torch.set_num_threads(2)
-    shape, batch, iterations = (3, 32, 32), 2, 20
+    shape, batch, iterations = (3, 32, 32), 2, 8  # later ones differ between machines even in float64
     record.write(__file__, "wgangp_3x32x32.json", {
         "model": "wgangp", "shape": shape, "batch": batch, "iterations": iterations, "dim": DIM, "torch": torch.__version__,
         "float32": train(shape, batch, iterations, torch.float32),
