@@ -26,7 +26,7 @@ const (
 	maxPictureSide   = 1<<16 - 1 // JPEG's own
 )
 
-var imageExtensions = []string{".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
+var imageExtensions = []string{".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"}
 
 // large is held while a picture of more than largePixels is decoded: one takes
 // more than 1 GiB in passing, and there are as many decoders as processors.

@@ -91,6 +91,20 @@ func TestPairedPictures(t *testing.T) {
 	}
 }
 
+// TestPairedTrainAlone: without test pairs, train is still what is in the folders train.
+func TestPairedTrainAlone(t *testing.T) {
+	root := t.TempDir()
+	writeFiles(t, root, map[string][]byte{
+		"images/train/x/1.png": photoOf(t, 2, 2, 20), "targets/train/x/1.png": maskOf(t, 2, 0, 1, 0, 1), "images/old.png": nil,
+	})
+	o := smallPairs(root)
+	if info, got := shades(t, &o, Env{}); got != "20:0" || !slices.Equal(info.Classes, []string{"x"}) || o.Test() != nil {
+		t.Errorf("samples %s, info %+v, test %v", got, info, o.Test())
+	}
+	writeFiles(t, root, map[string][]byte{"images/test/x/1.png": nil})
+	expectError(t, &o, "has the folder test, expected both or neither")
+}
+
 // TestPairedReport: everything that is wrong with the pairs is in one error.
 func TestPairedReport(t *testing.T) {
 	root := t.TempDir()
@@ -141,15 +155,15 @@ func TestPairedErrors(t *testing.T) {
 	root := t.TempDir()
 	writeFiles(t, root, map[string][]byte{"images/train/1.png": photoOf(t, 2, 2, 1), "images/test/1.png": photoOf(t, 2, 2, 1), "targets/1.png": maskOf(t, 1, 0)})
 	for want, change := range map[string]func(o *PairedOptions){
-		"one of " + root + "/images and " + root + "/targets has the folders train and test, expected both or neither": func(o *PairedOptions) {},
-		"target_classes has 0 names, expected 2 to 256":                                                                func(o *PairedOptions) { o.TargetClasses = nil },
-		`target is "mask", expected classes or picture`:                                                                func(o *PairedOptions) { o.Target = "mask" },
-		"target_channels is 2, expected 1 or 3":                                                                        func(o *PairedOptions) { o.Target, o.TargetChannels = "picture", 2 },
-		"channels is 2, expected 1 or 3":                                                                               func(o *PairedOptions) { o.Channels = 2 },
-		"missing does not exist; put the images there":                                                                 func(o *PairedOptions) { o.Targets = "missing"; o.Split = "all" },
-		"3 of 3 files cannot be used":                                                                                  func(o *PairedOptions) { o.Split = "all" },
-		`split is "dev", expected train, test or all`:                                                                  func(o *PairedOptions) { o.Split = "dev"; o.Targets = o.Images },
-		"targets has no test images: it lacks the folders train and test":                                              func(o *PairedOptions) { o.Split = "test"; o.Images = o.Targets },
+		"one of " + root + "/images and " + root + "/targets has the folder train, expected both or neither": func(o *PairedOptions) {},
+		"target_classes has 0 names, expected 2 to 256":                                                      func(o *PairedOptions) { o.TargetClasses = nil },
+		`target is "mask", expected classes or picture`:                                                      func(o *PairedOptions) { o.Target = "mask" },
+		"target_channels is 2, expected 1 or 3":                                                              func(o *PairedOptions) { o.Target, o.TargetChannels = "picture", 2 },
+		"channels is 2, expected 1 or 3":                                                                     func(o *PairedOptions) { o.Channels = 2 },
+		"missing does not exist; put the images there":                                                       func(o *PairedOptions) { o.Targets = "missing"; o.Split = "all" },
+		"3 of 3 files cannot be used":                                                                        func(o *PairedOptions) { o.Split = "all" },
+		`split is "dev", expected train, test or all`:                                                        func(o *PairedOptions) { o.Split = "dev"; o.Targets = o.Images },
+		"targets has no test images; put them into " + root + "/targets/test":                                func(o *PairedOptions) { o.Split = "test"; o.Images = o.Targets },
 	} {
 		o := smallPairs(root)
 		change(&o)
