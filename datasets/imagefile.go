@@ -121,7 +121,11 @@ func undecodable(format string, err error) error {
 	if text := err.Error(); strings.HasSuffix(text, io.ErrUnexpectedEOF.Error()) || strings.HasSuffix(text, "short Huffman data") {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("it is no usable %s: %w", strings.ToUpper(format), cut(err))
+	advice := ""
+	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) { // it may be a kind that the decoder does not know
+		advice = "; convert it to PNG or JPEG"
+	}
+	return fmt.Errorf("it is no usable %s: %w%s", strings.ToUpper(format), cut(err), advice)
 }
 
 // recoverDecoder makes an error of a decoder's panic: one file must not end the

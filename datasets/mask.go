@@ -71,10 +71,10 @@ func packed(pix []byte, stride int, size image.Point) []byte {
 }
 
 // check refuses numbers that no class has.
-func (m *mask) check(classes int) error {
+func (m *mask) check(classes []string) error {
 	for i, k := range m.numbers {
-		if int(k) >= classes {
-			return fmt.Errorf("pixel (%d, %d) is of class %d, expected 0 to %d, the classes of target_classes", i%m.size.X, i/m.size.X, k, classes-1)
+		if int(k) >= len(classes) {
+			return fmt.Errorf("pixel (%d, %d) is of class %d, expected 0 to %d (%s)", i%m.size.X, i/m.size.X, k, len(classes)-1, brief(classes))
 		}
 	}
 	return nil
@@ -93,7 +93,7 @@ func (c classMap) loadTarget(path string, dst []byte, photo image.Point) (err er
 	if photo != (image.Point{}) && photo != m.size {
 		return fmt.Errorf("its size is %dx%d, expected that of its photo (turned upright), %dx%d", m.size.X, m.size.Y, photo.X, photo.Y)
 	}
-	if err := m.check(len(c.classes)); err != nil {
+	if err := m.check(c.classes); err != nil {
 		return err
 	}
 	c.resize(dst, m)

@@ -147,7 +147,7 @@ func FuzzMask(f *testing.F) {
 			t.Fatalf("%d numbers, size %v", len(m.numbers), m.size)
 		}
 		c := classMap{form{height: 3, width: 5, crop: true}, []string{"a", "b", "c"}}
-		if m.check(len(c.classes)) == nil {
+		if m.check(c.classes) == nil {
 			numbers := make([]byte, c.bytes())
 			c.resize(numbers, m)
 			c.form.crop = false

@@ -132,14 +132,14 @@ func TestPairedReport(t *testing.T) {
 		"\n  ROOT/images/x/a.png: only its extension tells it from ROOT/images/x/a.gif" +
 		"\n  ROOT/images/x/alone.jpg: there is no target for it, expected ROOT/targets/x/alone.png or another extension" +
 		"\n  ROOT/images/x/h.png: it is no usable PNG: it is truncated" +
-		"\n  ROOT/targets/x/b.bmp: pixel (1, 1) is of class 7, expected 0 to 1, the classes of target_classes" +
+		"\n  ROOT/targets/x/b.bmp: pixel (1, 1) is of class 7, expected 0 to 1 (background, newt)" +
 		"\n  ROOT/targets/x/b.png: only its extension tells it from ROOT/targets/x/b.bmp" +
-		"\n  ROOT/targets/x/c.png: pixel (0, 0) is of class 255, expected 0 to 1, the classes of target_classes" +
+		"\n  ROOT/targets/x/c.png: pixel (0, 0) is of class 255, expected 0 to 1 (background, newt)" +
 		"\n  ROOT/targets/x/d.png: its size is 2x1, expected that of its photo (turned upright), 2x2" +
 		"\n  ROOT/targets/x/e.png: its pixels are colours, expected a PNG with a palette, or grey with 8 bits at most, whose pixels are class numbers" +
 		"\n  ROOT/targets/x/f.png: it is a JPEG, expected a PNG, whose pixels are class numbers" +
 		"\n  ROOT/targets/x/g.png: it is empty" +
-		"\n  ROOT/targets/x/h.png: pixel (1, 1) is of class 9, expected 0 to 1, the classes of target_classes" +
+		"\n  ROOT/targets/x/h.png: pixel (1, 1) is of class 9, expected 0 to 1 (background, newt)" +
 		"\n  ROOT/targets/x/i.png: its size is 6x4, expected that of its photo (turned upright), 4x6" +
 		"\n  ROOT/targets/y/a.png: there is no image for it, expected ROOT/images/y/a.jpg or another extension"
 	_, err := o.Open(t.Context(), Env{})
