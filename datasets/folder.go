@@ -25,8 +25,8 @@ type FolderOptions struct {
 }
 
 // PictureOptions say what the pictures of a dataset are made into. They are
-// scaled with a cubic kernel; what is transparent becomes white; those that a
-// camera marked as turned (Exif) are put upright.
+// scaled with a cubic kernel; what is transparent becomes white; JPEG,
+// PNG and WebP pictures that are marked as turned (Exif) are put upright.
 type PictureOptions struct {
 	Size     int    `yaml:"size" check:"min=1,max=4096" doc:"height and width that the images are scaled to"`
 	Height   int    `yaml:"height" check:"min=0,max=4096" doc:"height, if not size; 0: size"`

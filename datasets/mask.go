@@ -28,18 +28,22 @@ type mask struct {
 // decodeMask reads the class numbers of a PNG: the indices into its palette,
 // whatever the colours, or the values of a grey one.
 func decodeMask(data []byte) (*mask, error) {
-	format, size, err := pictureSize(data)
+	header, err := readHeader(data)
 	if err != nil {
 		return nil, err
 	}
-	if format != "png" {
-		return nil, fmt.Errorf("it is a %s, expected a PNG, whose pixels are class numbers", strings.ToUpper(format))
+	if header.format != "png" {
+		return nil, fmt.Errorf("it is a %s, expected a PNG, whose pixels are class numbers", strings.ToUpper(header.format))
 	}
-	defer takeTurn(size.X * size.Y)()
+	if o := exifOrientation(header.format, data); o != upright {
+		return nil, fmt.Errorf("it is marked as turned (Exif orientation %d), expected class numbers where they belong; turn its pixels and take the mark away", o)
+	}
+	defer takeMemory(header.memory)()
 	picture, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, undecodable(format, err)
+		return nil, undecodable(header.format, err)
 	}
+	size := header.size
 	m := &mask{size: size}
 	switch p := picture.(type) {
 	case *image.Paletted:
