@@ -265,21 +265,42 @@ func TestIdentity(t *testing.T) {
 
 // TestPairsStayAligned: image and target get the same geometry, whatever it is,
 // and a map of classes stays one. The image's values tell the column, and so does
-// the map, which has a class for each.
+// the map, which has a class for each; then they tell the row.
 func TestPairsStayAligned(t *testing.T) {
 	const h, w = 24, 32
-	info := Info{Channels: 1, Height: h, Width: w, Target: &Target{Channels: w, Classes: make([]string, w)}}
-	plain := Sample{Image: make([]float32, h*w), Target: make([]float32, w*h*w)}
+	pairsStayAligned(t, w, func(at int) int { return at % w })
+	pairsStayAligned(t, h, func(at int) int { return at / w })
+	d := pairs{n: 1, channels: 3, height: h, width: w}
+	for seed := range uint64(20) {
+		s := d.sample(t, 0)
+		rng := newRNG(seed)
+		for _, a := range fold(strongGeometry) {
+			a.Apply(rng, d.Info(), &s)
+		}
+		if !slices.Equal(s.Image, s.Target) {
+			t.Fatal("a picture and its copy as target differ")
+		}
+	}
+}
+
+var strongGeometry = []Augmentation{
+	&Flip{0.5}, &VerticalFlip{0.5}, &Rotate{180, "reflect"}, &Crop{[2]float64{0.3, 1}, [2]float64{0.7, 1.4}}, &Translate{0.3, "reflect"},
+}
+
+// pairsStayAligned looks at pixels of 24x32 that line, one of n, tells apart.
+func pairsStayAligned(t *testing.T, n int, line func(at int) int) {
+	t.Helper()
+	const h, w = 24, 32
+	info := Info{Channels: 1, Height: h, Width: w, Target: &Target{Channels: n, Classes: make([]string, n)}}
+	plain := Sample{Image: make([]float32, h*w), Target: make([]float32, n*h*w)}
 	for i := range plain.Target {
 		plain.Target[i] = -1
 	}
 	for at := range plain.Image {
-		plain.Image[at] = float32(at%w)/w - 0.5
-		plain.Target[at%w*h*w+at] = 1
+		plain.Image[at] = float32(line(at))/float32(n) - 0.5
+		plain.Target[line(at)*h*w+at] = 1
 	}
-	strong := []Augmentation{
-		&Flip{0.5}, &VerticalFlip{0.5}, &Rotate{180, "reflect"}, &Crop{[2]float64{0.3, 1}, [2]float64{0.7, 1.4}}, &Translate{0.3, "reflect"},
-	}
+	strong := strongGeometry
 	for i, list := range [][]Augmentation{strong[:1], strong[1:2], strong[2:3], strong[3:4], strong[4:], strong} {
 		for seed := range uint64(20) {
 			s := clone(plain)
@@ -289,7 +310,7 @@ func TestPairsStayAligned(t *testing.T) {
 			}
 			for at := range s.Image {
 				class, ones := 0, 0
-				for c := range w {
+				for c := range n {
 					switch s.Target[c*h*w+at] {
 					case 1:
 						class, ones = c, ones+1
@@ -298,23 +319,12 @@ func TestPairsStayAligned(t *testing.T) {
 						t.Fatalf("list %d: a target of %v", i, s.Target[c*h*w+at])
 					}
 				}
-				// The nearest column is half a column away at most.
-				column := (s.Image[at] + 0.5) * w
-				if ones != 1 || math.Abs(float64(column)-float64(class)) > 0.51 {
-					t.Fatalf("list %d, seed %d, pixel %d: the image is from column %v, the target from %d (%d classes)", i, seed, at, column, class, ones)
+				// The nearest line is half a line away at most.
+				from := (s.Image[at] + 0.5) * float32(n)
+				if ones != 1 || math.Abs(float64(from)-float64(class)) > 0.51 {
+					t.Fatalf("list %d, seed %d, pixel %d: the image is from line %v of %d, the target from %d (%d classes)", i, seed, at, from, n, class, ones)
 				}
 			}
-		}
-	}
-	d := pairs{n: 1, channels: 3, height: h, width: w}
-	for seed := range uint64(20) {
-		s := d.sample(t, 0)
-		rng := newRNG(seed)
-		for _, a := range fold(strong) {
-			a.Apply(rng, d.Info(), &s)
-		}
-		if !slices.Equal(s.Image, s.Target) {
-			t.Fatal("a picture and its copy as target differ")
 		}
 	}
 }

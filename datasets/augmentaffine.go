@@ -28,8 +28,8 @@ func (a affine) then(b affine) affine {
 	}
 }
 
-// scratch holds *[]float32: a copy of the picture being changed.
-var scratch = sync.Pool{New: func() any { return new([]float32) }}
+// originals holds *[]float32: a copy of the picture being changed.
+var originals = sync.Pool{New: func() any { return new([]float32) }}
 
 // apply changes the picture and its target. Pictures are interpolated bilinearly;
 // a map of classes takes the nearest pixel whole, so that a pixel stays of one
@@ -44,8 +44,8 @@ func (a affine) apply(info Info, s *Sample, fill string) {
 		return
 	}
 	r := resampling{a, info.Height, info.Width, fill}
-	memory := scratch.Get().(*[]float32)
-	defer scratch.Put(memory)
+	memory := originals.Get().(*[]float32)
+	defer originals.Put(memory)
 	*memory = append((*memory)[:0], s.Image...)
 	r.bilinear(s.Image, *memory)
 	*memory = append((*memory)[:0], s.Target...)

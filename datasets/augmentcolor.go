@@ -39,11 +39,18 @@ func scale(image []float32, from, factor float32) {
 	}
 }
 
-// grey returns the mean luminance of an image (ITU-R BT.601), which is the plain
+// The luma weights of ITU-R BT.601, as in JPEG.
+const (
+	lumaRed   = 0.299
+	lumaGreen = 0.587
+	lumaBlue  = 0.114
+)
+
+// grey returns the mean luma of an image, which is the plain
 // mean where there are not three channels.
 func grey(image []float32, info Info) float32 {
 	plane := info.Height * info.Width
-	weights := [3]float64{0.299, 0.587, 0.114}
+	weights := [3]float64{lumaRed, lumaGreen, lumaBlue}
 	var sum float64
 	for c := range info.Channels {
 		weight := 1 / float64(info.Channels)

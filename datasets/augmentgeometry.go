@@ -53,6 +53,11 @@ type geometric interface {
 	fill() string // "": whatever the neighbours have
 }
 
+// move applies one alone.
+func move(g geometric, rng *rand.Rand, info Info, s *Sample) {
+	g.draw(rng, info).apply(info, s, g.fill())
+}
+
 // warp is several geometric augmentations made as one, so that a picture is
 // interpolated, and blurred, only once. What the later ones show from beyond the
 // rectangle that an earlier one had left is the original picture, where there is
@@ -95,7 +100,7 @@ func (w *warp) Apply(rng *rand.Rand, info Info, s *Sample) {
 }
 
 // Apply implements Augmentation.
-func (f *Flip) Apply(rng *rand.Rand, info Info, s *Sample) { f.draw(rng, info).apply(info, s, "") }
+func (f *Flip) Apply(rng *rand.Rand, info Info, s *Sample) { move(f, rng, info, s) }
 
 func (f *Flip) draw(rng *rand.Rand, _ Info) affine {
 	if rng.Float64() < f.P {
@@ -107,9 +112,7 @@ func (f *Flip) draw(rng *rand.Rand, _ Info) affine {
 func (f *Flip) fill() string { return "" }
 
 // Apply implements Augmentation.
-func (f *VerticalFlip) Apply(rng *rand.Rand, info Info, s *Sample) {
-	f.draw(rng, info).apply(info, s, "")
-}
+func (f *VerticalFlip) Apply(rng *rand.Rand, info Info, s *Sample) { move(f, rng, info, s) }
 
 func (f *VerticalFlip) draw(rng *rand.Rand, _ Info) affine {
 	if rng.Float64() < f.P {
@@ -121,9 +124,7 @@ func (f *VerticalFlip) draw(rng *rand.Rand, _ Info) affine {
 func (f *VerticalFlip) fill() string { return "" }
 
 // Apply implements Augmentation.
-func (r *Rotate) Apply(rng *rand.Rand, info Info, s *Sample) {
-	r.draw(rng, info).apply(info, s, r.Fill)
-}
+func (r *Rotate) Apply(rng *rand.Rand, info Info, s *Sample) { move(r, rng, info, s) }
 
 func (r *Rotate) draw(rng *rand.Rand, _ Info) affine {
 	return rotation(between(rng, -r.Degrees, r.Degrees))
@@ -132,7 +133,7 @@ func (r *Rotate) draw(rng *rand.Rand, _ Info) affine {
 func (r *Rotate) fill() string { return r.Fill }
 
 // Apply implements Augmentation.
-func (c *Crop) Apply(rng *rand.Rand, info Info, s *Sample) { c.draw(rng, info).apply(info, s, "") }
+func (c *Crop) Apply(rng *rand.Rand, info Info, s *Sample) { move(c, rng, info, s) }
 
 func (c *Crop) draw(rng *rand.Rand, info Info) affine {
 	area := between(rng, c.Scale[0], c.Scale[1])
@@ -147,9 +148,7 @@ func (c *Crop) draw(rng *rand.Rand, info Info) affine {
 func (c *Crop) fill() string { return "" }
 
 // Apply implements Augmentation.
-func (t *Translate) Apply(rng *rand.Rand, info Info, s *Sample) {
-	t.draw(rng, info).apply(info, s, t.Fill)
-}
+func (t *Translate) Apply(rng *rand.Rand, info Info, s *Sample) { move(t, rng, info, s) }
 
 func (t *Translate) draw(rng *rand.Rand, info Info) affine {
 	dx := between(rng, -t.Fraction, t.Fraction) * float64(info.Width)

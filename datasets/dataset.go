@@ -31,6 +31,32 @@ type Target struct {
 	Palette []color.RGBA // the classes' colours for showing a map; as long as Classes
 }
 
+func (t *Target) check() error {
+	classes := len(t.Classes)
+	switch {
+	case t.Classes == nil && t.Channels != 1 && t.Channels != 3:
+		return fmt.Errorf("%d channels and no classes, expected 1 or 3 channels", t.Channels)
+	case t.Classes != nil && (t.Channels != classes || len(t.Palette) != classes || classes < 1):
+		return fmt.Errorf("%d channels, %d classes and %d colours in the palette, expected as many of each, and at least 1", t.Channels, classes, len(t.Palette))
+	}
+	return nil
+}
+
+// Paint shows a map of classes in the palette's colours: it fills dst, three
+// planes (CHW: red, green, blue) of len(classes) pixels each, with values in
+// [-1, 1]. classes holds each pixel's class, an index into Palette. It panics if
+// dst has another length or a class is none of Palette's.
+func (t *Target) Paint(dst []float32, classes []int64) {
+	area := len(classes)
+	if len(dst) != 3*area {
+		panic(fmt.Sprintf("datasets: a picture of %d values was to show %d pixels, expected %d values", len(dst), area, 3*area))
+	}
+	for i, class := range classes {
+		c := t.Palette[class]
+		dst[i], dst[area+i], dst[2*area+i] = toUnit[c.R], toUnit[c.G], toUnit[c.B]
+	}
+}
+
 // Sample is one decoded example.
 type Sample struct {
 	Image  []float32 // Channels*Height*Width values, CHW, in [-1, 1]; allocated by the caller, filled by Read

@@ -1,6 +1,8 @@
 package datasets
 
 import (
+	"image/color"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -51,6 +53,33 @@ func TestRegistry(t *testing.T) {
 				}
 			}()
 			Register(bad)
+		}()
+	}
+}
+
+// TestPaint: each pixel gets its class's colour, in three planes.
+func TestPaint(t *testing.T) {
+	target := &Target{Channels: 2, Classes: []string{"sky", "newt"}, Palette: []color.RGBA{{0, 51, 255, 255}, {255, 102, 0, 7}}}
+	got := make([]float32, 9)
+	target.Paint(got, []int64{1, 0, 1})
+	want := []float32{1, -1, 1, -0.2, -0.6, -0.2, -1, 1, -1}
+	for i, v := range got {
+		if math.Abs(float64(v-want[i])) > 1e-6 {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+	}
+	for _, bad := range []func(){
+		func() { target.Paint(got, []int64{0, 1}) },
+		func() { target.Paint(got, []int64{0, 1, 2}) },
+		func() { target.Paint(got, []int64{0, -1, 0}) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			bad()
 		}()
 	}
 }

@@ -9,16 +9,6 @@ import (
 	"golang.org/x/image/vector"
 )
 
-// digitStream separates draws that must have nothing in common.
-type digitStream uint64
-
-const (
-	digitTrain digitStream = iota
-	digitTest
-	digitTemplates // of a DigitMatcher
-	digitHeldOut   // to calibrate one
-)
-
 // digitPen draws digits of one size. It is for one goroutine.
 type digitPen struct {
 	size, channels int
@@ -53,8 +43,8 @@ func (p *digitPen) around(low, high float32) float32 {
 func digitLabel(index int) int { return index % 10 }
 
 // draw renders sample index of the stream into dst, CHW.
-func (p *digitPen) draw(dst []byte, seed int64, stream digitStream, index int) {
-	reseed(&p.src, uint64(seed), uint64(stream), uint64(index))
+func (p *digitPen) draw(dst []byte, seed int64, stream uint64, index int) {
+	reseed(&p.src, uint64(seed), stream, uint64(index))
 	faces := glyphs()
 	p.rasterise(faces[p.rng.IntN(len(faces))][digitLabel(index)])
 	if p.channels == 1 {
@@ -166,4 +156,4 @@ func (p *digitPen) colours() (paper, ink [3]float32) {
 }
 
 // luma is Rec. 601's, as in JPEG.
-func luma(c [3]float32) float32 { return 0.299*c[0] + 0.587*c[1] + 0.114*c[2] }
+func luma(c [3]float32) float32 { return lumaRed*c[0] + lumaGreen*c[1] + lumaBlue*c[2] }

@@ -40,7 +40,7 @@ func NewDigitMatcher(size int) (*DigitMatcher, error) {
 	const n = alignedSide * alignedSide
 	m := &DigitMatcher{size: size, common: make([]float32, n), templates: make([]float32, matchTemplates*n)}
 	image := make([]float32, size*size)
-	draw := drawDigits(size, digitTemplates)
+	draw := drawDigits(size, streamTemplates)
 	for i := range matchTemplates {
 		draw(i, image)
 		template := m.templates[i*n : (i+1)*n]
@@ -58,7 +58,7 @@ func NewDigitMatcher(size int) (*DigitMatcher, error) {
 }
 
 // drawDigits returns a function that draws digit i of a stream into an image.
-func drawDigits(size int, stream digitStream) func(i int, image []float32) {
+func drawDigits(size int, stream uint64) func(i int, image []float32) {
 	pen, bytes := newDigitPen(size, 1, 1), make([]byte, size*size)
 	return func(i int, image []float32) {
 		pen.draw(bytes, matchSeed, stream, i)
@@ -86,7 +86,7 @@ func (m *DigitMatcher) calibrate() {
 	var wait sync.WaitGroup
 	for w := range workers {
 		wait.Go(func() {
-			draw := drawDigits(m.size, digitHeldOut)
+			draw := drawDigits(m.size, streamHeldOut)
 			one, two := make([]float32, m.size*m.size), make([]float32, m.size*m.size)
 			for i := w; i < matchHeldOut; i += workers {
 				draw(i, one)

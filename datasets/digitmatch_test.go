@@ -217,8 +217,8 @@ func TestReduce(t *testing.T) {
 	large, small := newDigitPen(96, 1, 1), newDigitPen(32, 1, 1)
 	for i := range 20 {
 		a, b := make([]byte, 96*96), make([]byte, 32*32)
-		large.draw(a, 1, digitTrain, i)
-		small.draw(b, 1, digitTrain, i)
+		large.draw(a, 1, streamDigits, i)
+		small.draw(b, 1, streamDigits, i)
 		image := make([]float32, 96*96)
 		unpack(image, a)
 		for k, v := range reduce(image, 96, 32) {

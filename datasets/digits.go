@@ -21,14 +21,17 @@ func init() {
 type DigitsOptions struct {
 	Size       int     `yaml:"size" check:"min=8,max=256" doc:"height and width of the images"`
 	Channels   int     `yaml:"channels" check:"oneof=1|3" doc:"1: white on black; 3: random, well contrasting colours"`
-	Count      int     `yaml:"count" check:"min=1" doc:"number of images, the same of each digit"`
+	Count      int     `yaml:"count" check:"min=1,max=100000000" doc:"number of images, the same of each digit"`
 	Distortion float64 `yaml:"distortion" check:"min=0,max=1" doc:"how much the digits vary: 1 in stroke width, slant, rotation, size and place; 0 in font alone"`
 	Outlines   bool    `yaml:"outlines" doc:"make pairs: the image is the digit's outline, the target the digit; with 1 channel"`
 	Seed       int64   `yaml:"seed" doc:"of the random distortions; another seed gives other images"`
 	Split      string  `yaml:"split" check:"oneof=train|test" doc:"train or test: different images of the same kind"`
 }
 
-const maxDigitCache = 256 << 20 // bytes
+const (
+	maxDigits     = 100_000_000 // the loader shuffles a list of all of them
+	maxDigitCache = 256 << 20   // bytes
+)
 
 // Open never fails but for options out of range. Image i shows the digit i mod
 // 10 and is a function of Size, Channels, Distortion, Seed, Split and i alone. Each is drawn
@@ -43,15 +46,15 @@ func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
 		return nil, fmt.Errorf("dataset digits: distortion is %g, expected 0 to 1", o.Distortion)
 	case o.Outlines && o.Channels != 1:
 		return nil, fmt.Errorf("dataset digits: outlines is true with %d channels, expected 1 channel: an outline does not tell the digit's colours", o.Channels)
-	case o.Count < 1:
-		return nil, fmt.Errorf("dataset digits: count is %d, expected at least 1", o.Count)
+	case o.Count < 1 || o.Count > maxDigits:
+		return nil, fmt.Errorf("dataset digits: count is %d, expected 1 to %d", o.Count, maxDigits)
 	}
 	if err := checkSplit(o.Split); err != nil {
 		return nil, fmt.Errorf("dataset digits: %w", err)
 	}
-	d := &digits{options: *o, bytes: o.Channels * o.Size * o.Size}
+	d := &digits{options: *o, bytes: o.Channels * o.Size * o.Size, stream: streamDigits}
 	if o.Split == "test" {
-		d.stream = digitTest
+		d.stream = streamTestDigits
 	}
 	d.pens.New = func() any {
 		return &digitScratch{pen: newDigitPen(o.Size, o.Channels, o.Distortion), image: make([]byte, d.bytes)}
@@ -71,7 +74,7 @@ func (o *DigitsOptions) Test() Options {
 
 type digits struct {
 	options DigitsOptions
-	stream  digitStream
+	stream  uint64
 	bytes   int         // of an image
 	pens    sync.Pool   // of *digitScratch
 	cache   []byte      // nil: all images together are too large

@@ -154,7 +154,7 @@ func TestDigitsCacheIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		size, channels, count int
 		cached                bool
-	}{{256, 1, 4096, true}, {256, 1, 4097, false}, {256, 3, 10_000, false}, {8, 1, math.MaxInt32, false}} {
+	}{{256, 1, 4096, true}, {256, 1, 4097, false}, {256, 3, 10_000, false}, {8, 1, 100_000_000, false}} {
 		d := mustDigits(t, DigitsOptions{Size: c.size, Channels: c.channels, Count: c.count, Distortion: 1, Split: "train"})
 		if got := d.(*digits).cache != nil; got != c.cached {
 			t.Errorf("%+v: cached %v", c, got)
@@ -169,7 +169,8 @@ func TestDigitsRefuses(t *testing.T) {
 		"size is 7, expected 8 to 256":                func(o *DigitsOptions) { o.Size = 7 },
 		"size is 257":                                 func(o *DigitsOptions) { o.Size = 257 },
 		"channels is 2, expected 1 or 3":              func(o *DigitsOptions) { o.Channels = 2 },
-		"count is 0":                                  func(o *DigitsOptions) { o.Count = 0 },
+		"count is 0, expected 1 to 100000000":         func(o *DigitsOptions) { o.Count = 0 },
+		"count is 100000001":                          func(o *DigitsOptions) { o.Count = 100_000_001 },
 		`split is "valid", expected train or test`:    func(o *DigitsOptions) { o.Split = "valid" },
 		`dataset digits: split is "", expected train`: func(o *DigitsOptions) { o.Split = "" },
 	} {
@@ -252,7 +253,7 @@ func BenchmarkDigit(b *testing.B) {
 				b.ReportAllocs()
 				i := 0
 				for b.Loop() {
-					pen.draw(image, 1, digitTrain, i)
+					pen.draw(image, 1, streamDigits, i)
 					i++
 				}
 			})

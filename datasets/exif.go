@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
+	"iter"
 )
 
 // orientation says how a stored picture has to be turned to stand upright: 1 to 8
@@ -37,30 +38,84 @@ func (o orientation) offset(m *image.RGBA, x, y int) int {
 	return y*m.Stride + 4*x
 }
 
-// exifOrientation finds the orientation in a JPEG. Whatever is missing, damaged or
-// out of range leaves the picture as it is, as it does elsewhere.
-func exifOrientation(jpeg []byte) orientation {
-	const app1, startOfScan = 0xe1, 0xda
-	for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xff; {
-		marker := jpeg[at+1]
-		if marker == 0xff { // padding
-			at++
-			continue
+// exifOrientation finds the orientation in a JPEG, PNG or WebP. Whatever is
+// missing, damaged or out of range leaves the picture as it is, as it does
+// elsewhere.
+func exifOrientation(format string, data []byte) orientation {
+	var tiff []byte
+	const exif = "Exif\x00\x00"
+	switch format {
+	case "jpeg":
+		const app1 = 0xe1
+		for marker, segment := range jpegSegments(data) {
+			if marker == app1 && bytes.HasPrefix(segment, []byte(exif)) {
+				tiff = segment
+				break
+			}
 		}
-		if marker == startOfScan {
-			break
-		}
-		size := int(binary.BigEndian.Uint16(jpeg[at+2:])) // with itself
-		if size < 2 || at+2+size > len(jpeg) {
-			break
-		}
-		segment := jpeg[at+4 : at+2+size]
-		if tiff, found := bytes.CutPrefix(segment, []byte("Exif\x00\x00")); found && marker == app1 {
-			return tiffOrientation(tiff)
-		}
-		at += 2 + size
+	case "png":
+		const signature = 8
+		tiff = findChunk(data, signature, "eXIf", func(head []byte) (id string, size, next uint64) {
+			size = uint64(binary.BigEndian.Uint32(head))
+			return string(head[4:]), size, size + 4 // a checksum, which the decoder compares
+		})
+	case "webp":
+		const riff = 12 // "RIFF", the size, "WEBP"
+		tiff = findChunk(data, riff, "EXIF", func(head []byte) (id string, size, next uint64) {
+			size = uint64(binary.LittleEndian.Uint32(head[4:]))
+			return string(head[:4]), size, size + size%2
+		})
 	}
-	return upright
+	return tiffOrientation(bytes.TrimPrefix(tiff, []byte(exif))) // in PNG and WebP some programs write it, too
+}
+
+// findChunk returns the content of the first chunk with an id, or nil. Chunks
+// follow each other from start on; parse reads the 8 bytes before a content: its
+// id, its size, and how many bytes after its begin the next chunk begins.
+func findChunk(data []byte, start int, id string, parse func(head []byte) (id string, size, next uint64)) []byte {
+	const head = 8
+	for rest := data[min(start, len(data)):]; len(rest) >= head; {
+		found, size, next := parse(rest[:head])
+		rest = rest[head:]
+		switch {
+		case size > uint64(len(rest)):
+			return nil
+		case found == id:
+			return rest[:size]
+		}
+		rest = rest[min(next, uint64(len(rest))):]
+	}
+	return nil
+}
+
+// jpegSegments gives the segments before the first scan, by their markers.
+func jpegSegments(jpeg []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		const startOfScan = 0xda
+		for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xff; {
+			marker := jpeg[at+1]
+			if marker == 0xff { // padding
+				at++
+				continue
+			}
+			size := int(binary.BigEndian.Uint16(jpeg[at+2:])) // with itself
+			if marker == startOfScan || size < 2 || at+2+size > len(jpeg) || !yield(marker, jpeg[at+4:at+2+size]) {
+				return
+			}
+			at += 2 + size
+		}
+	}
+}
+
+// isProgressive says whether a JPEG's frame comes in several scans.
+func isProgressive(jpeg []byte) bool {
+	const progressive = 0xc2
+	for marker := range jpegSegments(jpeg) {
+		if marker == progressive {
+			return true
+		}
+	}
+	return false
 }
 
 // tiffOrientation reads tag 274 of the first directory.

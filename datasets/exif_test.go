@@ -44,6 +44,26 @@ func withExif(jpeg, tiff []byte) []byte {
 	return withSegment(jpeg, 0xe1, append([]byte("Exif\x00\x00"), tiff...))
 }
 
+// withChunk puts a chunk right after the header of a PNG.
+func withChunk(png []byte, id string, content []byte) []byte {
+	const header = 33
+	chunk := append(binary.BigEndian.AppendUint32(nil, uint32(len(content))), id...)
+	chunk = append(chunk, content...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))
+	return slices.Concat(png[:header], chunk, png[header:])
+}
+
+// withRIFF puts a chunk at the end of a WebP.
+func withRIFF(webp []byte, id string, content []byte) []byte {
+	webp = append(slices.Clone(webp), id...)
+	webp = append(binary.LittleEndian.AppendUint32(webp, uint32(len(content))), content...)
+	if len(content)%2 == 1 {
+		webp = append(webp, 0)
+	}
+	binary.LittleEndian.PutUint32(webp[4:], uint32(len(webp)-8))
+	return webp
+}
+
 // TestOrientation: what is stored turned in each of the eight ways comes out the same.
 func TestOrientation(t *testing.T) {
 	upright := []byte{ // three columns, two rows
@@ -69,9 +89,14 @@ func TestOrientation(t *testing.T) {
 			x, y := 16*(i%stored.width), 16*(i/stored.width)
 			paint(m.SubImage(image.Rect(x, y, x+16, y+16)).(*image.Gray), color.Gray{v})
 		}
-		plain := encode(t, "jpg", m)
-		for name, order := range map[string]binary.AppendByteOrder{"little endian": binary.LittleEndian, "big endian": binary.BigEndian} {
-			data := withSegment(withExif(plain, tiff(order, 3, value)), 0xe0, []byte("JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"))
+		plain, drawing := encode(t, "jpg", m), encode(t, "png", m)
+		jfif := []byte("JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
+		for name, data := range map[string][]byte{
+			"little endian": withSegment(withExif(plain, tiff(binary.LittleEndian, 3, value)), 0xe0, jfif),
+			"big endian":    withSegment(withExif(plain, tiff(binary.BigEndian, 3, value)), 0xe0, jfif),
+			"PNG":           withChunk(withChunk(drawing, "eXIf", tiff(binary.BigEndian, 3, value)), "tEXt", []byte("a\x00b")),
+			"PNG, prefix":   withChunk(drawing, "eXIf", append([]byte("Exif\x00\x00"), tiff(binary.BigEndian, 3, value)...)),
+		} {
 			for _, c := range []struct {
 				f       form
 				columns []int // a pixel of each of the picture's columns
@@ -95,14 +120,27 @@ func TestOrientation(t *testing.T) {
 	}
 }
 
+// TestWebPOrientation: a left half of red comes to the top.
+func TestWebPOrientation(t *testing.T) {
+	plain := unhex(t, losslessWebP)
+	data := withRIFF(withRIFF(plain, "XMP ", []byte("odd")), "EXIF", tiff(binary.LittleEndian, 3, 6))
+	pixels, size, err := loadBytes(t, form{height: 6, width: 4, channels: 3}, data)
+	if err != nil || size != image.Pt(4, 6) || !near(pixels[:24], slices.Concat(slices.Repeat([]byte{255}, 12), slices.Repeat([]byte{127}, 12)), 1) {
+		t.Errorf("red is %v, size %v, error %v", pixels[:24], size, err)
+	}
+	if o := exifOrientation("webp", withRIFF(plain, "XMP ", tiff(binary.LittleEndian, 3, 6))); o != upright {
+		t.Errorf("another chunk's orientation is %d", o)
+	}
+}
+
 // TestOrientationDamaged: a picture whose Exif data make no sense is shown as it is.
 func TestOrientationDamaged(t *testing.T) {
 	plain := encode(t, "jpg", image.NewGray(image.Rect(0, 0, 8, 8)))
 	good := tiff(binary.LittleEndian, 3, 6)
-	if o := exifOrientation(withExif(plain, good)); o != 6 {
+	if o := exifOrientation("jpeg", withExif(plain, good)); o != 6 {
 		t.Fatalf("orientation %d, want 6", o)
 	}
-	if o := exifOrientation(slices.Concat(plain[:2], []byte{0xff, 0xff}, withExif(plain, good)[2:])); o != 6 {
+	if o := exifOrientation("jpeg", slices.Concat(plain[:2], []byte{0xff, 0xff}, withExif(plain, good)[2:])); o != 6 {
 		t.Errorf("after padding: orientation %d, want 6", o)
 	}
 	far := slices.Clone(good)
@@ -126,9 +164,30 @@ func TestOrientationDamaged(t *testing.T) {
 		"short size":   {0xff, 0xd8, 0xff, 0xe1, 0, 1, 0, 0},
 		"after a scan": slices.Concat(plain, withExif(plain, good)[2:]),
 	} {
-		if o := exifOrientation(data); o != upright {
+		if o := exifOrientation("jpeg", data); o != upright {
 			t.Errorf("%s: orientation %d, want none", name, o)
 		}
+	}
+	drawing, webp := encode(t, "png", image.NewGray(image.Rect(0, 0, 8, 8))), unhex(t, losslessWebP)
+	if o := exifOrientation("png", withChunk(drawing, "eXIf", good)); o != 6 {
+		t.Fatalf("PNG: orientation %d, want 6", o)
+	}
+	if o := exifOrientation("webp", withRIFF(webp, "EXIF", good)); o != 6 {
+		t.Fatalf("WebP: orientation %d, want 6", o)
+	}
+	for _, length := range []int{0, 1, 8, 11, 12, 19, 33, 40, 41, 45, 50} {
+		for format, data := range map[string][]byte{"png": withChunk(drawing, "eXIf", good), "webp": withRIFF(webp, "EXIF", good)} {
+			if o := exifOrientation(format, data[:length]); o != upright {
+				t.Errorf("%s of %d bytes: orientation %d, want none", format, length, o)
+			}
+		}
+	}
+	huge := withRIFF(webp, "EXIF", good)
+	for i := range 4 {
+		huge[len(webp)+4+i] = 0xff
+	}
+	if o := exifOrientation("webp", huge); o != upright {
+		t.Errorf("a chunk of 4 GiB: orientation %d, want none", o)
 	}
 }
 
@@ -139,8 +198,10 @@ func FuzzOrientation(f *testing.F) {
 	f.Add(withExif(plain, tiff(binary.LittleEndian, 3, 6)))
 	f.Add(withExif(plain, tiff(binary.BigEndian, 3, 8)))
 	f.Add(withExif(plain, tiff(binary.BigEndian, 3, 8)[:15]))
+	f.Add(withChunk(encode(f, "png", image.NewGray(image.Rect(0, 0, 8, 8))), "eXIf", tiff(binary.BigEndian, 3, 8)))
+	f.Add(withRIFF(unhex(f, losslessWebP), "EXIF", tiff(binary.LittleEndian, 3, 8)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, o := range []orientation{exifOrientation(data), tiffOrientation(data)} {
+		for _, o := range []orientation{exifOrientation("jpeg", data), exifOrientation("png", data), exifOrientation("webp", data), tiffOrientation(data)} {
 			if o < 1 || o > 8 {
 				t.Errorf("orientation %d", o)
 			}

@@ -19,14 +19,14 @@ func init() {
 // FolderOptions are the settings of the folder dataset.
 type FolderOptions struct {
 	Root  string `yaml:"root" check:"nonempty" doc:"folder that holds the images; those in subfolders count, and hidden ones do not"`
-	Split string `yaml:"split" check:"oneof=train|test|all" doc:"train or test: the images in root's folder of that name, if it has both (if not, train is all images); all: all of root"`
+	Split string `yaml:"split" check:"oneof=train|test|all" doc:"train or test: the images in root's folder of that name (train is all images if root has neither folder); all: all of root"`
 
 	PictureOptions `yaml:",inline"`
 }
 
 // PictureOptions say what the pictures of a dataset are made into. They are
-// scaled with a cubic kernel; what is transparent becomes white; those that a
-// camera marked as turned (Exif) are put upright.
+// scaled with a cubic kernel; what is transparent becomes white; JPEG,
+// PNG and WebP pictures that are marked as turned (Exif) are put upright.
 type PictureOptions struct {
 	Size     int    `yaml:"size" check:"min=1,max=4096" doc:"height and width that the images are scaled to"`
 	Height   int    `yaml:"height" check:"min=0,max=4096" doc:"height, if not size; 0: size"`
@@ -51,9 +51,9 @@ func (o *FolderOptions) Open(ctx context.Context, env Env) (Dataset, error) {
 }
 
 // Test returns the options of the test images, or nil unless root holds the
-// folders train and test.
+// folder test.
 func (o *FolderOptions) Test() Options {
-	if o.Split == "all" || !hasParts(o.Root) {
+	if o.Split == "all" || !hasPart(o.Root, "test") {
 		return nil
 	}
 	test := *o
@@ -66,7 +66,7 @@ func (o *FolderOptions) open(ctx context.Context, env Env) (*gallery, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, classes, labels, err := o.photos(o.Root, o.Split)
+	l, classes, labels, err := o.photos(ctx, env, o.Root, o.Split)
 	if err != nil {
 		return nil, err
 	}
@@ -109,25 +109,25 @@ func (f form) info(name string, classes []string) Info {
 
 // photos lists the split's images and their classes. A class has the same number
 // in both splits: the folders of train name them.
-func (o *PictureOptions) photos(root, split string) (l *listing, classes []string, labels []int64, err error) {
+func (o *PictureOptions) photos(ctx context.Context, env Env, root, split string) (l *listing, classes []string, labels []int64, err error) {
 	part, err := partOf(root, split)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if l, err = list(part); err != nil {
+	if split == "train" && part != root {
+		tellOthers(env, root)
+	}
+	if l, err = list(ctx, env, part); err != nil {
 		return nil, nil, nil, err
 	}
 	if o.Classes == "auto" {
 		train := l
 		if split == "test" {
-			if train, err = list(filepath.Join(root, "train")); err != nil {
-				return nil, nil, nil, err
+			if train, err = list(ctx, Env{}, filepath.Join(root, "train")); err != nil {
+				return nil, nil, nil, fmt.Errorf("%w; its folders name the classes", err)
 			}
 		}
-		if classes, err = train.classNames(); err != nil {
-			return nil, nil, nil, err
-		}
+		classes = train.classNames()
 	}
-	labels, err = l.labels(classes)
-	return l, classes, labels, err
+	return l, classes, l.labels(classes, "move it into one, or set classes to none"), nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -90,17 +91,17 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// TestFolderSplits: train and test are parts only together, and number their classes alike.
+// TestFolderSplits: train is a part with and without test, test with train alone, and both number their classes alike.
 func TestFolderSplits(t *testing.T) {
 	root := t.TempDir()
 	o := small(root)
 	test := o
 	test.Split = "test"
 	writeFiles(t, root, map[string][]byte{"train/x/1.png": shade(t, "png", 10), "train/y/2.png": shade(t, "png", 20)})
-	if info, got := shades(t, &o, Env{}); got != "10:0 20:0" || !slices.Equal(info.Classes, []string{"train"}) || o.Test() != nil {
+	if info, got := shades(t, &o, Env{}); got != "10:0 20:1" || !slices.Equal(info.Classes, []string{"x", "y"}) || o.Test() != nil {
 		t.Errorf("without test: samples %s, classes %q, test %v", got, info.Classes, o.Test())
 	}
-	expectError(t, &test, root+" has no test images: it lacks the folders train and test")
+	expectError(t, &test, root+" has no test images; put them into "+filepath.Join(root, "test"))
 
 	writeFiles(t, root, map[string][]byte{"test/y/3.png": shade(t, "png", 30)})
 	if info, got := shades(t, &o, Env{}); got != "10:0 20:1" || !slices.Equal(info.Classes, []string{"x", "y"}) {
@@ -117,10 +118,62 @@ func TestFolderSplits(t *testing.T) {
 	if info, got := shades(t, &all, Env{}); got != "30:0 10:1 20:1" || !slices.Equal(info.Classes, []string{"test", "train"}) || all.Test() != nil {
 		t.Errorf("all: samples %s, classes %q, test %v", got, info.Classes, all.Test())
 	}
-	writeFiles(t, root, map[string][]byte{"test/z/4.png": shade(t, "png", 30)})
-	expectError(t, &test, filepath.Join(root, "test/z/4.png")+" lies in no folder of a class, expected one of x, y")
+	// What lies in no class's folder is in the report like all that is wrong.
+	advice := ": it lies in no folder of a class, expected one of x, y; move it into one, or set classes to none"
+	writeFiles(t, root, map[string][]byte{"test/z/4.png": shade(t, "png", 30), "test/5.png": nil, "test/y/6.png": nil})
+	expectError(t, &test, "3 of 4 files cannot be used", filepath.Join(root, "test/z/4.png")+advice,
+		filepath.Join(root, "test/5.png")+advice, filepath.Join(root, "test/5.png")+": it is empty", filepath.Join(root, "test/y/6.png")+": it is empty")
 	writeFiles(t, root, map[string][]byte{"train/4.png": shade(t, "png", 30)})
-	expectError(t, &o, filepath.Join(root, "train/4.png")+" lies in no class's folder, but "+filepath.Join(root, "train/y/2.png")+" does", "set classes to none")
+	expectError(t, &o, "1 of 3 files cannot be used", filepath.Join(root, "train/4.png")+advice)
+}
+
+// TestFolderTestAlone: without a folder train, test is no reason to train on the test images.
+func TestFolderTestAlone(t *testing.T) {
+	root := t.TempDir()
+	writeFiles(t, root, map[string][]byte{"test/x/1.png": shade(t, "png", 10), "x/2.png": shade(t, "png", 20)})
+	o := small(root)
+	expectError(t, &o, root+" has the folder test and no folder train, expected both, or neither; put the images to train on into "+filepath.Join(root, "train")+", or set split to all")
+	expectError(t, o.Test(), "the folder "+filepath.Join(root, "train")+" does not exist", "its folders name the classes")
+	test := *o.Test().(*FolderOptions)
+	test.Classes = "none"
+	if _, got := shades(t, &test, Env{}); got != "10:0" {
+		t.Errorf("test: samples %s", got)
+	}
+	o.Split = "all"
+	if info, got := shades(t, &o, Env{}); got != "10:0 20:1" || !slices.Equal(info.Classes, []string{"test", "x"}) {
+		t.Errorf("all: samples %s, classes %q", got, info.Classes)
+	}
+}
+
+// TestFolderNews: what is passed over is said, in a line.
+func TestFolderNews(t *testing.T) {
+	root := t.TempDir()
+	image := shade(t, "png", 10)
+	writeFiles(t, root, map[string][]byte{
+		"train/x/1.JFIF": shade(t, "jpg", 10), "train/x/2.jpe": shade(t, "jpg", 20), "train/x/3.HEIC": image, "train/4.heic": image,
+		"train/x/readme": nil, "train/x/a.txt": nil, "train/.hidden": nil, "test/x/1.png": image, "valid/1.png": image, "notes.txt": nil,
+	})
+	for split, want := range map[string][]string{
+		"train": {
+			root + ": what is trained on is its folder train alone, without valid; for all of it, set split to all",
+			root + "/train: files passed over, which are no images by their extensions: 4 (no extension: 1, .heic: 2, .txt: 1)",
+		},
+		"test": nil,
+	} {
+		o := small(root)
+		o.Split = split
+		var said []string
+		d, err := o.Open(t.Context(), Env{Logf: func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(said, want) || split == "train" && d.Len() != 2 {
+			t.Errorf("%s: %d samples, said %q", split, d.Len(), said)
+		}
+	}
+	if got := brief(strings.Split("abcdefghijklm", "")); got != "a, b, c, d, e, f, g, h, i, j and 3 more" {
+		t.Error(got)
+	}
 }
 
 func TestFolderLinks(t *testing.T) {
@@ -148,6 +201,37 @@ func TestFolderLinks(t *testing.T) {
 	expectError(t, &o, "1 of 3 files cannot be used", filepath.Join(link, "gone.png")+": no such file")
 }
 
+// TestFolderLinksOnce: a folder is walked once however many links lead to it, under its own name if it has one.
+func TestFolderLinksOnce(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	writeFiles(t, outside, map[string][]byte{"x/1.png": shade(t, "png", 90)})
+	for i := range 12 { // each level links to all: a walk along every path would have 12! of them
+		dir := fmt.Sprintf("d%02d", i)
+		writeFiles(t, root, map[string][]byte{dir + "/1.png": shade(t, "png", uint8(10+i))})
+		for j := range 12 {
+			if err := os.Symlink(filepath.Join(root, fmt.Sprintf("d%02d", j)), filepath.Join(root, dir, fmt.Sprintf("a%02d", j))); err != nil {
+				t.Skip(err)
+			}
+		}
+	}
+	for _, name := range []string{"a", "z"} {
+		if err := os.Symlink(outside, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := small(root)
+	want := "90:0 10:1 11:2 12:3 13:4 14:5 15:6 16:7 17:8 18:9 19:10 20:11 21:12"
+	if _, got := shades(t, &o, Env{}); got != want {
+		t.Errorf("samples %s", got)
+	}
+	why := errors.New("interrupted")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	if _, err := list(ctx, Env{}, root); !errors.Is(err, why) {
+		t.Errorf("error %v, want the cause", err)
+	}
+}
+
 // TestFolderReport: all unusable files are in one error, sorted.
 func TestFolderReport(t *testing.T) {
 	root := t.TempDir()
@@ -164,12 +248,12 @@ func TestFolderReport(t *testing.T) {
 	if _, err := o.Open(t.Context(), Env{}); err == nil || strings.ReplaceAll(err.Error(), root, "ROOT") != want {
 		t.Errorf("error\n%v\nwant\n%s", err, want)
 	}
-	for i := range 30 {
-		writeFiles(t, root, map[string][]byte{fmt.Sprintf("more/%02d.png", i): nil})
+	for i := range 1010 {
+		writeFiles(t, root, map[string][]byte{fmt.Sprintf("more/%04d.png", i): nil})
 	}
 	o.Classes = "none"
 	_, err := o.Open(t.Context(), Env{})
-	if err == nil || strings.Count(err.Error(), "\n") != 21 || !strings.HasSuffix(err.Error(), "more/15.png: it is empty\n  and 14 more") {
+	if err == nil || strings.Count(err.Error(), "\n") != 1001 || !strings.HasSuffix(err.Error(), "more/0995.png: it is empty\n  and 14 more") {
 		t.Errorf("error\n%v", err)
 	}
 }
@@ -177,7 +261,7 @@ func TestFolderReport(t *testing.T) {
 func TestFolderErrors(t *testing.T) {
 	root := t.TempDir()
 	o := small(root)
-	expectError(t, &o, "dataset folder: "+root+" holds no image, expected files that end in .bmp, .gif, .jpeg, .jpg, .png, .webp")
+	expectError(t, &o, "dataset folder: "+root+" holds no image, expected files that end in .bmp, .gif, .jfif, .jpe, .jpeg, .jpg, .png, .webp")
 	file := filepath.Join(root, "file")
 	writeFiles(t, root, map[string][]byte{"file": nil, "x.png": shade(t, "png", 3)})
 	for want, change := range map[string]func(o *FolderOptions){
@@ -263,11 +347,16 @@ func TestScanProgress(t *testing.T) {
 	if len(done) != 50 || done[0] != 1 || done[49] != 50 || !slices.IsSorted(done) {
 		t.Errorf("progress %v", done)
 	}
+	// Each worker may finish the file that it is at, and takes no other.
+	workers := runtime.GOMAXPROCS(0)
+	for i := 50; i < 50+workers; i++ {
+		writeFiles(t, root, map[string][]byte{fmt.Sprintf("%d.png", i): data})
+	}
 	why := errors.New("interrupted")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	if _, err := o.Open(ctx, Env{Scanned: func(n, _ int) {
-		if cancel(why); n > 40 {
-			t.Error("the scan goes on")
+		if cancel(why); n > workers {
+			t.Errorf("the scan goes on: %d files, %d workers", n, workers)
 		}
 	}}); !errors.Is(err, why) {
 		t.Errorf("error %v, want the cause", err)

@@ -57,12 +57,18 @@ func (g *gallery) open(ctx context.Context, env Env, known []problem, limit int)
 		return err
 	}
 	if found = append(found, known...); len(found) > 0 {
-		total := len(g.items) + len(known)
-		if g.target != nil {
-			total += len(g.items)
+		files := map[string]bool{}
+		for _, it := range g.items {
+			files[it.photo] = true
+			if g.target != nil {
+				files[it.target] = true
+			}
+		}
+		for _, p := range known {
+			files[p.path] = true
 		}
 		slices.SortStableFunc(found, func(a, b problem) int { return cmp.Compare(a.path, b.path) })
-		return &unusable{total, found}
+		return &unusable{len(files), found}
 	}
 	if kept < len(g.items) {
 		env.logf("%d of %d samples fit into cache_mib; the others are decoded each time", kept, len(g.items))

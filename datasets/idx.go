@@ -1,7 +1,6 @@
 package datasets
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
@@ -15,18 +14,18 @@ import (
 const maxIDX = 1 << 30 // bytes
 
 // readIDXFile reads an IDX file, gzipped or not. Its errors name the file.
-func readIDXFile(path string, dims int) (shape []int, data []byte, err error) {
+func readIDXFile(path string, dims int, check func(shape []int) error) (shape []int, data []byte, err error) {
 	raw, err := readRegular(path, maxIDX)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	var r io.Reader = bytes.NewReader(raw)
 	if bytes.HasPrefix(raw, []byte{0x1f, 0x8b}) {
-		if r, err = gzip.NewReader(bufio.NewReader(r)); err != nil {
+		if r, err = gzip.NewReader(r); err != nil {
 			return nil, nil, fmt.Errorf("%s: it begins like a gzip file and is none: %w", path, err)
 		}
 	}
-	if shape, data, err = readIDX(r, dims); err != nil {
+	if shape, data, err = readIDX(r, dims, check); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return shape, data, nil
@@ -35,8 +34,9 @@ func readIDXFile(path string, dims int) (shape []int, data []byte, err error) {
 // readIDX reads unsigned bytes in the IDX format of the MNIST page: two zeros,
 // the type 8, the number of dimensions, each of them as a big-endian uint32, and
 // the values. It wants dims dimensions and allocates no more than what arrives,
-// whatever the header says.
-func readIDX(r io.Reader, dims int) (shape []int, data []byte, err error) {
+// whatever the header says. check looks at the dimensions before anything is
+// unpacked: a small gzip file can arrive as a GiB.
+func readIDX(r io.Reader, dims int, check func(shape []int) error) (shape []int, data []byte, err error) {
 	header := make([]byte, 4+4*dims)
 	n, err := io.ReadFull(r, header)
 	magic := header[:min(n, 4)]
@@ -59,6 +59,9 @@ func readIDX(r io.Reader, dims int) (shape []int, data []byte, err error) {
 	promise := "the header promises " + strings.Join(sides, "x") + " values"
 	if size < 1 || size > maxIDX {
 		return nil, nil, fmt.Errorf("%s, expected 1 to %d", promise, maxIDX)
+	}
+	if err := check(shape); err != nil {
+		return nil, nil, err
 	}
 	data, err = io.ReadAll(io.LimitReader(r, size+1)) // up to the end, where gzip compares its checksum
 	switch {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 
 	_ "image/gif" // the formats that are read
 	_ "image/jpeg"
@@ -26,22 +25,7 @@ const (
 	maxPictureSide   = 1<<16 - 1 // JPEG's own
 )
 
-var imageExtensions = []string{".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
-
-// large is held while a picture of more than largePixels is decoded: one takes
-// more than 1 GiB in passing, and there are as many decoders as processors.
-var large sync.Mutex
-
-const largePixels = 16 << 20
-
-// takeTurn waits for other large pictures if this is one; what it returns ends the turn.
-func takeTurn(pixels int) (end func()) {
-	if pixels <= largePixels {
-		return func() {}
-	}
-	large.Lock()
-	return large.Unlock
-}
+var imageExtensions = []string{".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"}
 
 // form is what all pictures of a dataset are made into.
 type form struct {
@@ -72,21 +56,18 @@ func (f form) load(path string, dst []byte) (size image.Point, err error) {
 	if err != nil {
 		return size, err
 	}
-	format, size, err := pictureSize(data)
+	header, err := readHeader(data)
 	if err != nil {
 		return size, err
 	}
-	o := upright
-	if format == "jpeg" {
-		o = exifOrientation(data)
-	}
-	// Scaling keeps a row of the form's width, in 32 bytes a pixel, for each row of the picture.
-	defer takeTurn(max(size.X*size.Y, max(f.width, f.height)*max(size.X, size.Y)))()
+	size = header.size
+	o := exifOrientation(header.format, data)
+	defer takeMemory(header.memory + f.scratch(size, o))()
 	m, _, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
-		return size, undecodable(format, err)
+		return size, undecodable(header.format, err)
 	}
-	if format == "webp" {
+	if header.format == "webp" {
 		widenRange(m)
 	}
 	f.render(dst, m, size, o)
@@ -96,23 +77,30 @@ func (f form) load(path string, dst []byte) (size image.Point, err error) {
 	return size, nil
 }
 
-// pictureSize reads the header of a picture and refuses the giants.
-func pictureSize(data []byte) (format string, size image.Point, err error) {
+// pictureHeader is what is known of a picture before it is decoded.
+type pictureHeader struct {
+	format string
+	size   image.Point
+	memory int64 // bytes that decoding takes in passing, about
+}
+
+// readHeader reads the header of a picture and refuses the giants.
+func readHeader(data []byte) (h pictureHeader, err error) {
 	config, format, err := image.DecodeConfig(bytes.NewReader(data))
 	switch {
 	case errors.Is(err, image.ErrFormat):
-		return "", size, fmt.Errorf("its content (%s) is none of JPEG, PNG, GIF, BMP and WebP", http.DetectContentType(data))
+		return h, fmt.Errorf("its content (%s) is none of JPEG, PNG, GIF, BMP and WebP", http.DetectContentType(data))
 	case err != nil:
-		return "", size, undecodable(format, err)
+		return h, undecodable(format, err)
 	}
-	size = image.Pt(config.Width, config.Height)
-	switch w, h := int64(size.X), int64(size.Y); {
-	case w < 1 || h < 1:
-		return "", size, fmt.Errorf("its size is %dx%d, expected at least a pixel", w, h)
-	case w > maxPictureSide || h > maxPictureSide || w*h > maxPicturePixels:
-		return "", size, fmt.Errorf("its size is %dx%d, expected at most %d to a side and %d pixels", w, h, maxPictureSide, maxPicturePixels)
+	w, height := int64(config.Width), int64(config.Height)
+	switch {
+	case w < 1 || height < 1:
+		return h, fmt.Errorf("its size is %dx%d, expected at least a pixel", w, height)
+	case w > maxPictureSide || height > maxPictureSide || w*height > maxPicturePixels:
+		return h, fmt.Errorf("its size is %dx%d, expected at most %d to a side and %d pixels", w, height, maxPictureSide, maxPicturePixels)
 	}
-	return format, size, nil
+	return pictureHeader{format, image.Pt(config.Width, config.Height), w * height * decodedPixel(format, config.ColorModel, data)}, nil
 }
 
 // undecodable words a decoder's error. Some do not wrap io.ErrUnexpectedEOF, and
@@ -121,7 +109,11 @@ func undecodable(format string, err error) error {
 	if text := err.Error(); strings.HasSuffix(text, io.ErrUnexpectedEOF.Error()) || strings.HasSuffix(text, "short Huffman data") {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("it is no usable %s: %w", strings.ToUpper(format), cut(err))
+	advice := ""
+	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) { // it may be a kind that the decoder does not know
+		advice = "; convert it to PNG or JPEG"
+	}
+	return fmt.Errorf("it is no usable %s: %w%s", strings.ToUpper(format), cut(err), advice)
 }
 
 // recoverDecoder makes an error of a decoder's panic: one file must not end the

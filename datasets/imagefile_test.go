@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"image"
 	"image/color"
@@ -183,6 +184,76 @@ func TestScaling(t *testing.T) {
 	}
 }
 
+// TestShortened: a picture that is high beyond measure is scaled as any other.
+func TestShortened(t *testing.T) {
+	const h = 9000
+	m := image.NewRGBA(image.Rect(0, 0, 2, h))
+	for y := range h {
+		for x := range 2 {
+			m.SetRGBA(x, y, color.RGBA{byte(y * 255 / h), byte(255 * x), byte(y % 2 * 255), 255})
+		}
+	}
+	data := encode(t, "png", m)
+	if got := maxRows(4096, 8); got != 4096 {
+		t.Fatalf("up to %d rows at once", got)
+	}
+	whole, short := mustLoad(t, form{height: 8, width: 2, channels: 3}, data), mustLoad(t, form{height: 8, width: 4096, channels: 3}, data)
+	for plane := range 3 {
+		for y := range 8 {
+			for x := range 2 {
+				got, want := int(short[(plane*8+y)*4096+4095*x]), int(whole[(plane*8+y)*2+x])
+				if got < want-3 || got > want+3 {
+					t.Errorf("plane %d, row %d, side %d: %d, want about %d", plane, y, x, got, want)
+				}
+			}
+		}
+	}
+	// By 2 or 3 rows, of a part that begins elsewhere.
+	strip := image.NewGray(image.Rect(3, 4, 5, 4+7+2))
+	for i, v := range []byte{99, 10, 20, 30, 40, 50, 60, 70, 99} {
+		strip.Pix[2*i], strip.Pix[2*i+1] = v, v
+	}
+	got := shorten(strip, image.Rect(3, 5, 5, 12), 3)
+	if got.Rect != image.Rect(0, 0, 2, 3) || got.Pix[0] != 15 || got.Pix[got.Stride+4] != 35 || got.Pix[2*got.Stride] != 60 {
+		t.Errorf("%v: %v", got.Rect, got.Pix)
+	}
+}
+
+// TestMemory: what a picture takes in passing is bounded, and the budget is given back.
+func TestMemory(t *testing.T) {
+	for name, c := range map[string]struct {
+		data []byte
+		want int64 // bytes a pixel
+	}{
+		"JPEG":              {encode(t, "jpg", image.NewRGBA(image.Rect(0, 0, 5, 4))), 3},
+		"JPEG, grey":        {encode(t, "jpg", image.NewGray(image.Rect(0, 0, 5, 4))), 1},
+		"GIF":               {encode(t, "gif", image.NewPaletted(image.Rect(0, 0, 5, 4), color.Palette{color.Black})), 5},
+		"PNG, 16 bits":      {encode(t, "png", image.NewRGBA64(image.Rect(0, 0, 5, 4))), 16},
+		"JPEG, progressive": {bytes.Replace(encode(t, "jpg", image.NewRGBA(image.Rect(0, 0, 5, 4))), []byte{0xff, 0xc0}, []byte{0xff, 0xc2}, 1), 15},
+	} {
+		header, err := readHeader(c.data)
+		if err != nil || header.memory != 20*c.want {
+			t.Errorf("%s: %d bytes, want %d; error %v", name, header.memory, 20*c.want, err)
+		}
+	}
+	for _, f := range []form{{height: 64, width: 64}, {height: maxFormSide, width: maxFormSide}, {height: 1, width: maxFormSide}, {height: maxFormSide, width: 1}} {
+		for _, size := range []image.Point{{1, 1}, {1, maxPictureSide}, {maxPictureSide, 1}, {1024, maxPictureSide}, {8192, 8192}} {
+			for _, o := range []orientation{upright, 6} {
+				if got := f.scratch(size, o); got > 1<<30+4*maxPicturePixels || got < scratchPixel {
+					t.Errorf("%+v, %v: %d bytes", f, size, got)
+				}
+			}
+		}
+	}
+	for range 3 { // the third would wait for ever
+		takeMemory(4 * memoryBudget)()
+	}
+	if !decoding.TryAcquire(memoryBudget) {
+		t.Fatal("the budget is not given back")
+	}
+	decoding.Release(memoryBudget)
+}
+
 func TestPart(t *testing.T) {
 	f := form{crop: true}
 	for _, c := range []struct{ w, h, toW, toH, wantW, wantH int }{
@@ -207,6 +278,21 @@ func TestUnusablePictures(t *testing.T) {
 		}
 		return fixPNG(header)
 	}
+	// webp is a WebP of 4x4 pixels whose header says otherwise.
+	webp := func(id string, lie int) []byte {
+		data := unhex(t, lossyWebP)
+		switch id {
+		case "VP8X": // a canvas of another size
+			side := []byte{byte(lie - 1), byte((lie - 1) >> 8), byte((lie - 1) >> 16)}
+			data = slices.Concat(data[:12], []byte("VP8X\x0a\x00\x00\x00"), make([]byte, 4), side, side, data[12:])
+			binary.LittleEndian.PutUint32(data[4:], uint32(len(data)-8))
+			return data
+		case "VP8 ": // more bytes than there are
+			binary.LittleEndian.PutUint32(data[16:], uint32(lie))
+		}
+		copy(data[12:], id)
+		return data
+	}
 	for name, c := range map[string]struct {
 		data []byte
 		want string
@@ -219,6 +305,10 @@ func TestUnusablePictures(t *testing.T) {
 		"cut PNG":       {drawing[:len(drawing)-20], "it is no usable PNG: it is truncated"},
 		"signature":     {drawing[:8], "it is no usable PNG: it is truncated"},
 		"damaged PNG":   {append(slices.Clone(drawing[:45]), append([]byte{1, 2, 3}, drawing[48:]...)...), "it is no usable PNG: png: invalid format"},
+		"other WebP":    {webp("VP8L", 0), "it is no usable WEBP: vp8l: invalid header; convert it to PNG or JPEG"},
+		"lying canvas":  {webp("VP8X", 8), "it is no usable WEBP: webp: invalid format; convert it to PNG or JPEG"},
+		"lying length":  {webp("VP8 ", 1<<20), "it is no usable WEBP: "},
+		"giant canvas":  {webp("VP8X", 1<<15), "its size is 32768x32768, expected at most"},
 		"bomb":          {bomb(30_000, 30_000), "its size is 30000x30000, expected at most 65535 to a side and 67108864 pixels"},
 		"long bomb":     {bomb(1, 60_000_000), "its size is 1x60000000, expected"},
 		"greatest bomb": {bomb(1<<31-1, 1<<31-1), "PNG"}, // Go's own limit

@@ -94,19 +94,16 @@ func (o *ImoriOptions) open(ctx context.Context, env Env, source imoriSource) (*
 		return nil, err
 	}
 	g := &gallery{info: photo.info("imori", imoriClasses), photo: photo}
-	images, err := list(filepath.Join(o.Root, o.Split, "images"))
+	images, err := list(ctx, env, filepath.Join(o.Root, o.Split, "images"))
 	if err != nil {
 		return nil, err
 	}
-	labels, err := images.labels(imoriClasses)
-	if err != nil {
-		return nil, err
-	}
+	labels := images.labels(imoriClasses, "move it into one")
 	limit := defaultPictures.CacheMiB << 20
 	if !o.Pairs {
 		return g, g.openPhotos(ctx, env, images, labels, limit)
 	}
-	masks, err := list(filepath.Join(o.Root, o.Split, "seg_images"))
+	masks, err := list(ctx, env, filepath.Join(o.Root, o.Split, "seg_images"))
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func TestImori(t *testing.T) {
 
 	for path, want := range map[string]string{
 		"images/madara/3.jpg":  "there is no target for it",
-		"images/axolotl/1.jpg": "lies in no folder of a class, expected one of akahara, madara",
+		"images/axolotl/1.jpg": "images/axolotl/1.jpg: it lies in no folder of a class, expected one of akahara, madara; move it into one",
 	} {
 		writeFiles(t, o.Root, map[string][]byte{"train/" + path: files["train/images/madara/1.jpg"]})
 		if _, err := openImori(t.Context(), o, Env{}, source); err == nil || !strings.Contains(err.Error(), want) {

@@ -104,14 +104,17 @@ func NewLoader(d Dataset, o LoaderOptions) (*Loader, error) {
 		return nil, fmt.Errorf("dataset %s is empty, expected at least one sample", info.Name)
 	case info.Channels < 1 || info.Height < 1 || info.Width < 1:
 		return nil, fmt.Errorf("dataset %s says its images are %dx%dx%d (CHW), expected at least 1 each", info.Name, info.Channels, info.Height, info.Width)
-	case info.Target != nil && info.Target.Channels < 1:
-		return nil, fmt.Errorf("dataset %s says its targets have %d channels, expected at least 1", info.Name, info.Target.Channels)
 	case o.BatchSize < 1:
 		return nil, fmt.Errorf("batch size is %d, expected at least 1", o.BatchSize)
 	case o.Workers < 0 || o.Ahead < 0:
 		return nil, fmt.Errorf("workers is %d and ahead is %d, expected at least 0", o.Workers, o.Ahead)
 	case o.Start < 0 || o.Start > math.MaxInt64/int64(o.BatchSize):
 		return nil, fmt.Errorf("start is %d batches of %d, expected at least 0 and fewer than 2^63 samples", o.Start, o.BatchSize)
+	}
+	if info.Target != nil {
+		if err := info.Target.check(); err != nil {
+			return nil, fmt.Errorf("dataset %s says its targets have %w", info.Name, err)
+		}
 	}
 	l := &Loader{
 		dataset: d, options: o, augment: fold(o.Augment), info: info, pixels: info.Channels * info.Height * info.Width,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image/color"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -290,6 +291,12 @@ func TestLoaderAugmentationPanic(t *testing.T) {
 }
 
 func TestNewLoaderRefuses(t *testing.T) {
+	targets := func(target Target) Dataset {
+		d := newCounting(3)
+		d.info.Target = &target
+		return d
+	}
+	classes, palette := []string{"a", "b"}, make([]color.RGBA, 2)
 	flat := newCounting(3)
 	flat.info.Height = 0
 	for _, c := range []struct {
@@ -300,6 +307,11 @@ func TestNewLoaderRefuses(t *testing.T) {
 		{nil, LoaderOptions{BatchSize: 1}, "needs a dataset"},
 		{newCounting(0), LoaderOptions{BatchSize: 1}, "dataset counting is empty"},
 		{flat, LoaderOptions{BatchSize: 1}, "1x0x3"},
+		{targets(Target{}), LoaderOptions{BatchSize: 1}, "dataset counting says its targets have 0 channels and no classes, expected 1 or 3"},
+		{targets(Target{Channels: 2}), LoaderOptions{BatchSize: 1}, "2 channels and no classes"},
+		{targets(Target{Channels: 3, Classes: classes, Palette: palette}), LoaderOptions{BatchSize: 1}, "targets have 3 channels, 2 classes and 2 colours in the palette, expected as many of each"},
+		{targets(Target{Channels: 2, Classes: classes}), LoaderOptions{BatchSize: 1}, "2 channels, 2 classes and 0 colours"},
+		{targets(Target{Classes: []string{}}), LoaderOptions{BatchSize: 1}, "0 channels, 0 classes and 0 colours"},
 		{newCounting(3), LoaderOptions{}, "batch size is 0"},
 		{newCounting(3), LoaderOptions{BatchSize: -1}, "batch size is -1"},
 		{newCounting(3), LoaderOptions{BatchSize: 1, Workers: -1}, "workers is -1"},

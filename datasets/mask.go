@@ -28,18 +28,22 @@ type mask struct {
 // decodeMask reads the class numbers of a PNG: the indices into its palette,
 // whatever the colours, or the values of a grey one.
 func decodeMask(data []byte) (*mask, error) {
-	format, size, err := pictureSize(data)
+	header, err := readHeader(data)
 	if err != nil {
 		return nil, err
 	}
-	if format != "png" {
-		return nil, fmt.Errorf("it is a %s, expected a PNG, whose pixels are class numbers", strings.ToUpper(format))
+	if header.format != "png" {
+		return nil, fmt.Errorf("it is a %s, expected a PNG, whose pixels are class numbers", strings.ToUpper(header.format))
 	}
-	defer takeTurn(size.X * size.Y)()
+	if o := exifOrientation(header.format, data); o != upright {
+		return nil, fmt.Errorf("it is marked as turned (Exif orientation %d), expected class numbers where they belong; turn its pixels and take the mark away", o)
+	}
+	defer takeMemory(header.memory)()
 	picture, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, undecodable(format, err)
+		return nil, undecodable(header.format, err)
 	}
+	size := header.size
 	m := &mask{size: size}
 	switch p := picture.(type) {
 	case *image.Paletted:
@@ -71,10 +75,10 @@ func packed(pix []byte, stride int, size image.Point) []byte {
 }
 
 // check refuses numbers that no class has.
-func (m *mask) check(classes int) error {
+func (m *mask) check(classes []string) error {
 	for i, k := range m.numbers {
-		if int(k) >= classes {
-			return fmt.Errorf("pixel (%d, %d) is of class %d, expected 0 to %d, the classes of target_classes", i%m.size.X, i/m.size.X, k, classes-1)
+		if int(k) >= len(classes) {
+			return fmt.Errorf("pixel (%d, %d) is of class %d, expected 0 to %d (%s)", i%m.size.X, i/m.size.X, k, len(classes)-1, brief(classes))
 		}
 	}
 	return nil
@@ -93,7 +97,7 @@ func (c classMap) loadTarget(path string, dst []byte, photo image.Point) (err er
 	if photo != (image.Point{}) && photo != m.size {
 		return fmt.Errorf("its size is %dx%d, expected that of its photo (turned upright), %dx%d", m.size.X, m.size.Y, photo.X, photo.Y)
 	}
-	if err := m.check(len(c.classes)); err != nil {
+	if err := m.check(c.classes); err != nil {
 		return err
 	}
 	c.resize(dst, m)

@@ -1,6 +1,9 @@
 package datasets
 
 import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
 	"image"
 	"image/color"
 	"image/png"
@@ -31,11 +34,20 @@ func TestDecodeMask(t *testing.T) {
 		"small palette": encode(t, "png", few),
 		"grey":          encode(t, "png", grey),
 		"grey, 2 bits":  unhex(t, greyMask2),
+		"grey, 4 bits":  smallGrey(t, 4, []byte{0x01, 0x20}, []byte{0x33, 0x00}),
 	} {
 		m, err := decodeMask(data)
 		if err != nil || m.size != image.Pt(3, 2) || !slices.Equal(m.numbers, numbers) {
 			t.Errorf("%s: %t, error %v", name, m != nil, err)
 		}
+	}
+	bit := smallGrey(t, 1, []byte{0b010_00000}, []byte{0b110_00000})
+	if m, err := decodeMask(bit); err != nil || !slices.Equal(m.numbers, []byte{0, 1, 0, 1, 1, 0}) {
+		t.Errorf("grey, 1 bit: %t, error %v", m != nil, err)
+	}
+	fifteen := smallGrey(t, 4, []byte{0xfe, 0xd0}, []byte{0xcb, 0xa0})
+	if m, err := decodeMask(fifteen); err != nil || !slices.Equal(m.numbers, []byte{15, 14, 13, 12, 11, 10}) {
+		t.Errorf("grey, 4 bits: %t, error %v", m != nil, err)
 	}
 	for name, c := range map[string]struct {
 		data []byte
@@ -45,6 +57,7 @@ func TestDecodeMask(t *testing.T) {
 		"grey, 16 bit": {encode(t, "png", image.NewGray16(grey.Rect)), "its pixels are colours"},
 		"JPEG":         {encode(t, "jpg", grey), "it is a JPEG, expected a PNG, whose pixels are class numbers"},
 		"text":         {[]byte("text"), "none of JPEG, PNG"},
+		"turned":       {withChunk(maskOf(t, 3, numbers...), "eXIf", tiff(binary.BigEndian, 3, 6)), "it is marked as turned (Exif orientation 6)"},
 		"cut":          {maskOf(t, 3, numbers...)[:60], "it is no usable PNG: it is truncated"},
 	} {
 		if m, err := decodeMask(c.data); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -56,6 +69,25 @@ func TestDecodeMask(t *testing.T) {
 // greyMask2 is a grey PNG of 3x2 pixels of 2 bits, which Go reads and cannot
 // write: 0 1 2, 3 3 0.
 const greyMask2 = "89504e470d0a1a0a0000000d4948445200000003000000020200000000f2af21670000000c49444154789c639060f80000013c010939c2a9aa0000000049454e44ae426082"
+
+// smallGrey is a grey PNG of 3x2 pixels of fewer than 8 bits, which Go reads and
+// cannot write.
+func smallGrey(t testing.TB, bits byte, rows ...[]byte) []byte {
+	t.Helper()
+	var pixels bytes.Buffer
+	w := zlib.NewWriter(&pixels)
+	for _, row := range rows {
+		if _, err := w.Write(append([]byte{0}, row...)); err != nil { // 0: no filter
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	header := encode(t, "png", image.NewGray(image.Rect(0, 0, 3, 2)))[:33]
+	header[24] = bits
+	return withChunk(append(fixPNG(header), "\x00\x00\x00\x00IEND\xaeB`\x82"...), "IDAT", pixels.Bytes())
+}
 
 // TestMaskScaling: a mask keeps its class numbers and stays where its photo is.
 func TestMaskScaling(t *testing.T) {
@@ -147,7 +179,7 @@ func FuzzMask(f *testing.F) {
 			t.Fatalf("%d numbers, size %v", len(m.numbers), m.size)
 		}
 		c := classMap{form{height: 3, width: 5, crop: true}, []string{"a", "b", "c"}}
-		if m.check(len(c.classes)) == nil {
+		if m.check(c.classes) == nil {
 			numbers := make([]byte, c.bytes())
 			c.resize(numbers, m)
 			c.form.crop = false

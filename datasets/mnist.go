@@ -94,26 +94,42 @@ func readMNIST(ctx context.Context, o *MNISTOptions, env Env, source mnistSource
 	if err != nil {
 		return nil, err
 	}
-	shape, images, err := readIDXFile(imagePath, 3)
-	if err == nil && (shape[1] != mnistSide || shape[2] != mnistSide) {
-		err = fmt.Errorf("%s: its images are %dx%d, expected %dx%d", imagePath, shape[1], shape[2], mnistSide, mnistSide)
-	}
+	labels, err := readMNISTLabels(labelPath)
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, mnistAdvice)
 	}
-	_, labels, err := readIDXFile(labelPath, 1)
-	if err == nil && len(labels) != shape[0] {
-		err = fmt.Errorf("%s: it has %d labels, expected one for each of the %d images of %s", labelPath, len(labels), shape[0], imagePath)
-	}
-	for i, label := range labels {
-		if err == nil && int(label) >= len(digitClasses) {
-			err = fmt.Errorf("%s: label %d is %d, expected 0 to %d", labelPath, i, label, len(digitClasses)-1)
+	_, images, err := readIDXFile(imagePath, 3, func(shape []int) error {
+		switch {
+		case shape[1] != mnistSide || shape[2] != mnistSide:
+			return fmt.Errorf("its images are %dx%d, expected %dx%d", shape[1], shape[2], mnistSide, mnistSide)
+		case shape[0] != len(labels):
+			return fmt.Errorf("it has %d images, expected one for each of the %d labels of %s", shape[0], len(labels), labelPath)
 		}
-	}
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, mnistAdvice)
 	}
 	return &mnist{images, labels}, nil
+}
+
+// readMNISTLabels comes before the images: it says how many of them to expect.
+func readMNISTLabels(path string) ([]byte, error) {
+	_, labels, err := readIDXFile(path, 1, func(shape []int) error {
+		if most := maxIDX / mnistPixels; shape[0] > most {
+			return fmt.Errorf("it has %d labels, expected at most %d", shape[0], most)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, label := range labels {
+		if int(label) >= len(digitClasses) {
+			return nil, fmt.Errorf("%s: label %d is %d, expected 0 to %d", path, i, label, len(digitClasses)-1)
+		}
+	}
+	return labels, nil
 }
 
 const mnistAdvice = "replace the file, or remove it to have it downloaded anew"

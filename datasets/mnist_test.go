@@ -115,10 +115,12 @@ func TestMNISTBadFiles(t *testing.T) {
 		"too long":           {append(bytes.Clone(images), 0), labels, "promises 3x28x28 values, found more"},
 		"absurd":             {idx(nil, 0xffffffff, 0xffffffff, 0xffffffff), labels, "promises 4294967295x4294967295x4294967295 values, expected 1 to 1073741824"},
 		"overflowing":        {idx(nil, 1<<31, 1<<31, 4), labels, "values, expected 1 to"},
-		"as much as may be":  {idx(nil, 1<<20, 32, 32), labels, "found 0: it is truncated"},
+		"as much as may be":  {idx(nil, 1<<20, 32, 32), labels, "its images are 32x32, expected 28x28"},
+		"a bomb":             {zip(t, idx(make([]byte, 4<<20), 1<<30/784, 28, 28)), labels, "it has 1369568 images, expected one for each of the 3 labels"},
+		"too many labels":    {images, idx(nil, 1<<30), "it has 1073741824 labels, expected at most 1369568"},
 		"no images":          {idx(nil, 0, 28, 28), labels, "promises 0x28x28 values"},
 		"other size":         {idx(make([]byte, 3*784), 3, 56, 14), labels, "its images are 56x14, expected 28x28"},
-		"fewer labels":       {images, idx([]byte{1, 2}, 2), "it has 2 labels, expected one for each of the 3 images"},
+		"fewer labels":       {images, idx([]byte{1, 2}, 2), "it has 3 images, expected one for each of the 2 labels"},
 		"label out of range": {images, idx([]byte{1, 10, 2}, 3), "label 1 is 10, expected 0 to 9"},
 		"no gzip":            {[]byte("\x1f\x8b nothing"), labels, "begins like a gzip file"},
 		"cut gzip":           {packed[:len(packed)/2], labels, "it is truncated"},
@@ -209,6 +211,15 @@ func TestMNISTDownload(t *testing.T) {
 	}
 }
 
+// TestIDXChecksFirst: nothing is unpacked that does not have the right shape.
+func TestIDXChecksFirst(t *testing.T) {
+	why := errors.New("too many")
+	r := bytes.NewReader(idx(make([]byte, 100), 100))
+	if _, _, err := readIDX(r, 1, func(shape []int) error { return why }); !errors.Is(err, why) || r.Len() != 100 {
+		t.Errorf("error %v, %d values left, want 100", err, r.Len())
+	}
+}
+
 // FuzzIDX: whatever the bytes, no panic, no more memory than they take, and what
 // is read is what they say.
 func FuzzIDX(f *testing.F) {
@@ -222,7 +233,7 @@ func FuzzIDX(f *testing.F) {
 		if dims < 1 || dims > 4 {
 			return
 		}
-		shape, values, err := readIDX(io.LimitReader(bytes.NewReader(data), int64(len(data))), dims)
+		shape, values, err := readIDX(io.LimitReader(bytes.NewReader(data), int64(len(data))), dims, func([]int) error { return nil })
 		if err != nil {
 			return
 		}

@@ -2,13 +2,6 @@ package datasets
 
 import "math/rand/v2"
 
-// Streams of the loader's generators, so that shuffling and augmenting have
-// nothing in common.
-const (
-	streamShuffle uint64 = iota
-	streamAugment
-)
-
 // order is the endless sequence of samples: one permutation of the dataset after
 // another, each a function of (seed, epoch) alone.
 type order struct {

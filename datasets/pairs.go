@@ -23,7 +23,7 @@ func init() {
 type PairedOptions struct {
 	Images         string   `yaml:"images" check:"nonempty" doc:"folder that holds the images; those in subfolders count, and hidden ones do not"`
 	Targets        string   `yaml:"targets" check:"nonempty" doc:"folder that holds a target for each image, under the same path but for the extension"`
-	Split          string   `yaml:"split" check:"oneof=train|test|all" doc:"train or test: what is in both folders' folders of that name, if they have both (if not, train is everything); all: everything"`
+	Split          string   `yaml:"split" check:"oneof=train|test|all" doc:"train or test: what is in both folders' folders of that name (train is everything if they have neither); all: everything"`
 	Target         string   `yaml:"target" check:"oneof=classes|picture" doc:"classes: PNGs whose pixels are class numbers (indices into the palette, or grey values); picture: ordinary pictures"`
 	TargetClasses  []string `yaml:"target_classes" doc:"if target is classes: the names of class 0, 1 and so on"`
 	TargetChannels int      `yaml:"target_channels" check:"oneof=1|3" doc:"if target is picture: 1: grey; 3: colour"`
@@ -43,10 +43,10 @@ func (o *PairedOptions) Open(ctx context.Context, env Env) (Dataset, error) {
 	return g, nil
 }
 
-// Test returns the options of the test pairs, or nil unless both folders hold the
-// folders train and test.
+// Test returns the options of the test pairs, or nil unless both folders hold a
+// folder test.
 func (o *PairedOptions) Test() Options {
-	if o.Split == "all" || !hasParts(o.Images) || !hasParts(o.Targets) {
+	if o.Split == "all" || !hasPart(o.Images, "test") || !hasPart(o.Targets, "test") {
 		return nil
 	}
 	test := *o
@@ -63,10 +63,12 @@ func (o *PairedOptions) open(ctx context.Context, env Env) (*gallery, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Split != "all" && hasParts(o.Images) != hasParts(o.Targets) {
-		return nil, fmt.Errorf("one of %s and %s has the folders train and test, expected both or neither; or set split to all", o.Images, o.Targets)
+	for _, part := range []string{"train", "test"} {
+		if o.Split != "all" && hasPart(o.Images, part) != hasPart(o.Targets, part) {
+			return nil, fmt.Errorf("one of %s and %s has the folder %s, expected both or neither; or set split to all", o.Images, o.Targets, part)
+		}
 	}
-	images, classes, labels, err := o.photos(o.Images, o.Split)
+	images, classes, labels, err := o.photos(ctx, env, o.Images, o.Split)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +76,7 @@ func (o *PairedOptions) open(ctx context.Context, env Env) (*gallery, error) {
 	if err != nil {
 		return nil, err
 	}
-	targets, err := list(part)
+	targets, err := list(ctx, env, part)
 	if err != nil {
 		return nil, err
 	}

@@ -91,6 +91,20 @@ func TestPairedPictures(t *testing.T) {
 	}
 }
 
+// TestPairedTrainAlone: without test pairs, train is still what is in the folders train.
+func TestPairedTrainAlone(t *testing.T) {
+	root := t.TempDir()
+	writeFiles(t, root, map[string][]byte{
+		"images/train/x/1.png": photoOf(t, 2, 2, 20), "targets/train/x/1.png": maskOf(t, 2, 0, 1, 0, 1), "images/old.png": nil,
+	})
+	o := smallPairs(root)
+	if info, got := shades(t, &o, Env{}); got != "20:0" || !slices.Equal(info.Classes, []string{"x"}) || o.Test() != nil {
+		t.Errorf("samples %s, info %+v, test %v", got, info, o.Test())
+	}
+	writeFiles(t, root, map[string][]byte{"images/test/x/1.png": nil})
+	expectError(t, &o, "has the folder test, expected both or neither")
+}
+
 // TestPairedReport: everything that is wrong with the pairs is in one error.
 func TestPairedReport(t *testing.T) {
 	root := t.TempDir()
@@ -118,14 +132,14 @@ func TestPairedReport(t *testing.T) {
 		"\n  ROOT/images/x/a.png: only its extension tells it from ROOT/images/x/a.gif" +
 		"\n  ROOT/images/x/alone.jpg: there is no target for it, expected ROOT/targets/x/alone.png or another extension" +
 		"\n  ROOT/images/x/h.png: it is no usable PNG: it is truncated" +
-		"\n  ROOT/targets/x/b.bmp: pixel (1, 1) is of class 7, expected 0 to 1, the classes of target_classes" +
+		"\n  ROOT/targets/x/b.bmp: pixel (1, 1) is of class 7, expected 0 to 1 (background, newt)" +
 		"\n  ROOT/targets/x/b.png: only its extension tells it from ROOT/targets/x/b.bmp" +
-		"\n  ROOT/targets/x/c.png: pixel (0, 0) is of class 255, expected 0 to 1, the classes of target_classes" +
+		"\n  ROOT/targets/x/c.png: pixel (0, 0) is of class 255, expected 0 to 1 (background, newt)" +
 		"\n  ROOT/targets/x/d.png: its size is 2x1, expected that of its photo (turned upright), 2x2" +
 		"\n  ROOT/targets/x/e.png: its pixels are colours, expected a PNG with a palette, or grey with 8 bits at most, whose pixels are class numbers" +
 		"\n  ROOT/targets/x/f.png: it is a JPEG, expected a PNG, whose pixels are class numbers" +
 		"\n  ROOT/targets/x/g.png: it is empty" +
-		"\n  ROOT/targets/x/h.png: pixel (1, 1) is of class 9, expected 0 to 1, the classes of target_classes" +
+		"\n  ROOT/targets/x/h.png: pixel (1, 1) is of class 9, expected 0 to 1 (background, newt)" +
 		"\n  ROOT/targets/x/i.png: its size is 6x4, expected that of its photo (turned upright), 4x6" +
 		"\n  ROOT/targets/y/a.png: there is no image for it, expected ROOT/images/y/a.jpg or another extension"
 	_, err := o.Open(t.Context(), Env{})
@@ -141,15 +155,15 @@ func TestPairedErrors(t *testing.T) {
 	root := t.TempDir()
 	writeFiles(t, root, map[string][]byte{"images/train/1.png": photoOf(t, 2, 2, 1), "images/test/1.png": photoOf(t, 2, 2, 1), "targets/1.png": maskOf(t, 1, 0)})
 	for want, change := range map[string]func(o *PairedOptions){
-		"one of " + root + "/images and " + root + "/targets has the folders train and test, expected both or neither": func(o *PairedOptions) {},
-		"target_classes has 0 names, expected 2 to 256":                                                                func(o *PairedOptions) { o.TargetClasses = nil },
-		`target is "mask", expected classes or picture`:                                                                func(o *PairedOptions) { o.Target = "mask" },
-		"target_channels is 2, expected 1 or 3":                                                                        func(o *PairedOptions) { o.Target, o.TargetChannels = "picture", 2 },
-		"channels is 2, expected 1 or 3":                                                                               func(o *PairedOptions) { o.Channels = 2 },
-		"missing does not exist; put the images there":                                                                 func(o *PairedOptions) { o.Targets = "missing"; o.Split = "all" },
-		"3 of 3 files cannot be used":                                                                                  func(o *PairedOptions) { o.Split = "all" },
-		`split is "dev", expected train, test or all`:                                                                  func(o *PairedOptions) { o.Split = "dev"; o.Targets = o.Images },
-		"targets has no test images: it lacks the folders train and test":                                              func(o *PairedOptions) { o.Split = "test"; o.Images = o.Targets },
+		"one of " + root + "/images and " + root + "/targets has the folder train, expected both or neither": func(o *PairedOptions) {},
+		"target_classes has 0 names, expected 2 to 256":                                                      func(o *PairedOptions) { o.TargetClasses = nil },
+		`target is "mask", expected classes or picture`:                                                      func(o *PairedOptions) { o.Target = "mask" },
+		"target_channels is 2, expected 1 or 3":                                                              func(o *PairedOptions) { o.Target, o.TargetChannels = "picture", 2 },
+		"channels is 2, expected 1 or 3":                                                                     func(o *PairedOptions) { o.Channels = 2 },
+		"missing does not exist; put the images there":                                                       func(o *PairedOptions) { o.Targets = "missing"; o.Split = "all" },
+		"3 of 3 files cannot be used":                                                                        func(o *PairedOptions) { o.Split = "all" },
+		`split is "dev", expected train, test or all`:                                                        func(o *PairedOptions) { o.Split = "dev"; o.Targets = o.Images },
+		"targets has no test images; put them into " + root + "/targets/test":                                func(o *PairedOptions) { o.Split = "test"; o.Images = o.Targets },
 	} {
 		o := smallPairs(root)
 		change(&o)

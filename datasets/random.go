@@ -2,6 +2,18 @@ package datasets
 
 import "math/rand/v2"
 
+// The streams of this package, the word after the seed: what is drawn for one
+// purpose has nothing in common with what is drawn for another. The numbers may
+// not change, for the order of the samples is part of what a checkpoint relies on.
+const (
+	streamShuffle uint64 = iota // then the epoch
+	streamAugment               // then epoch and index
+	streamDigits                // the index of a digit, here and below
+	streamTestDigits
+	streamTemplates // of a DigitMatcher
+	streamHeldOut   // to calibrate one
+)
+
 // reseed makes src the generator of the stream that the words name together,
 // such as (seed, epoch, index). Streams of different words are unrelated, so
 // that any of them can be drawn without drawing the others first.

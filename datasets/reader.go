@@ -38,7 +38,7 @@ func (r *reader) readAll(p *pending, first, n int) (errAt int, err error) {
 }
 
 func (r *reader) read(p *pending, i int) (err error) {
-	l, at := r.loader, p.places[i]
+	l, place := r.loader, p.places[i]
 	image := p.batch.Images[i*l.pixels : (i+1)*l.pixels : (i+1)*l.pixels]
 	target := p.batch.Targets[i*l.target : (i+1)*l.target : (i+1)*l.target]
 	r.sample = Sample{Image: image, Target: target}
@@ -50,7 +50,7 @@ func (r *reader) read(p *pending, i int) (err error) {
 			err = fmt.Errorf("reading it panicked: %v", v)
 		}
 	}()
-	if err := l.dataset.Read(at.index, &r.sample); err != nil {
+	if err := l.dataset.Read(place.index, &r.sample); err != nil {
 		return err
 	}
 	if !same(r.sample.Image, image) || !same(r.sample.Target, target) {
@@ -62,7 +62,7 @@ func (r *reader) read(p *pending, i int) (err error) {
 		}
 		p.batch.Labels[i] = r.sample.Label
 	}
-	reseed(&r.src, uint64(l.options.Seed), streamAugment, uint64(at.epoch), uint64(at.index))
+	reseed(&r.src, uint64(l.options.Seed), streamAugment, uint64(place.epoch), uint64(place.index))
 	for _, a := range l.augment {
 		a.Apply(r.rng, l.info, &r.sample)
 	}

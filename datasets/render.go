@@ -25,9 +25,14 @@ func (f form) render(dst []byte, m image.Image, size image.Point, o orientation)
 		draw.Draw(page, m.Bounds(), m, m.Bounds().Min, draw.Src)
 		m = page
 	}
+	part := f.part(whole, w, h)
+	if rows := maxRows(w, h); part.Dy() > rows {
+		m = shorten(m, part, rows)
+		part = m.Bounds()
+	}
 	canvas := image.NewRGBA(image.Rect(0, 0, w, h))
 	draw.Draw(canvas, canvas.Rect, image.White, image.Point{}, draw.Src)
-	draw.CatmullRom.Scale(canvas, canvas.Rect, m, f.part(whole, w, h), draw.Over, nil)
+	draw.CatmullRom.Scale(canvas, canvas.Rect, m, part, draw.Over, nil)
 
 	area := f.height * f.width
 	for y := range f.height {
@@ -41,6 +46,28 @@ func (f form) render(dst []byte, m image.Image, size image.Point, o orientation)
 			dst[at], dst[at+area], dst[at+2*area] = p[0], p[1], p[2]
 		}
 	}
+}
+
+// shorten makes a part of a picture at most rows high, by the mean of as many
+// rows in one, but for one more or less.
+func shorten(m image.Image, part image.Rectangle, rows int) *image.RGBA {
+	together := (part.Dy() + rows - 1) / rows
+	short := image.NewRGBA(image.Rect(0, 0, part.Dx(), (part.Dy()+together-1)/together))
+	band := image.NewRGBA(image.Rect(0, 0, part.Dx(), together))
+	for y := range short.Rect.Dy() {
+		from, to := y*part.Dy()/short.Rect.Dy(), (y+1)*part.Dy()/short.Rect.Dy()
+		n := to - from
+		draw.Draw(band, image.Rect(0, 0, part.Dx(), n), m, part.Min.Add(image.Pt(0, from)), draw.Src)
+		row := short.Pix[y*short.Stride:][:short.Stride]
+		for x := range row {
+			sum := n / 2
+			for i := range n {
+				sum += int(band.Pix[i*band.Stride+x])
+			}
+			row[x] = byte(sum / n)
+		}
+	}
+	return short
 }
 
 // part is what of a picture is shown: all, or the largest part around the middle

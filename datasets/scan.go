@@ -14,15 +14,20 @@ type problem struct{ path, reason string }
 
 // unusable is the one report of everything that a scan found.
 type unusable struct {
-	total    int
-	problems []problem
+	total    int       // files looked at
+	problems []problem // sorted by path; a file may have several
 }
 
-const shownProblems = 20
+// shownProblems is more than anyone mends by hand; a report must still end.
+const shownProblems = 1000
 
 func (u *unusable) Error() string {
+	files := map[string]bool{}
+	for _, p := range u.problems {
+		files[p.path] = true
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d files cannot be used; mend them or take them away:", len(u.problems), u.total)
+	fmt.Fprintf(&b, "%d of %d files cannot be used; mend them or take them away:", len(files), u.total)
 	for _, p := range u.problems[:min(len(u.problems), shownProblems)] {
 		fmt.Fprintf(&b, "\n  %s: %s", p.path, p.reason)
 	}
@@ -63,4 +68,13 @@ func scan(ctx context.Context, env Env, n int, check func(i int) []problem) ([]p
 		return nil, context.Cause(ctx)
 	}
 	return slices.Concat(found...), nil
+}
+
+// brief lists names, the first few of many.
+func brief(names []string) string {
+	const most = 10
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

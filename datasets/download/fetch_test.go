@@ -12,10 +12,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
+
+const slowStall = 750 * time.Millisecond
 
 var payload = bytes.Repeat([]byte("what was published\n"), 50_000) // ~ 1 MB
 
@@ -52,6 +55,18 @@ func serve(t *testing.T) *httptest.Server {
 		send(w, payload[:100])
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
+	})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) { // for 3 stalls, and never silent for half of one
+		w.Header().Set("Content-Length", fmt.Sprint(len(payload)))
+		for chunk := range slices.Chunk(payload, len(payload)/8+1) {
+			send(w, chunk)
+			w.(http.Flusher).Flush()
+			select {
+			case <-time.After(slowStall * 2 / 5):
+			case <-r.Context().Done():
+				return
+			}
+		}
 	})
 	mux.HandleFunc("/mute", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	server := httptest.NewServer(mux)
@@ -182,6 +197,22 @@ func TestFetchWithEitherChecksum(t *testing.T) {
 		if err := Fetch(t.Context(), r); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestFetchSlowly: only silence ends a transfer, however long it takes.
+func TestFetchSlowly(t *testing.T) {
+	t.Parallel()
+	server := serve(t)
+	r := published(filepath.Join(t.TempDir(), "f"), server.URL+"/slow")
+	r.Stall = slowStall
+	began := time.Now()
+	if err := Fetch(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	expectPayload(t, r.Dest)
+	if took := time.Since(began); took < 5*slowStall/2 {
+		t.Errorf("it took %v, which shows nothing", took)
 	}
 }
 

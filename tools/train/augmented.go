@@ -98,19 +98,15 @@ func appendTarget(to, target []float32, info datasets.Info) []float32 {
 		return appendColors(to, target, info.Target.Channels)
 	}
 	plane := info.Height * info.Width
-	begin := len(to)
-	to = append(to, make([]float32, 3*plane)...)
-	for p := range plane {
-		class := 0
+	classes := make([]int64, plane)
+	for p := range classes {
 		for c := range info.Target.Channels {
-			if target[c*plane+p] > target[class*plane+p] {
-				class = c
+			if target[c*plane+p] > target[int(classes[p])*plane+p] {
+				classes[p] = int64(c)
 			}
 		}
-		color := info.Target.Palette[class]
-		for c, level := range [3]uint8{color.R, color.G, color.B} {
-			to[begin+c*plane+p] = float32(level)/127.5 - 1
-		}
 	}
-	return to
+	picture := make([]float32, 3*plane)
+	info.Target.Paint(picture, classes)
+	return append(to, picture...)
 }

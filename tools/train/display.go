@@ -19,6 +19,7 @@ const (
 	estimateAfter = 20              // iterations of this process before its speed is believed
 	estimateFrom  = 2 * time.Minute // shorter runs need no estimate
 	redrawEvery   = 200 * time.Millisecond
+	tellEvery     = 10 * time.Second // where the line cannot be drawn over
 )
 
 // display shows how a run goes: a trainer.Observer. On a terminal one line is drawn over and over; elsewhere every logged
@@ -106,8 +107,11 @@ func (d *display) Saved(kind trainer.SavedKind, path string) {
 // Warn prints what is no error.
 func (d *display) Warn(message string) { d.say("warning: %s", message) }
 
-// Finished leaves the last live line where it is.
-func (d *display) Finished(trainer.Summary) {
+// Finished is called at the end of a run.
+func (d *display) Finished(trainer.Summary) { d.endLine() }
+
+// endLine leaves the live line where it is, if there is one.
+func (d *display) endLine() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.finishLine()
@@ -120,16 +124,18 @@ func (d *display) say(format string, args ...any) {
 	d.print(fmt.Sprintf(format, args...))
 }
 
-// scanned shows how far the check of a folder's files is, on a terminal.
+// scanned shows how far the check of a folder's files is. Where lines cannot be drawn over, a short one needs none.
 func (d *display) scanned(done, total int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.live || done != total && d.now().Sub(d.drawn) < redrawEvery {
-		return
+	if !d.live && done == 1 {
+		d.drawn = d.now()
 	}
-	d.drawn = d.now()
-	d.over(fmt.Sprintf("looking at the files: %d of %d", done, total))
-	if done == total {
+	last := d.live && done == total
+	if d.due(last) {
+		d.show(fmt.Sprintf("looking at the files: %d of %d", done, total))
+	}
+	if last {
 		d.finishLine()
 	}
 }
@@ -138,18 +144,31 @@ func (d *display) scanned(done, total int) {
 func (d *display) transfer(file string, done, total int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	every := redrawEvery
-	if !d.live {
-		every = 10 * time.Second
-	}
-	if done != total && d.now().Sub(d.drawn) < every {
+	if !d.due(done == total) {
 		return
 	}
 	text := fmt.Sprintf("%s: %d MiB", file, done>>20)
 	if total > 0 {
 		text = fmt.Sprintf("%s: %d of %d MiB, %d %%", file, done>>20, total>>20, 100*done/total)
 	}
+	d.show(text)
+}
+
+// due says whether it is time to show again how far something is; the last time it always is.
+func (d *display) due(last bool) bool {
+	every := redrawEvery
+	if !d.live {
+		every = tellEvery
+	}
+	if !last && d.now().Sub(d.drawn) < every {
+		return false
+	}
 	d.drawn = d.now()
+	return true
+}
+
+// show draws the live line, or prints a line where there is none.
+func (d *display) show(text string) {
 	if d.live {
 		d.over(text)
 	} else {

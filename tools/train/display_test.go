@@ -108,6 +108,36 @@ func TestTransfer(t *testing.T) {
 	}
 }
 
+func TestScanned(t *testing.T) {
+	var out bytes.Buffer
+	d, c := testDisplay(&out)
+	for done := 1; done <= 5; done++ {
+		c.pass(time.Second)
+		d.scanned(done, 5)
+	}
+	if out.Len() > 0 {
+		t.Errorf("a short check printed %q", out.String())
+	}
+	c.pass(time.Minute) // what happened long ago makes nothing due
+	for done := 1; done <= 25; done++ {
+		d.scanned(done, 25)
+		c.pass(time.Second)
+	}
+	if want := "looking at the files: 11 of 25\nlooking at the files: 21 of 25\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+
+	out.Reset()
+	d.live, d.size = true, func() int { return 40 }
+	for done := 1; done <= 20; done++ {
+		c.pass(50 * time.Millisecond)
+		d.scanned(done, 20)
+	}
+	if draws := strings.Count(out.String(), "\r"); draws < 5 || draws > 7 || !strings.HasSuffix(out.String(), "20 of 20\x1b[K\n") {
+		t.Errorf("%d draws in a second: %q", draws, out.String())
+	}
+}
+
 func TestShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0:                            "0 s",

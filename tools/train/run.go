@@ -107,7 +107,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 // openDataset opens the recipe's dataset, downloading it if it must.
 func openDataset(ctx context.Context, recipe *recipes.Recipe, d *display) (trainer.Options, error) {
 	options, err := recipe.TrainerOptions(ctx, datasets.Env{Progress: d.transfer, Scanned: d.scanned, Logf: d.say})
-	d.Finished(trainer.Summary{}) // a download leaves its line
+	d.endLine() // a download leaves its own
 	if errors.As(err, new(*strict.Error)) {
 		err = wrongInput{err} // the model cannot take the dataset's images
 	}
