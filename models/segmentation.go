@@ -17,16 +17,11 @@ func (m *pix2pix) colours(maps torch.Tensor) torch.Tensor {
 	shape := torchx.Shape(maps)
 	n, area := int(shape[0]), int(shape[2]*shape[3])
 	classes := classesOf(maps)
-	image := make([]float32, n*3*area)
+	pictures := make([]float32, n*3*area)
 	for i := range n {
-		for k, class := range classes[i*area : (i+1)*area] {
-			c := m.target.Palette[class]
-			for channel, v := range []uint8{c.R, c.G, c.B} {
-				image[(i*3+channel)*area+k] = float32(v)/127.5 - 1
-			}
-		}
+		m.target.Paint(pictures[i*3*area:(i+1)*3*area], classes[i*area:(i+1)*area])
 	}
-	return torchx.FromFloat32(image, shape[0], 3, shape[2], shape[3])
+	return torchx.FromFloat32(pictures, shape[0], 3, shape[2], shape[3])
 }
 
 // segmentation counts how maps of classes agree.
