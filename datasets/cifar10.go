@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/imori-ml/imori/datasets/download"
@@ -89,7 +90,8 @@ func openCIFAR10(ctx context.Context, o *CIFAR10Options, env Env, source cifarSo
 		}
 		folder = filepath.Join(o.Root, cifarFolder)
 	}
-	d := &cifar10{records: make([]byte, 0, len(cifarFiles[o.Split])*source.records*cifarRecord)}
+	d := &cifar10{memory: newBulk(len(cifarFiles[o.Split]) * source.records * cifarRecord)}
+	d.records = d.memory.bytes[:0]
 	for _, name := range cifarFiles[o.Split] {
 		var err error
 		if d.records, err = appendCIFARFile(d.records, filepath.Join(folder, name), source.records); err != nil {
@@ -208,7 +210,10 @@ func appendCIFARRecords(dst []byte, r io.Reader, size int64, records int) ([]byt
 }
 
 // cifar10 is a split in memory.
-type cifar10 struct{ records []byte }
+type cifar10 struct {
+	memory  *bulk
+	records []byte // in memory
+}
 
 func (d *cifar10) Info() Info {
 	return Info{Name: "cifar10", Channels: 3, Height: 32, Width: 32, Classes: cifarClasses}
@@ -223,5 +228,6 @@ func (d *cifar10) Read(i int, s *Sample) error {
 	record := d.records[i*cifarRecord:][:cifarRecord]
 	s.Label = int64(record[0])
 	unpack(s.Image, record[1:])
+	runtime.KeepAlive(d.memory)
 	return nil
 }

@@ -3,6 +3,7 @@ package datasets
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 )
@@ -60,7 +61,7 @@ func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
 		return &digitScratch{pen: newDigitPen(o.Size, o.Channels, o.Distortion), image: make([]byte, d.bytes)}
 	}
 	if o.Count <= maxDigitCache/d.bytes {
-		d.cache, d.drawn = make([]byte, o.Count*d.bytes), make([]sync.Once, o.Count)
+		d.cache, d.drawn = newBulk(o.Count*d.bytes), make([]sync.Once, o.Count)
 	}
 	return d, nil
 }
@@ -77,7 +78,7 @@ type digits struct {
 	stream  uint64
 	bytes   int         // of an image
 	pens    sync.Pool   // of *digitScratch
-	cache   []byte      // nil: all images together are too large
+	cache   *bulk       // nil: all images together are too large
 	drawn   []sync.Once // by image, for cache
 }
 
@@ -119,13 +120,14 @@ func (d *digits) Read(i int, s *Sample) error {
 // draw fills dst with image i, from the cache if there is one.
 func (d *digits) draw(i int, dst []float32) {
 	if d.cache != nil {
-		image := d.cache[i*d.bytes:][:d.bytes]
+		image := d.cache.bytes[i*d.bytes:][:d.bytes]
 		d.drawn[i].Do(func() {
 			scratch := d.pens.Get().(*digitScratch)
 			scratch.pen.draw(image, d.options.Seed, d.stream, i)
 			d.pens.Put(scratch)
 		})
 		unpack(dst, image)
+		runtime.KeepAlive(d.cache)
 		return
 	}
 	scratch := d.pens.Get().(*digitScratch)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -16,7 +17,7 @@ type gallery struct {
 	target targetForm // nil: there are no pairs
 	items  []item
 
-	cache []byte    // the first samples, as many as may be kept
+	cache *bulk     // the first samples, as many as may be kept
 	spare sync.Pool // of *[]byte, for reading the others
 }
 
@@ -44,10 +45,10 @@ type targetForm interface {
 func (g *gallery) open(ctx context.Context, env Env, known []problem, limit int) error {
 	g.spare.New = func() any { b := make([]byte, g.bytes()); return &b }
 	kept := min(len(g.items), limit/g.bytes())
-	g.cache = make([]byte, kept*g.bytes())
+	g.cache = newBulk(kept * g.bytes())
 	found, err := scan(ctx, env, len(g.items), func(i int) []problem {
 		if i < kept {
-			return g.load(i, g.cache[i*g.bytes():][:g.bytes()])
+			return g.load(i, g.cache.bytes[i*g.bytes():][:g.bytes()])
 		}
 		scratch := g.spare.Get().(*[]byte)
 		defer g.spare.Put(scratch)
@@ -109,8 +110,9 @@ func (g *gallery) Read(i int, s *Sample) error {
 	if err := checkIndex(i, g.Len()); err != nil {
 		return err
 	}
-	if at := i * g.bytes(); at < len(g.cache) {
-		g.unpack(s, g.cache[at:][:g.bytes()])
+	if at := i * g.bytes(); at < len(g.cache.bytes) {
+		g.unpack(s, g.cache.bytes[at:][:g.bytes()])
+		runtime.KeepAlive(g.cache)
 	} else {
 		scratch := g.spare.Get().(*[]byte)
 		defer g.spare.Put(scratch)

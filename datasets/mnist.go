@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/imori-ml/imori/datasets/download"
 )
@@ -110,7 +111,9 @@ func readMNIST(ctx context.Context, o *MNISTOptions, env Env, source mnistSource
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, mnistAdvice)
 	}
-	return &mnist{images, labels}, nil
+	memory := newBulk(len(images))
+	copy(memory.bytes, images)
+	return &mnist{memory, labels}, nil
 }
 
 // readMNISTLabels comes before the images: it says how many of them to expect.
@@ -156,7 +159,10 @@ func fetchMNIST(ctx context.Context, o *MNISTOptions, env Env, mirrors []string,
 }
 
 // mnist is a split in memory.
-type mnist struct{ images, labels []byte }
+type mnist struct {
+	images *bulk
+	labels []byte
+}
 
 func (d *mnist) Info() Info {
 	return Info{Name: "mnist", Channels: 1, Height: mnistSide, Width: mnistSide, Classes: digitClasses}
@@ -169,6 +175,7 @@ func (d *mnist) Read(i int, s *Sample) error {
 		return err
 	}
 	s.Label = int64(d.labels[i])
-	unpack(s.Image, d.images[i*mnistPixels:][:mnistPixels])
+	unpack(s.Image, d.images.bytes[i*mnistPixels:][:mnistPixels])
+	runtime.KeepAlive(d.images)
 	return nil
 }
