@@ -14,21 +14,22 @@ import (
 const maxIDX = 1 << 30 // bytes
 
 // readIDXFile reads an IDX file, gzipped or not. Its errors name the file.
-func readIDXFile(path string, dims int, check func(shape []int) error) (shape []int, data []byte, err error) {
+func readIDXFile(path string, dims int, check func(shape []int) error) ([]byte, error) {
 	raw, err := readRegular(path, maxIDX)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	var r io.Reader = bytes.NewReader(raw)
 	if bytes.HasPrefix(raw, []byte{0x1f, 0x8b}) {
 		if r, err = gzip.NewReader(r); err != nil {
-			return nil, nil, fmt.Errorf("%s: it begins like a gzip file and is none: %w", path, err)
+			return nil, fmt.Errorf("%s: it begins like a gzip file and is none: %w", path, err)
 		}
 	}
-	if shape, data, err = readIDX(r, dims, check); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	_, data, err := readIDX(r, dims, check)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return shape, data, nil
+	return data, nil
 }
 
 // readIDX reads unsigned bytes in the IDX format of the MNIST page: two zeros,

@@ -99,7 +99,7 @@ func readMNIST(ctx context.Context, o *MNISTOptions, env Env, source mnistSource
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, mnistAdvice)
 	}
-	_, images, err := readIDXFile(imagePath, 3, func(shape []int) error {
+	images, err := readIDXFile(imagePath, 3, func(shape []int) error {
 		switch {
 		case shape[1] != mnistSide || shape[2] != mnistSide:
 			return fmt.Errorf("its images are %dx%d, expected %dx%d", shape[1], shape[2], mnistSide, mnistSide)
@@ -118,7 +118,7 @@ func readMNIST(ctx context.Context, o *MNISTOptions, env Env, source mnistSource
 
 // readMNISTLabels comes before the images: it says how many of them to expect.
 func readMNISTLabels(path string) ([]byte, error) {
-	_, labels, err := readIDXFile(path, 1, func(shape []int) error {
+	labels, err := readIDXFile(path, 1, func(shape []int) error {
 		if most := maxIDX / mnistPixels; shape[0] > most {
 			return fmt.Errorf("it has %d labels, expected at most %d", shape[0], most)
 		}
