@@ -18,7 +18,7 @@ type Sampler interface {
 	Classes() int64
 }
 
-// Reconstructor is a model that compresses images and makes them anew.
+// Reconstructor is a model that makes images anew from what it keeps of them.
 type Reconstructor interface {
 	// Reconstruct returns what is left of each image: N x C x H x W, about [-1, 1].
 	Reconstruct(images torch.Tensor) torch.Tensor

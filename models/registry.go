@@ -6,6 +6,7 @@ package models
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/torchx"
@@ -13,10 +14,11 @@ import (
 )
 
 // Options are the settings of a model: a pointer to a struct whose fields carry
-// yaml, check and doc tags.
+// yaml, check and doc tags, which package recipes/strict describes.
 type Options interface {
 	// Check says whether the model can learn such images, and if not, why not and
-	// what would fit.
+	// what would fit. Values that a recipe could not have, as tags forbid them, may
+	// come from Go code: they are to be an error, too, where they would panic.
 	Check(in datasets.Info) error
 	// Build makes the model with fresh weights, drawn from torch's default
 	// generator on the CPU. It returns Check's error.
@@ -38,20 +40,29 @@ type Plugin struct {
 	Name       string                  // "wgan"
 	About      string                  // one line for a list, with the paper
 	Options    func() Options          // a pointer to a fresh struct that holds the defaults
-	Optimizers func() []NamedOptimizer // fresh defaults, in the order of the model's networks
-	Tests      bool                    // Preview looks at test images
+	Optimizers func() []NamedOptimizer // fresh defaults, in the order of the networks that phases update
+	Tests      bool                    // Preview looks at test images: a Reconstructor's or Translator's does
 	BatchSize  int                     // the default
 	Iterations int                     // the default
 }
 
 var plugins = map[string]Plugin{}
 
-// Register makes a model type known; call it from init. It panics on a name that
-// is empty or taken, which is a mistake in the program.
+// Register makes a model type known; call it from init. It panics on a plugin
+// that is incomplete or whose name is taken, which is a mistake in the program.
 func Register(p Plugin) {
-	if _, taken := plugins[p.Name]; taken || p.Name == "" || p.Options == nil || p.Optimizers == nil {
-		panic("models: cannot register " + p.Name + ": the name is empty or taken, or there are no options or optimisers")
+	refuse := func(bad bool, reason string) {
+		if bad {
+			panic("models: cannot register " + strconv.Quote(p.Name) + ": " + reason)
+		}
 	}
+	_, taken := plugins[p.Name]
+	refuse(p.Name == "", "it has no Name")
+	refuse(taken, "the name is taken")
+	refuse(p.About == "", "it has no About, a line for lists")
+	refuse(p.Options == nil, "it has no Options")
+	refuse(p.Optimizers == nil, "it has no Optimizers")
+	refuse(p.BatchSize < 1 || p.Iterations < 1, "BatchSize or Iterations is less than 1")
 	plugins[p.Name] = p
 }
 

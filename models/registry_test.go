@@ -1,6 +1,8 @@
 package models
 
 import (
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -23,8 +25,18 @@ func TestRegistry(t *testing.T) {
 	}
 	for _, name := range names {
 		p, _ := Lookup(name)
-		if p.Name != name || p.About == "" || p.BatchSize < 1 || p.Iterations < 1 {
-			t.Errorf("%s: the plugin is incomplete: %+v", name, p)
+		for _, channels := range []int{0, 2} {
+			bad := allKinds(3, 64, 64)
+			bad.Channels = channels
+			err := p.Options().Check(bad)
+			if _, buildErr := p.Options().Build(bad); err == nil || buildErr == nil || buildErr.Error() != err.Error() {
+				t.Errorf("%s: images of %d channels: Check says %v, Build %v, expected the same error", name, channels, err, buildErr)
+			}
+		}
+		for what, f := range fieldsOf(reflect.TypeOf(p.Options()).Elem()) {
+			if f.Tag.Get("doc") == "" {
+				t.Errorf("%s: %s has no doc tag", name, what)
+			}
 		}
 		if one, other := p.Options(), p.Options(); one == other {
 			t.Errorf("%s: Options gives the same struct twice", name)
@@ -44,6 +56,20 @@ func TestRegistry(t *testing.T) {
 	}()
 	wgan, _ := Lookup("wgan")
 	Register(wgan)
+}
+
+// fieldsOf lists the keys of options, those of embedded structs included.
+func fieldsOf(s reflect.Type) map[string]reflect.StructField {
+	fields := map[string]reflect.StructField{}
+	for i := range s.NumField() {
+		f := s.Field(i)
+		if f.Anonymous {
+			maps.Copy(fields, fieldsOf(f.Type))
+			continue
+		}
+		fields[f.Name] = f
+	}
+	return fields
 }
 
 func images(channels, height, width int) datasets.Info {

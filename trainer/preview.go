@@ -102,8 +102,8 @@ func (p *Preview) Log(name string, v float64) {
 	p.metrics = append(p.metrics, Metric{from + name, v})
 }
 
-// Images shows a grid of images: t is N x C x H x W with values in [-1, 1] and C 1 or 3; columns 0 makes a square. The
-// grids of one preview make one picture, one below the other.
+// Images shows a grid of images: t is N x C x H x W with C 1 or 3 and values in [-1, 1], others are clamped; columns 0
+// makes a square. The grids of one preview make one picture, one below the other; their names appear in a dry run.
 func (p *Preview) Images(name string, t torch.Tensor, columns int) {
 	s := torchx.Shape(t)
 	if len(s) != 4 || s[0] < 1 || (s[1] != 1 && s[1] != 3) || s[2] < 1 || s[3] < 1 {

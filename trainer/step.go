@@ -18,7 +18,7 @@ type Batch struct {
 	Labels  torch.Tensor // N, int64; the zero Tensor when the dataset has no classes
 }
 
-// NoiseSource draws float32 noise on the trainer's device.
+// NoiseSource draws float32 noise on the trainer's device. Step and Preview are two.
 type NoiseSource interface {
 	Uniform(lo, hi float64, shape ...int64) torch.Tensor // U(lo, hi)
 	Normal(shape ...int64) torch.Tensor                  // N(0, 1)

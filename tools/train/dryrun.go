@@ -56,6 +56,11 @@ func dryRun(options trainer.Options, out io.Writer) error {
 		}
 	})
 	fmt.Fprintln(out)
+	for _, from := range []string{"test", "train"} {
+		if measured := metricsOf(from, report.Metrics); measured != "" {
+			fmt.Fprintf(out, "measured on %s images: %s\n", from, measured)
+		}
+	}
 	for _, p := range report.Pictures {
 		fmt.Fprintf(out, "picture %s: %s\n", p.Name, shape(p.Shape))
 	}
