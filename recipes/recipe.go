@@ -97,7 +97,7 @@ func Parse(file string, data []byte, overrides []string) (*Recipe, error) {
 // YAML prints the recipe with every default. It loads back to the same recipe.
 func (r *Recipe) YAML() []byte { return r.doc.YAML() }
 
-// Annotated is YAML with each value marked as default, recipe or override.
+// Annotated is YAML with each value marked as default, recipe or override, and explained.
 func (r *Recipe) Annotated() []byte { return r.doc.Annotated() }
 
 // Entries lists the values with their origins and what they are.

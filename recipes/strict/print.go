@@ -16,7 +16,7 @@ import (
 // parses back to the same values.
 func (d *Document) YAML() []byte { return d.print(false) }
 
-// Annotated is YAML with a comment on each value: default, recipe or override.
+// Annotated is YAML with a comment on each value: default, recipe or override, and what it is.
 func (d *Document) Annotated() []byte { return d.print(true) }
 
 // Entry is one value of a document.
@@ -76,14 +76,14 @@ func (s *Section) print(lines []line, indent string) []line {
 		key := indent + quote(e.key) + ":"
 		switch {
 		case e.list && len(e.items) == 0:
-			lines = append(lines, line{key + " []", e.origin.String()})
+			lines = append(lines, line{key + " []", e.comment()})
 		case e.list:
 			lines = append(lines, line{key, ""})
 			for _, item := range e.items {
 				lines = item.printItem(lines, indent+"  ")
 			}
 		case e.section == nil:
-			lines = append(lines, line{key + " " + format(e.value), e.origin.String()})
+			lines = append(lines, line{key + " " + format(e.value), e.comment()})
 		case len(e.section.entries) == 0:
 			lines = append(lines, line{key + " {}", ""})
 		default:
@@ -92,6 +92,14 @@ func (s *Section) print(lines []line, indent string) []line {
 		}
 	}
 	return lines
+}
+
+// comment says where a value comes from and what it is.
+func (e *entry) comment() string {
+	if e.doc == "" {
+		return e.origin.String()
+	}
+	return e.origin.String() + ": " + e.doc
 }
 
 // printItem prints a mapping of a list.

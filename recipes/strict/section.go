@@ -157,7 +157,7 @@ func (s *Section) Type(known []string, initial string) (string, bool) {
 		s.Skip()
 		return "", false
 	}
-	if !s.Var("type", &name, "oneof="+strings.Join(known, "|"), "what it is") {
+	if !s.Var("type", &name, "oneof="+strings.Join(known, "|"), "") {
 		name = ""
 		if n := s.node.find("type").value; n.kind == text {
 			name = Nearest(n.value, known)

@@ -325,7 +325,7 @@ func TestSections(t *testing.T) {
 	if e := d.Entries(); len(e) != 6 || e[4] != (Entry{"items[1].at", "100", "", Default}) {
 		t.Errorf("entries %+v", e)
 	}
-	for data, printed := range map[string]string{"items: []": "items: []  # recipe\n", "{}": "items: []  # default\n"} {
+	for data, printed := range map[string]string{"items: []": "items: []  # recipe: some\n", "{}": "items: []  # default: some\n"} {
 		got, d, err := decodeItems(data)
 		if err != nil || got != nil || string(d.Annotated()) != printed {
 			t.Errorf("%s: %v, %v, printed as %s", data, got, err, d.Annotated())
@@ -394,7 +394,7 @@ func TestOverrides(t *testing.T) {
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
 	}
-	const annotated = `name: "c=d"        # override
+	const annotated = `name: "c=d"        # override: what it is called
 device: cpu        # override
 batch_size: 64     # default
 seed: 1            # default

@@ -140,7 +140,7 @@ func TestPrintConfig(t *testing.T) {
 		"keep_checkpoints: 3": "default"} {
 		found := false
 		for line := range strings.Lines(out) {
-			found = found || strings.HasPrefix(strings.TrimSpace(line), key+" ") && strings.HasSuffix(line, "# "+origin+"\n")
+			found = found || strings.HasPrefix(strings.TrimSpace(line), key+" ") && strings.Contains(line, "# "+origin+": ")
 		}
 		if !found {
 			t.Errorf("no line %q marked %s in\n%s", key, origin, out)
