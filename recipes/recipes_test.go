@@ -378,3 +378,31 @@ func FuzzParse(f *testing.F) {
 		roundTrip(t, r)
 	})
 }
+
+// TestTestImages: models whose pictures show test images get them, from the same
+// settings; where one trains on them, they are opened once.
+func TestTestImages(t *testing.T) {
+	const text = "name: x\nmodel: {type: %s}\ndataset: {type: digits, size: 16, count: 20, split: %s}"
+	first := func(d datasets.Dataset) []float32 {
+		s := datasets.Sample{Image: make([]float32, 16*16)}
+		if err := d.Read(0, &s); err != nil {
+			t.Fatal(err)
+		}
+		return s.Image
+	}
+	for _, c := range []struct {
+		model, split string
+		test, same   bool
+	}{{"ae", "train", true, false}, {"ae", "test", true, true}, {"gan", "train", false, false}} {
+		o, err := parse(t, fmt.Sprintf(text, c.model, c.split)).TrainerOptions(t.Context(), datasets.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (o.Test != nil) != c.test || c.same != (o.Test == o.Dataset) {
+			t.Errorf("%+v: got test images %v", c, o.Test)
+		}
+		if c.test && c.same != slices.Equal(first(o.Test), first(o.Dataset)) {
+			t.Errorf("%+v: the first test image is the first training image: %v", c, !c.same)
+		}
+	}
+}

@@ -61,9 +61,8 @@ func (p *Preview) Batch(n int64) Batch {
 func (p *Preview) Each(n, size int64, f func(Batch)) {
 	n = min(n, int64(p.t.testData().Len()))
 	p.read(n, min(n, size), func(b Batch) {
-		torchx.KeepAll(b.tensors()...)
-		defer torchx.Free(b.tensors()...)
 		torchx.Scoped(func() { f(b) })
+		torchx.Free(b.tensors()...)
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 
 	torch "github.com/wangkuiyi/gotorch"
 
+	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
@@ -392,5 +393,64 @@ func TestNothingIsLeft(t *testing.T) {
 	tr.Close()
 	if err := tr.Run(t.Context()); err == nil {
 		t.Error("a closed trainer runs")
+	}
+}
+
+// TestPreviewMeasures: what a preview logs stands in metrics.jsonl at the iterations of preview_every alone, so that a
+// longer run has the same lines, and says whether it was measured on test images.
+func TestPreviewMeasures(t *testing.T) {
+	for prefix, test := range map[string]datasets.Dataset{"test/": stripes(7), "train/": nil} {
+		o := options(func(m *gan) {
+			m.draw = func(p *Preview) error {
+				n := torchx.Shape(p.Batch(100).Images)[0]
+				p.Log("samples", float64(n))
+				return nil
+			}
+		})
+		o.Dir, o.Test, o.LogEvery, o.PreviewEvery, o.Iterations = filepath.Join(t.TempDir(), "run"), test, 3, 4, 10
+		run(t, o, 0)
+		samples := 10.0
+		if test != nil {
+			samples = 7
+		}
+		for line := range strings.Lines(read(t, o.Dir, "metrics.jsonl")) {
+			var fields map[string]float64
+			if err := json.Unmarshal([]byte(line), &fields); err != nil {
+				t.Fatal(err)
+			}
+			n, measured := fields[prefix+"samples"]
+			if due := int(fields["iteration"])%4 == 0; measured != due || due && n != samples {
+				t.Errorf("line %s, expected %ssamples %g: %v", line, prefix, samples, due)
+			}
+		}
+	}
+}
+
+// TestPreviewSamples: Batch and Each give the same samples, each of the dataset's once, and no more than there are.
+func TestPreviewSamples(t *testing.T) {
+	var whole, parts []float32
+	var sizes []int64
+	tr := newTrainer(t, options(func(m *gan) {
+		m.draw = func(p *Preview) error {
+			whole = torchx.Float32s(p.Batch(50).Images)
+			p.Each(50, 4, func(b Batch) {
+				parts = append(parts, torchx.Float32s(b.Images)...)
+				sizes = append(sizes, torchx.Shape(b.Labels)[0])
+			})
+			return nil
+		}
+	}))
+	if _, err := tr.DryRun(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(whole, parts) || !slices.Equal(sizes, []int64{4, 4, 2}) {
+		t.Errorf("Batch gives %d values, Each %d others in parts of %v", len(whole), len(parts), sizes)
+	}
+	seen := map[string]bool{}
+	for image := range slices.Chunk(whole, 64) {
+		seen[fmt.Sprint(image)] = true
+	}
+	if len(seen) != 10 {
+		t.Errorf("%d different samples, expected all 10", len(seen))
 	}
 }
