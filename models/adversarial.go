@@ -36,14 +36,15 @@ func (o *AdversarialOptions) adversarial() losses.Adversarial {
 // normalise applies spectral normalisation to a layer of the discriminator, if
 // it is asked for.
 func (o *AdversarialOptions) normalise(layer torchx.Module) torchx.Module {
-	return spectralNorm(o.SpectralNorm, layer)
+	return spectralNorm(o.SpectralNorm)(layer)
 }
 
-func spectralNorm(on bool, layer torchx.Module) torchx.Module {
+// spectralNorm returns what is done to each layer of a critic.
+func spectralNorm(on bool) func(torchx.Module) torchx.Module {
 	if !on {
-		return layer
+		return plain
 	}
-	return torchx.NewSpectralNorm(layer)
+	return func(layer torchx.Module) torchx.Module { return torchx.NewSpectralNorm(layer) }
 }
 
 // ganOptimizers are the defaults of a generator and a discriminator.

@@ -102,12 +102,7 @@ func (o *AlphaGANOptions) newEncoder(in datasets.Info) *torchx.Sequential {
 }
 
 func (o *AlphaGANOptions) newCodeDiscriminator() *torchx.Sequential {
-	var layers []torchx.Module
-	width := o.ZDim
-	for _, next := range o.CodeHidden {
-		layers = append(layers, o.normalise(torchx.NewLinear(width, next, torchx.LinearOptions{})), torchx.NewLeakyReLU(o.Slope))
-		width = next
-	}
+	layers, width := perceptron(o.ZDim, o.CodeHidden, torchx.NewLeakyReLU(o.Slope), o.normalise)
 	return torchx.NewSequential(append(layers, o.normalise(torchx.NewLinear(width, 1, torchx.LinearOptions{})))...)
 }
 

@@ -74,13 +74,3 @@ func toUnit(x torch.Tensor) torch.Tensor { return torchx.MulScalar(torchx.AddSca
 
 // fromUnit maps images in [0, 1] to [-1, 1].
 func fromUnit(x torch.Tensor) torch.Tensor { return torchx.AddScalar(torchx.MulScalar(x, 2), -1) }
-
-// conv3x3 keeps height and width.
-func conv3x3(in, out int64) *torchx.Conv2dLayer {
-	return torchx.NewConv2d(in, out, 3, torchx.Conv2dOptions{Padding: 1})
-}
-
-// conv1x1 mixes channels.
-func conv1x1(in, out int64) *torchx.Conv2dLayer {
-	return torchx.NewConv2d(in, out, 1, torchx.Conv2dOptions{})
-}

@@ -73,12 +73,7 @@ type gan struct {
 }
 
 func (o *GANOptions) newGenerator(in datasets.Info) *torchx.Sequential {
-	var layers []torchx.Module
-	width := o.ZDim
-	for _, next := range o.GeneratorHidden {
-		layers = append(layers, torchx.NewLinear(width, next, torchx.LinearOptions{}), torchx.NewLeakyReLU(o.Slope))
-		width = next
-	}
+	layers, width := perceptron(o.ZDim, o.GeneratorHidden, torchx.NewLeakyReLU(o.Slope), plain)
 	return torchx.NewSequential(append(layers,
 		torchx.NewLinear(width, pixels(in), torchx.LinearOptions{}),
 		torchx.NewSigmoid(),
@@ -86,12 +81,8 @@ func (o *GANOptions) newGenerator(in datasets.Info) *torchx.Sequential {
 }
 
 func (o *GANOptions) newDiscriminator(in datasets.Info) *torchx.Sequential {
-	layers := []torchx.Module{torchx.NewFlatten()}
-	width := pixels(in)
-	for _, next := range o.DiscriminatorHidden {
-		layers = append(layers, o.normalise(torchx.NewLinear(width, next, torchx.LinearOptions{})), torchx.NewLeakyReLU(o.Slope))
-		width = next
-	}
+	layers, width := perceptron(pixels(in), o.DiscriminatorHidden, torchx.NewLeakyReLU(o.Slope), o.normalise)
+	layers = append([]torchx.Module{torchx.NewFlatten()}, layers...)
 	return torchx.NewSequential(append(layers, o.normalise(torchx.NewLinear(width, 1, torchx.LinearOptions{})))...)
 }
 

@@ -95,14 +95,7 @@ type pix2pix struct {
 func (o *Pix2PixOptions) toTarget() bool { return o.Direction == "to_target" }
 
 func (o *Pix2PixOptions) newDiscriminator(channels int64) *torchx.Sequential {
-	var layers []torchx.Module
-	width := channels
-	for _, next := range o.DiscriminatorChannels {
-		layers = append(layers,
-			o.normalise(torchx.NewConv2d(width, next, 5, torchx.Conv2dOptions{Stride: 2, Padding: 2})),
-			torchx.NewLeakyReLU(o.Slope))
-		width = next
-	}
+	layers, width := stridedConvs(channels, o.DiscriminatorChannels, o.Slope, o.normalise)
 	return torchx.NewSequential(append(layers, o.normalise(conv3x3(width, 1)))...)
 }
 

@@ -69,14 +69,7 @@ func (o *StridedOptions) newGenerator(inputs int64, in datasets.Info) *torchx.Se
 
 // newDiscriminator makes N x channels x H x W -> N x 1, logits.
 func (o *StridedOptions) newDiscriminator(channels int64, in datasets.Info, norm func(torchx.Module) torchx.Module) *torchx.Sequential {
-	halve := torchx.Conv2dOptions{Stride: 2, Padding: 2}
-
-	var layers []torchx.Module
-	width := channels
-	for _, next := range o.DiscriminatorChannels {
-		layers = append(layers, norm(torchx.NewConv2d(width, next, 5, halve)), torchx.NewLeakyReLU(o.Slope))
-		width = next
-	}
+	layers, width := stridedConvs(channels, o.DiscriminatorChannels, o.Slope, norm)
 	h, w := shrunk(in, len(o.DiscriminatorChannels))
 	layers = append(layers, torchx.NewFlatten(), norm(torchx.NewLinear(width*h*w, 1, torchx.LinearOptions{})))
 	return torchx.NewSequential(layers...)

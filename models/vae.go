@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	torch "github.com/wangkuiyi/gotorch"
 
@@ -80,14 +81,11 @@ func (o *VAEOptions) Build(in datasets.Info) (trainer.Model, error) {
 	}
 	m := &vae{VAEOptions: *o, pixels: pixels(in)}
 	err := build("vae", func() {
-		width := o.ConvHidden
-		switch {
-		case o.conv():
-			m.encoder = o.newConvEncoder(in)
-		case len(o.Hidden) == 0:
-			m.encoder, width = torchx.NewSequential(torchx.NewFlatten()), m.pixels
-		default:
-			m.encoder, width = o.newEncoder(in), o.Hidden[len(o.Hidden)-1]
+		var width int64
+		if o.conv() {
+			m.encoder, width = o.newConvEncoder(in), o.ConvHidden
+		} else {
+			m.encoder, width = o.newEncoder(in)
 		}
 		m.mu = torchx.NewLinear(width, o.Latent.Dim, torchx.LinearOptions{})
 		m.logvar = torchx.NewLinear(width, o.Latent.Dim, torchx.LinearOptions{})
@@ -113,24 +111,17 @@ type vae struct {
 	decoder    *torchx.Sequential  // N x latent.dim -> N x C x H x W: logits, or what tanh makes an image of
 }
 
-func (o *VAEOptions) newEncoder(in datasets.Info) *torchx.Sequential {
-	layers := []torchx.Module{torchx.NewFlatten()}
-	width := pixels(in)
-	for _, next := range o.Hidden {
-		layers = append(layers, torchx.NewLinear(width, next, torchx.LinearOptions{}), torchx.NewReLU())
-		width = next
-	}
-	return torchx.NewSequential(layers...)
+// newEncoder also returns the width of its output.
+func (o *VAEOptions) newEncoder(in datasets.Info) (*torchx.Sequential, int64) {
+	layers, width := perceptron(pixels(in), o.Hidden, torchx.NewReLU(), plain)
+	return torchx.NewSequential(append([]torchx.Module{torchx.NewFlatten()}, layers...)...), width
 }
 
 // newDecoder goes through the widths backwards.
 func (o *VAEOptions) newDecoder(in datasets.Info) *torchx.Sequential {
-	var layers []torchx.Module
-	width := o.Latent.Dim
-	for i := len(o.Hidden) - 1; i >= 0; i-- {
-		layers = append(layers, torchx.NewLinear(width, o.Hidden[i], torchx.LinearOptions{}), torchx.NewReLU())
-		width = o.Hidden[i]
-	}
+	widths := slices.Clone(o.Hidden)
+	slices.Reverse(widths)
+	layers, width := perceptron(o.Latent.Dim, widths, torchx.NewReLU(), plain)
 	return torchx.NewSequential(append(layers,
 		torchx.NewLinear(width, pixels(in), torchx.LinearOptions{}),
 		torchx.NewUnflatten(int64(in.Channels), int64(in.Height), int64(in.Width)))...)

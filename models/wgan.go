@@ -102,7 +102,7 @@ func (o *WGANOptions) newGenerator(in datasets.Info) *torchx.Sequential {
 
 func (o *WGANOptions) newCritic(in datasets.Info) *torchx.Sequential {
 	halve := torchx.Conv2dOptions{Stride: 2, Padding: 1}
-	norm := func(layer torchx.Module) torchx.Module { return spectralNorm(o.SpectralNorm, layer) }
+	norm := spectralNorm(o.SpectralNorm)
 
 	width := o.CriticChannels[0]
 	layers := []torchx.Module{norm(torchx.NewConv2d(int64(in.Channels), width, 4, halve)), torchx.NewLeakyReLU(o.Slope)}

@@ -108,7 +108,7 @@ func (o *WGANGPOptions) newGenerator(in datasets.Info) *torchx.Sequential {
 // newCritic normalises each image by itself, as the penalty wants. The first
 // block begins at its convolution: pixels are not normalised.
 func (o *WGANGPOptions) newCritic(in datasets.Info) *torchx.Sequential {
-	norm := func(layer torchx.Module) torchx.Module { return spectralNorm(o.SpectralNorm, layer) }
+	norm := spectralNorm(o.SpectralNorm)
 	layerNorm := func() torchx.Module { return torchx.NewGroupNorm(1, o.Dim) }
 	channels := int64(in.Channels)
 	first := newResidual(

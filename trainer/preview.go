@@ -17,9 +17,8 @@ import (
 const previewSeed = 0x5eed0fa9ec0ffee
 
 // Preview is what a Model draws its pictures with. Networks are in evaluation mode, with their averaged weights if there
-// are any, and record no gradients. Noise and
-// images are the same at every preview of a run, so that its pictures compare over time. Where the methods fail they end
-// the model's Preview, and the trainer returns the error.
+// are any, and record no gradients. Noise and images are the same at every preview of a run, so that its pictures compare
+// over time. Where the methods fail they end the model's Preview, and the trainer returns the error.
 type Preview struct {
 	t         *Trainer
 	generator *torchx.Generator
@@ -51,7 +50,6 @@ func (p *Preview) Normal(shape ...int64) torch.Tensor { return p.generator.Norma
 // Batch returns n samples of Options.Test, fewer where it has fewer, without augmentation: the same ones at every call,
 // drawn from all of it, as the first ones of a folder may be of one class.
 func (p *Preview) Batch(n int64) Batch {
-	n = min(n, int64(p.t.testData().Len()))
 	var batch Batch
 	p.read(n, n, func(b Batch) { batch = b })
 	return batch
@@ -59,15 +57,17 @@ func (p *Preview) Batch(n int64) Batch {
 
 // Each calls f with the samples of Batch(n), at most size at a time, each time in a scope of its own.
 func (p *Preview) Each(n, size int64, f func(Batch)) {
-	n = min(n, int64(p.t.testData().Len()))
-	p.read(n, min(n, size), func(b Batch) {
+	p.read(n, size, func(b Batch) {
 		torchx.Scoped(func() { f(b) })
 		torchx.Free(b.tensors()...)
 	})
 }
 
+// read gives f n samples, or as many as there are, size at a time.
 func (p *Preview) read(n, size int64, f func(Batch)) {
 	d := p.t.testData()
+	n = min(n, int64(d.Len()))
+	size = min(size, n)
 	loader, err := datasets.NewLoader(d, datasets.LoaderOptions{BatchSize: int(size), Ahead: 1})
 	if err != nil {
 		fail(err)
