@@ -26,32 +26,81 @@ func Grid(images []float32, n, c, h, w, columns int) *image.RGBA {
 		panic(fmt.Sprintf("rundir.Grid: %d values for %d images of %dx%dx%d, expected n*c*h*w of them and 1 or 3 channels",
 			len(images), n, c, h, w))
 	}
+	tiles := NewTiles(n, h, w, columns)
+	for i := range n {
+		tiles.Draw(i, images[i*c*h*w:(i+1)*c*h*w])
+	}
+	return tiles.Image
+}
+
+// Tiles is a grid that is drawn image by image. Those not drawn stay dark.
+type Tiles struct {
+	Image   *image.RGBA
+	Columns int
+
+	h, w, scale int
+}
+
+// NewTiles makes a grid such as Grid's for n images of h x w pixels.
+func NewTiles(n, h, w, columns int) *Tiles {
+	t := &Tiles{Columns: gridColumns(n, columns), h: h, w: w, scale: gridScale(h, w)}
+	t.Image = image.NewRGBA(image.Rectangle{Max: GridSize(n, h, w, columns)})
+	draw.Draw(t.Image, t.Image.Rect, image.NewUniform(gridGround), image.Point{}, draw.Src)
+	return t
+}
+
+// GridSize is how large Grid's picture is, in pixels.
+func GridSize(n, h, w, columns int) image.Point {
+	columns = gridColumns(n, columns)
+	rows, scale := (n+columns-1)/columns, gridScale(h, w)
+	return image.Pt(columns*(w*scale+gridMargin)+gridMargin, rows*(h*scale+gridMargin)+gridMargin)
+}
+
+func gridColumns(n, columns int) int {
 	if columns <= 0 {
 		columns = int(math.Ceil(math.Sqrt(float64(n))))
 	}
-	columns = max(1, min(columns, n))
-	rows := (n + columns - 1) / columns
-	scale := max(1, (minTile+max(h, w)-1)/max(h, w))
-	stepX, stepY := w*scale+gridMargin, h*scale+gridMargin
-	grid := image.NewRGBA(image.Rect(0, 0, columns*stepX+gridMargin, rows*stepY+gridMargin))
-	draw.Draw(grid, grid.Rect, image.NewUniform(gridGround), image.Point{}, draw.Src)
-	plane := h * w
-	for i := range n {
-		tile := images[i*c*plane : (i+1)*c*plane]
-		left, top := gridMargin+i%columns*stepX, gridMargin+i/columns*stepY
-		for y := range h * scale {
-			for x := range w * scale {
-				pixel := y/scale*w + x/scale
-				r := tile[pixel]
-				g, b := r, r
-				if c == 3 {
-					g, b = tile[plane+pixel], tile[2*plane+pixel]
-				}
-				grid.SetRGBA(left+x, top+y, pixelColor(r, g, b))
-			}
+	return max(1, min(columns, n))
+}
+
+func gridScale(h, w int) int { return max(1, (minTile+max(h, w)-1)/max(h, w)) }
+
+// Draw draws image i: 1 or 3 planes of values in [-1, 1].
+func (t *Tiles) Draw(i int, values []float32) {
+	left := gridMargin + i%t.Columns*(t.w*t.scale+gridMargin)
+	top := gridMargin + i/t.Columns*(t.h*t.scale+gridMargin)
+	for y := range t.h * t.scale {
+		for x := range t.w * t.scale {
+			t.Image.SetRGBA(left+x, top+y, colorAt(values, y/t.scale*t.w+x/t.scale, t.h*t.w))
 		}
 	}
-	return grid
+}
+
+// Picture is one image, 1 or 3 planes of h x w values in [-1, 1], with a pixel for each value.
+func Picture(values []float32, h, w int) image.Image {
+	type canvas interface {
+		image.Image
+		Set(x, y int, c color.Color)
+	}
+	var picture canvas = image.NewRGBA(image.Rect(0, 0, w, h))
+	if len(values) == h*w {
+		picture = image.NewGray(image.Rect(0, 0, w, h))
+	}
+	for y := range h {
+		for x := range w {
+			picture.Set(x, y, colorAt(values, y*w+x, h*w))
+		}
+	}
+	return picture
+}
+
+// colorAt is the colour of a pixel of an image whose planes have that many.
+func colorAt(values []float32, pixel, plane int) color.RGBA {
+	if len(values) == plane {
+		v := values[pixel]
+		return pixelColor(v, v, v)
+	}
+	return pixelColor(values[pixel], values[plane+pixel], values[2*plane+pixel])
 }
 
 func pixelColor(r, g, b float32) color.RGBA {
