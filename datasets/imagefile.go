@@ -47,6 +47,10 @@ func (f form) check() error {
 
 const maxFormSide = 4096
 
+func (f form) fits(size image.Point) bool { return size == image.Pt(f.width, f.height) }
+
+func (f form) unpack(dst []float32, src []byte) { unpack(dst, src) }
+
 // load decodes a picture, by its content and not by its name, into dst: planes of
 // bytes. It returns the picture's own size, turned upright. Errors leave out the
 // path.

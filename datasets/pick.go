@@ -8,6 +8,12 @@ type Named interface {
 	FileName(i int) string
 }
 
+// Scaled is implemented by datasets that scale the pictures of their files.
+type Scaled interface {
+	// Scaled returns how many pictures are of another size than the samples.
+	Scaled() int
+}
+
 // pick is some samples of a dataset.
 type pick struct {
 	Dataset

@@ -90,7 +90,7 @@ type pix2pix struct {
 }
 
 // ToTarget says whether a pair's image becomes its target.
-func (o *Pix2PixOptions) ToTarget() bool { return o.Direction == "to_target" }
+func (m *pix2pix) ToTarget() bool { return m.Direction == "to_target" }
 
 // Sides describe what is given and what is made.
 func (m *pix2pix) Sides() (input, output datasets.Target) {
