@@ -58,10 +58,13 @@ func GridSize(n, h, w, columns int) image.Point {
 
 func gridColumns(n, columns int) int {
 	if columns <= 0 {
-		columns = int(math.Ceil(math.Sqrt(float64(n))))
+		columns = SquareColumns(n)
 	}
 	return max(1, min(columns, n))
 }
+
+// SquareColumns is how many columns make about a square of n images.
+func SquareColumns(n int) int { return int(math.Ceil(math.Sqrt(float64(n)))) }
 
 func gridScale(h, w int) int { return max(1, (minTile+max(h, w)-1)/max(h, w)) }
 
