@@ -19,6 +19,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		train.New(),
 		looks.NewSample(),
+		looks.NewReconstruct(),
 		cli.NewCompletion(newRoot, train.New),
 		cli.NewVersion(),
 	)

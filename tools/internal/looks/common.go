@@ -122,9 +122,13 @@ func (p *picture) newBlocks(info datasets.Info, n, rows int) (*blocks, error) {
 	return &blocks{rundir.NewTiles(lines*rows*columns, info.Height, info.Width, columns), columns, rows}, nil
 }
 
-// draw draws image i of a row.
-func (b *blocks) draw(row, i int, values []float32) {
-	b.tiles.Draw((i/b.columns*b.rows+row)*b.columns+i%b.columns, values)
+// drawAll draws n images of a row, from image first on.
+func (b *blocks) drawAll(row, first, n int, values []float32) {
+	size := len(values) / n
+	for k := range n {
+		i := first + k
+		b.tiles.Draw((i/b.columns*b.rows+row)*b.columns+i%b.columns, values[k*size:(k+1)*size])
+	}
 }
 
 func (b *blocks) image() image.Image { return b.tiles.Image }
@@ -136,6 +140,17 @@ func printRun(c *cobra.Command, run *trained.Run) {
 		weights = ", averaged weights"
 	}
 	fmt.Fprintf(c.OutOrStdout(), "model   %s of %s, iteration %d%s\n", run.Recipe.Model.Type, run.Recipe.Name, run.Iteration, weights)
+}
+
+// recipeData says what the recipe's data are.
+func recipeData(d datasets.Dataset, test bool, what string) string {
+	if d == nil {
+		return "" // there is an error
+	}
+	if test {
+		return "test " + what + " of " + d.Info().Name
+	}
+	return what + " of " + d.Info().Name + " that the model was trained on, as there are no test images"
 }
 
 // scaled says how many pictures of a folder are shown in another size than their own; "" for none.

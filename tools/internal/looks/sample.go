@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	torch "github.com/wangkuiyi/gotorch"
@@ -43,7 +44,11 @@ func NewSample() *cobra.Command {
 		Long: `Makes a picture of images that a trained model generates.
 
 The latent of each image comes from a seed, a whole number. The same model makes the same image of a seed, whatever else is
-asked for. Of a model with classes, each row of the picture is a class, and each column a seed.`,
+asked for. Of a model with classes, each row of the picture is a class, and each column a seed.
+
+With -truncation, numbers of a latent that lie far from the middle are drawn again: the images are more typical, and less
+various. Where latents are normal, its value counts standard deviations; where they are uniform, it is the part of their range
+that is used. 0.5 to 1 are usual.`,
 		Example: `imori sample runs/dcgan_mnist/20261123-101500
 imori sample runs/dcgan_mnist/20261123-101500 -seeds 0-15,42 -columns 4 -out sixteen.png
 imori sample runs/cgan_cifar10/20261123-101500 -classes cat,dog -count 20
@@ -52,12 +57,12 @@ imori sample runs/vae_mnist/20261123-101500 -count 10000 -each generated -npy ge
 		RunE: func(c *cobra.Command, args []string) error { return s.run(c, args[0]) },
 	}
 	f := c.Flags()
-	f.IntVar(&s.count, "count", 0, "make this many images, of seeds 0, 1 and so on; of a model with classes, of each (default 64; 10 of each class)")
+	f.IntVar(&s.count, "count", 0, "make this many images, of seeds 0, 1 and so on (default 64; 10 of each class)")
 	f.Var(&s.seeds, "seeds", "make the images of these seeds: a `list` such as 0-15,42")
-	f.StringVar(&s.classes, "classes", "", "of a model with classes: `names` or numbers of those to show, such as 3,cat (default all, at most 100)")
-	f.Float64Var(&s.truncation, "truncation", 0, "keep each number of a latent within this `bound`, such as 0.7, above 0: standard deviations where latents are normal, the part of their range where they are uniform; smaller means more typical images and less variety (default as in training)")
+	f.StringVar(&s.classes, "classes", "", "show these classes: `names` or numbers, such as 3,cat (default all, at most 100)")
+	f.Float64Var(&s.truncation, "truncation", 0, "keep the numbers of latents within this `bound`, above 0, such as 0.7 (default as in training)")
 	s.picture.add(c, "samples", "default a square; 20 at most where there are classes")
-	f.StringVar(&s.each, "each", "", "write each image, unmagnified, as a PNG into this `folder`, such as seed-00042.png or cat-seed-00042.png; the picture is then written only with -out")
+	f.StringVar(&s.each, "each", "", "write each image as a PNG of its own into this `folder`, and the picture only with -out")
 	f.StringVar(&s.npy, "npy", "", "also write the images to this .npy `file`: N x channels x height x width, float32, -1 to 1")
 	cli.CompleteFolder(c, "each")
 	s.model.Add(c)
@@ -271,11 +276,15 @@ func (s *sampling) generate(run *trained.Run, m models.Sampler, class, seed int6
 
 func (s *sampling) report(c *cobra.Command, run *trained.Run, p *plan) {
 	printRun(c, run)
-	what := "images"
+	of := ""
 	if p.classes != nil {
-		what = fmt.Sprintf("images, %d of each of %d classes", len(p.seeds), len(p.classes))
+		var names []string
+		for _, class := range p.classes {
+			names = append(names, p.names[class])
+		}
+		of = fmt.Sprintf(", %d of each class, from top to bottom: %s", len(p.seeds), strings.Join(names, ", "))
 	}
-	fmt.Fprintf(c.OutOrStdout(), "made    %d %s\n", p.total, what)
+	fmt.Fprintf(c.OutOrStdout(), "images  %d%s\n", p.total, of)
 	if s.npy != "" {
 		wrote(c, "%s", s.npy)
 	}
