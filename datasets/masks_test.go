@@ -1,6 +1,8 @@
 package datasets
 
 import (
+	"image"
+	"image/color"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -64,5 +66,20 @@ func TestScaled(t *testing.T) {
 	}
 	if n := d.(Scaled).Scaled(); n != 2 {
 		t.Errorf("%d were scaled, want 2", n)
+	}
+}
+
+// TestMask: what is written is read again.
+func TestMask(t *testing.T) {
+	target := Target{Channels: 3, Classes: []string{"x", "y", "z"}, Palette: []color.RGBA{{1, 2, 3, 255}, {9, 8, 7, 255}, {1, 2, 3, 255}}}
+	data := encode(t, "png", target.Mask([]int64{0, 1, 2, 2, 1, 0}, 3))
+	m, err := decodeMask(data)
+	if err != nil || !slices.Equal(m.numbers, []byte{0, 1, 2, 2, 1, 0}) || m.size != image.Pt(3, 2) {
+		t.Fatalf("got %+v, %v", m, err)
+	}
+	for i, c := range target.Palette {
+		if m.palette[i] != c {
+			t.Errorf("class %d has the colour %v, want %v", i, m.palette[i], c)
+		}
 	}
 }

@@ -20,6 +20,7 @@ func newRoot() *cobra.Command {
 		train.New(),
 		looks.NewSample(),
 		looks.NewReconstruct(),
+		looks.NewTranslate(),
 		cli.NewCompletion(newRoot, train.New),
 		cli.NewVersion(),
 	)

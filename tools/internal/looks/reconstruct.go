@@ -201,20 +201,31 @@ func (e *imageErrors) index(i int) int {
 	return e.indices[i]
 }
 
-// print lists the errors.
+// print lists the errors, and the files where there are any.
 func (e *imageErrors) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "image\tmse\tmae\tfile")
 	for i := range e.mse {
-		fmt.Fprintf(w, "%d\t%.4g\t%.4g\t%s\n", e.index(i), e.mse[i], e.mae[i], fileName(e.d, i))
+		file := fileName(e.d, i)
+		if i == 0 {
+			fmt.Fprint(w, "image\tmse\tmae", tabbed(file, "file"), "\n")
+		}
+		fmt.Fprintf(w, "%d\t%.4g\t%.4g%s\n", e.index(i), e.mse[i], e.mae[i], tabbed(file, file))
 	}
 	w.Flush() //nolint:errcheck // printing
+}
+
+// tabbed is a column where there are files.
+func tabbed(file, text string) string {
+	if file == "" {
+		return ""
+	}
+	return "\t" + text
 }
 
 func (e *imageErrors) summary() string {
 	worst := 0
 	for i, v := range e.mse {
-		if v > e.mse[worst] {
+		if !(v <= e.mse[worst]) { // or it is not a number
 			worst = i
 		}
 	}
