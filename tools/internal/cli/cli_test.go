@@ -117,6 +117,23 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func TestArgs(t *testing.T) {
+	c := &cobra.Command{Use: "translate RUN [FOLDER]"}
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "RUN is missing: translate RUN [FOLDER]"},
+		{[]string{"a"}, ""},
+		{[]string{"a", "b"}, ""},
+		{[]string{"a", "b", "c"}, `unexpected argument "c": translate RUN [FOLDER]`},
+	} {
+		if err := Args("RUN", "[FOLDER]")(c, test.args); (err == nil) != (test.want == "") || err != nil && err.Error() != test.want {
+			t.Errorf("%q: got %v", test.args, err)
+		}
+	}
+}
+
 func TestCompletion(t *testing.T) {
 	tests := []struct {
 		words []string

@@ -185,6 +185,4 @@ func plain(name string) string {
 	}, name)
 }
 
-func wrote(c *cobra.Command, format string, args ...any) {
-	fmt.Fprintf(c.OutOrStdout(), "wrote "+format+"\n", args...)
-}
+func wrote(c *cobra.Command, path string) { fmt.Fprintf(c.OutOrStdout(), "wrote %s\n", path) }

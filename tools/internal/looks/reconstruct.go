@@ -156,9 +156,9 @@ func (r *reconstruction) make(c *cobra.Command, run *trained.Run, m models.Recon
 	}
 	r.report(c, run, d, what, shown, all)
 	if r.csv != "" {
-		wrote(c, "%s", r.csv)
+		wrote(c, r.csv)
 	}
-	wrote(c, "%s", out)
+	wrote(c, out)
 	return nil
 }
 

@@ -286,12 +286,12 @@ func (s *sampling) report(c *cobra.Command, run *trained.Run, p *plan) {
 	}
 	fmt.Fprintf(c.OutOrStdout(), "images  %d%s\n", p.total, of)
 	if s.npy != "" {
-		wrote(c, "%s", s.npy)
+		wrote(c, s.npy)
 	}
 	if p.perFile {
-		wrote(c, "%s", s.each)
+		wrote(c, s.each)
 	}
 	if p.grid {
-		wrote(c, "%s", s.picture.path(run, "samples"))
+		wrote(c, s.picture.path(run, "samples"))
 	}
 }

@@ -1,6 +1,8 @@
 package looks
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"image"
 	"os/exec"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
@@ -127,10 +130,10 @@ func TestSampleRefuses(t *testing.T) {
 		{at + " -out x.jpg", 2, "-out: found the file x.jpg, expected a name that ends in .png"},
 		{at + " -npy x.png", 2, "-npy: found the file x.png, expected a name that ends in .npy"},
 		{at + " -count 1000000", 2, "pixels, expected 64 million at most; ask for fewer, or for files with -each"},
-		{at + " -out file/x.png", 1, "file/x.png"},
+		{at + " -out file/x.png", 1, "file is a file, expected a folder to write into"},
 		{at + " -out folder.png", 1, "cannot write folder.png: it is a folder"},
 		{at + " -out new/x.png -each file", 1, "file is a file, expected a folder"},
-		{at + " -each new/each -npy file/x.npy", 1, "not a directory"},
+		{at + " -each new/each -npy file/x.npy", 1, "file is a file"},
 		{at + " -checkpoint 7", 1, "has no checkpoint of iteration 7, expected one of [2]"},
 		{at + " -device cuda:77", 1, "cuda:77"},
 	})
@@ -149,6 +152,21 @@ func TestSampleRefusesClasses(t *testing.T) {
 func TestSampleOfAnotherModel(t *testing.T) {
 	pairs := strings.NewReplacer("DIRECTION", "to_target", "DATASET", "{type: digits, outlines: true, size: 8, count: 8}").Replace(tinyPix2Pix)
 	mustRefuse(t, []refusal{{"sample " + run(t, pairs), 1, "model pix2pix makes no images from latents; what it can do: translate images"}})
+}
+
+// TestInterrupted: what is interrupted leaves nothing behind.
+func TestInterrupted(t *testing.T) {
+	folder := run(t, tinyVAE)
+	before := tree(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, command := range []string{"sample", "reconstruct"} {
+		var out bytes.Buffer
+		status := cli.Run(ctx, newRoot(), []string{command, folder, "-out", "new/x.png"}, &out, &out)
+		if want := "imori " + command + ": interrupted\n"; status != cli.ExitInterrupted || out.String() != want || tree(t) != before {
+			t.Errorf("%s: status %d, %s\n%s", command, status, out.String(), tree(t))
+		}
+	}
 }
 
 // TestNumpy: numpy reads what is written.

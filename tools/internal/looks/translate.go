@@ -300,7 +300,7 @@ func (w *translating) report() {
 		fmt.Fprintf(out, "L1      %.4g\n", w.l1)
 	}
 	if w.each != "" {
-		wrote(w.c, "%s", w.each)
+		wrote(w.c, w.each)
 	}
-	wrote(w.c, "%s", w.picture.path(w.run, "translations"))
+	wrote(w.c, w.picture.path(w.run, "translations"))
 }

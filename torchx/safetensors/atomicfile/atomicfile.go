@@ -79,7 +79,12 @@ func create(path, temp string) (*File, error) {
 // Path is the name that the file will have.
 func (f *File) Path() string { return f.path }
 
-func (f *File) Write(p []byte) (int, error) { return f.w.Write(p) }
+func (f *File) Write(p []byte) (int, error) {
+	if f.file == nil {
+		return 0, os.ErrClosed
+	}
+	return f.w.Write(p)
+}
 
 // Close ends the writing: the content is on the disk, under the temporary name. A second call returns the same.
 func (f *File) Close() error {
@@ -92,7 +97,7 @@ func (f *File) Close() error {
 	if err := f.file.Close(); f.err == nil {
 		f.err = err
 	}
-	f.file = nil
+	f.file, f.w = nil, nil // there may be thousands of files to be committed
 	return f.err
 }
 

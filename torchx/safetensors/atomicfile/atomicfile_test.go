@@ -106,7 +106,13 @@ func TestFile(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Error("it is there before Commit")
 	}
-	if err := errors.Join(f.Close(), f.Commit()); err != nil {
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := write("more")(f); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("writing after Close: %v", err)
+	}
+	if err := f.Commit(); err != nil {
 		t.Fatal(err)
 	}
 	f.Discard()
