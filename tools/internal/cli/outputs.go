@@ -90,12 +90,19 @@ func (o *Outputs) Commit() error {
 			return cannotWrite(f.Path(), err)
 		}
 	}
+	folders := map[string]bool{}
 	for _, f := range o.files {
 		if err := f.Commit(); err != nil {
 			return cannotWrite(f.Path(), err)
 		}
+		folders[filepath.Dir(f.Path())] = true
 	}
 	o.made = nil
+	for folder := range folders {
+		if err := atomicfile.SyncDir(folder); err != nil {
+			return cannotWrite(folder, err)
+		}
+	}
 	return nil
 }
 

@@ -34,7 +34,10 @@ func Write(path string, fill func(w io.Writer) error) error {
 	if err := fill(f); err != nil {
 		return err
 	}
-	return f.Commit()
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
 }
 
 // WriteNew makes a new file, under its final name, for callers that have an unfinished folder around it.
@@ -101,7 +104,7 @@ func (f *File) Close() error {
 	return f.err
 }
 
-// Commit gives the file its name, in place of what had it. It returns when that would survive a loss of power.
+// Commit gives the file its name, in place of what had it. The folder is the caller's to sync.
 func (f *File) Commit() error {
 	if err := f.Close(); err != nil {
 		return err
@@ -110,7 +113,7 @@ func (f *File) Commit() error {
 		return err
 	}
 	f.done = true
-	return SyncDir(filepath.Dir(f.path))
+	return nil
 }
 
 // Discard removes the unfinished file. After Commit it does nothing.
