@@ -2,6 +2,7 @@ package losses
 
 import (
 	"fmt"
+	"math"
 
 	torch "github.com/wangkuiyi/gotorch"
 
@@ -14,11 +15,32 @@ type Adversarial struct {
 	Real      func(logits torch.Tensor) torch.Tensor // the discriminator's, on real images
 	Generated func(logits torch.Tensor) torch.Tensor // the discriminator's, on generated images
 	Generator func(logits torch.Tensor) torch.Tensor // the generator's, on its images
+	Threshold float64                                // outputs above it say "real": see [Adversarial.AccuracyReal]
 }
 
 // Discriminator is the sum of the discriminator's two losses.
 func (a Adversarial) Discriminator(real, generated torch.Tensor) torch.Tensor {
 	return torchx.Add(a.Real(real), a.Generated(generated))
+}
+
+// AccuracyReal is the share of outputs on real images that are right, above
+// Threshold: what the best discriminator says of an image that is as likely real
+// as generated. That is half way between its two targets, as a logit for bce, and
+// 0 for hinge. logits may be maps; the result is a mean over all their values.
+func (a Adversarial) AccuracyReal(logits torch.Tensor) torch.Tensor {
+	return sharePositive(torchx.AddScalar(logits, -a.Threshold))
+}
+
+// AccuracyGenerated is the same for generated images, whose outputs are right
+// below Threshold.
+func (a Adversarial) AccuracyGenerated(logits torch.Tensor) torch.Tensor {
+	return sharePositive(torchx.Neg(torchx.AddScalar(logits, -a.Threshold)))
+}
+
+// sharePositive stays on the device. Any number above 0 is far beyond 1 when
+// multiplied.
+func sharePositive(t torch.Tensor) torch.Tensor {
+	return torchx.Mean(torchx.Clamp(torchx.MulScalar(t, math.MaxFloat32), 0, 1))
 }
 
 // LookupAdversarial returns the losses that recipes call name: "bce", "hinge" or
@@ -34,15 +56,16 @@ func LookupAdversarial(name string, smoothing float64) (Adversarial, error) {
 	}
 	switch name {
 	case "bce":
-		return Adversarial{against(BCE, 1-smoothing), against(BCE, 0), against(BCE, 1)}, nil
+		logit := math.Log((1 - smoothing) / (1 + smoothing)) // of the probability (1 - smoothing) / 2
+		return Adversarial{against(BCE, 1-smoothing), against(BCE, 0), against(BCE, 1), logit}, nil
 	case "least_squares":
-		return Adversarial{against(LeastSquares, 1-smoothing), against(LeastSquares, 0), against(LeastSquares, 1)}, nil
+		return Adversarial{against(LeastSquares, 1-smoothing), against(LeastSquares, 0), against(LeastSquares, 1), (1 - smoothing) / 2}, nil
 	case "hinge":
 		if smoothing != 0 {
 			return Adversarial{}, fmt.Errorf("label smoothing is %g with the hinge loss, which has no labels to smooth; expected 0, or the loss bce or least_squares", smoothing)
 		}
 		real := func(logits torch.Tensor) torch.Tensor { return Hinge(torchx.Neg(logits)) }
-		return Adversarial{real, Hinge, WassersteinGenerator}, nil
+		return Adversarial{real, Hinge, WassersteinGenerator, 0}, nil
 	}
 	return Adversarial{}, fmt.Errorf("adversarial loss is %q, expected bce, hinge or least_squares", name)
 }

@@ -158,9 +158,13 @@ func (m *alphagan) discriminatorLoss(s *trainer.Step) torch.Tensor {
 		reconstruction = m.generator.Forward(m.codes(s))
 		generated = m.generator.Forward(m.z(s))
 	})
-	return torchx.Add(
-		m.loss.Discriminator(m.discriminator.Forward(s.Batch().Images), m.discriminator.Forward(reconstruction)),
-		m.loss.Generated(m.discriminator.Forward(generated)))
+	x := s.Batch().Images
+	onReal := m.discriminator.Forward(x)
+	onReconstruction := m.discriminator.Forward(reconstruction)
+	onGenerated := m.discriminator.Forward(generated)
+	observeAccuracy(s, m.loss, onReal, torchx.Cat(0, onReconstruction, onGenerated))
+	observeDiversity(s, generated, x)
+	return torchx.Add(m.loss.Discriminator(onReal, onReconstruction), m.loss.Generated(onGenerated))
 }
 
 // codeDiscriminatorLoss is BCE(C(z), 1) + BCE(C(E(x)), 0).
