@@ -1,7 +1,6 @@
 package losses
 
 import (
-
 	torch "github.com/wangkuiyi/gotorch"
 
 	"github.com/imori-ml/imori/torchx"
@@ -46,6 +45,7 @@ func meanDistance(images torch.Tensor) torch.Tensor {
 	products := torchx.MatMul(x, torchx.Permute(x, 1, 0))
 	squares := torchx.SumKeep(torchx.Square(x), 1)
 	distances := torchx.Sub(torchx.Add(squares, torchx.Permute(squares, 1, 0)), torchx.MulScalar(products, 2))
+	// The diagonal is 0 but for rounding.
 	sum := torchx.Sum(torchx.Sqrt(torchx.ReLU(distances)))
 	return torchx.MulScalar(sum, 1/float64(n*(n-1)))
 }

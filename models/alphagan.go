@@ -162,8 +162,8 @@ func (m *alphagan) discriminatorLoss(s *trainer.Step) torch.Tensor {
 	onReal := m.discriminator.Forward(x)
 	onReconstruction := m.discriminator.Forward(reconstruction)
 	onGenerated := m.discriminator.Forward(generated)
-	observeAccuracy(s, m.loss, onReal, torchx.Cat(0, onReconstruction, onGenerated))
 	observeDiversity(s, generated, x)
+	observeAccuracy(s, m.loss, onReal, torchx.Cat(0, onReconstruction, onGenerated))
 	return torchx.Add(m.loss.Discriminator(onReal, onReconstruction), m.loss.Generated(onGenerated))
 }
 

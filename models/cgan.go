@@ -99,8 +99,8 @@ func (m *cgan) discriminatorLoss(s *trainer.Step) torch.Tensor {
 	generated, batch := m.generated(s), s.Batch()
 	onReal := m.discriminate(batch.Images, batch.Labels)
 	onGenerated := m.discriminate(generated, batch.Labels)
-	observeAccuracy(s, m.loss, onReal, onGenerated)
 	observeDiversity(s, generated, batch.Images)
+	observeAccuracy(s, m.loss, onReal, onGenerated)
 	return m.loss.Discriminator(onReal, onGenerated)
 }
 

@@ -82,8 +82,8 @@ func (m *dcgan) discriminatorLoss(s *trainer.Step) torch.Tensor {
 	generated := m.generated(s)
 	onReal := m.discriminator.Forward(s.Batch().Images)
 	onGenerated := m.discriminator.Forward(generated)
-	observeAccuracy(s, m.loss, onReal, onGenerated)
 	observeDiversity(s, generated, s.Batch().Images)
+	observeAccuracy(s, m.loss, onReal, onGenerated)
 	return m.loss.Discriminator(onReal, onGenerated)
 }
 

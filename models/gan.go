@@ -102,8 +102,8 @@ func (m *gan) discriminatorLoss(s *trainer.Step) torch.Tensor {
 	generated, real := m.generated(s), toUnit(s.Batch().Images)
 	onReal := m.discriminator.Forward(real)
 	onGenerated := m.discriminator.Forward(generated)
-	observeAccuracy(s, m.loss, onReal, onGenerated)
 	observeDiversity(s, generated, real)
+	observeAccuracy(s, m.loss, onReal, onGenerated)
 	return m.loss.Discriminator(onReal, onGenerated)
 }
 

@@ -82,7 +82,15 @@ func (t *Trainer) openLogs() error {
 	if t.timing, err = t.dir.Timing(); err != nil {
 		return err
 	}
-	return errors.Join(t.metrics.TruncateAfter(t.iteration), t.timing.TruncateAfter(t.iteration))
+	if err := errors.Join(t.metrics.TruncateAfter(t.iteration), t.timing.TruncateAfter(t.iteration)); err != nil {
+		return err
+	}
+	// The watch goes on as if there had been no interruption. A run does not fail for it.
+	if err := t.metrics.Each(t.health.recall); err != nil {
+		t.observer.Warn(fmt.Sprintf("the watch for collapse begins anew: %v", err))
+		t.health = health{}
+	}
+	return nil
 }
 
 // saveCheckpoint saves the state between two iterations, unless it is saved already.

@@ -32,7 +32,7 @@ func (s *Step) clip(n *network, grads []torch.Tensor) {
 		norm = torchx.GradNorm(grads)
 	}
 	if norm.T != nil {
-		s.record(gradNormName+s.of(n), norm)
+		s.record(GradNorm+s.of(n), norm)
 	}
 	switch {
 	case c.ClipNorm > 0:

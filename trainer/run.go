@@ -48,6 +48,11 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			return err
 		}
 		pace.add(t.loader.Consumed(), t.BatchSize)
+		if logs {
+			for _, warning := range t.health.see(next, metrics) {
+				t.observer.Warn(warning)
+			}
+		}
 		// The picture comes first: a run that is killed in between draws it again.
 		shown := metrics
 		previews := every(t.PreviewEvery, next)
@@ -68,7 +73,7 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			}
 		}
 		t.observer.Progress(Progress{
-			Iteration: t.iteration, Total: t.Iterations, Metrics: shown,
+			Iteration: t.iteration, Total: t.Iterations, Metrics: shown, Health: t.health.figures,
 			ImagesPerSecond: pace.imagesPerSecond(), Remaining: pace.remaining(t.Iterations - t.iteration),
 		})
 		if saves {

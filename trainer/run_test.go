@@ -90,7 +90,7 @@ func TestRunFillsItsFolder(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(read(t, o.Dir, "metrics.jsonl")), "\n")
 	var first map[string]float64
-	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 12 || first["iteration"] != 1 || len(first) != 4 {
+	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 12 || first["iteration"] != 1 || len(first) != 6 {
 		t.Errorf("metrics.jsonl has %d lines, the first is %s (%v)", len(lines), lines[0], err)
 	}
 }

@@ -111,16 +111,13 @@ func (s *Step) Observe(name string, f func() torch.Tensor) {
 }
 
 func checkMetricName(name string) {
-	if name == "" || name == lossName || strings.HasPrefix(name, gradNormName) {
-		fail(fmt.Errorf("the metric name %q is not free, expected another than those of the trainer, %s and %s", name, lossName, gradNormName))
+	if name == "" || name == lossName || strings.HasPrefix(name, GradNorm) {
+		fail(fmt.Errorf("the metric name %q is not free, expected another than those of the trainer, %s and %s", name, lossName, GradNorm))
 	}
 }
 
-// The names of what is logged without a call.
-const (
-	lossName     = "loss"
-	gradNormName = "grad_norm"
-)
+// lossName is what is logged without a call, as GradNorm is.
+const lossName = "loss"
 
 func (s *Step) record(name string, t torch.Tensor) {
 	if s.log == nil {

@@ -39,6 +39,7 @@ type Trainer struct {
 	dir       *rundir.Dir // nil: nothing is written
 	metrics   *rundir.Log
 	timing    *rundir.Log
+	health    health
 	iteration int // completed
 	savedAt   int // iteration of the newest checkpoint; -1: none
 	info      Info

@@ -34,6 +34,7 @@ type display struct {
 	first     int              // iterations done before
 	metrics   []trainer.Metric // of the newest logged iteration
 	picture   string           // the newest one's path
+	pictured  bool             // by the iteration whose progress comes next
 	drawn     time.Time
 	onScreen  bool // a live line stands there, without its end
 	estimated bool
@@ -82,14 +83,21 @@ func (d *display) Progress(p trainer.Progress) {
 	case !d.live && len(p.Metrics) > 0:
 		fmt.Fprintln(d.out, d.text(p))
 	}
+	if line := healthLine(p.Health); d.pictured && line != "" {
+		d.finishLine()
+		d.print(line)
+	}
+	d.pictured = false
 	if last {
 		d.finishLine()
 	}
 }
 
-// shown leaves out the details, which metrics.jsonl has.
+// shown leaves out what has a line of its own, and the details, which metrics.jsonl has.
 func shown(metrics []trainer.Metric) []trainer.Metric {
-	return slices.DeleteFunc(slices.Clone(metrics), func(m trainer.Metric) bool { return strings.Contains(m.Name, ".") })
+	return slices.DeleteFunc(slices.Clone(metrics), func(m trainer.Metric) bool {
+		return strings.Contains(m.Name, ".") || trainer.IsHealth(m.Name)
+	})
 }
 
 // Saved reports checkpoints; pictures are too many.
@@ -100,7 +108,7 @@ func (d *display) Saved(kind trainer.SavedKind, path string) {
 	case trainer.SavedPicture:
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.picture = path
+		d.picture, d.pictured = path, true
 	}
 }
 
