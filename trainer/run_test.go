@@ -230,7 +230,7 @@ func TestDryRunReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Metrics) != 3 || r.PeakMemory < 1<<20 || r.Iteration <= 0 ||
+	if len(r.Metrics) != 5 || r.PeakMemory < 1<<20 || r.Iteration <= 0 ||
 		!reflect.DeepEqual(r.Pictures, []PictureInfo{{"samples", []int64{4, 1, 8, 8}}}) {
 		t.Errorf("the report is %+v", r)
 	}
