@@ -73,8 +73,8 @@ func ganPhases(discriminatorLoss, generatorLoss func(*trainer.Step) torch.Tensor
 
 // observeAccuracy reports how much of the discriminator's judgement is right.
 func observeAccuracy(s *trainer.Step, loss losses.Adversarial, onReal, onGenerated torch.Tensor) {
-	s.Observe(trainer.AccuracyReal, func() torch.Tensor { return loss.AccuracyReal(onReal) })
-	s.Observe(trainer.AccuracyGenerated, func() torch.Tensor { return loss.AccuracyGenerated(onGenerated) })
+	s.Observe(trainer.AccuracyReal, func() torch.Tensor { return loss.AccuracyReal(onReal, onGenerated) })
+	s.Observe(trainer.AccuracyGenerated, func() torch.Tensor { return loss.AccuracyGenerated(onReal, onGenerated) })
 }
 
 // observeDiversity reports how much generated images vary, against real ones on

@@ -2,7 +2,7 @@ package trainer
 
 import (
 	"fmt"
-	"math"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -27,114 +27,72 @@ func IsHealth(metric string) bool {
 	return strings.HasPrefix(name, GradNorm)
 }
 
-// health follows the figures of health through a run.
-//
-// It watches for collapse alone, see collapseWatch. That the discriminator is right about nearly every image is no
-// warning: with spectral normalisation it is in healthy runs, too, for a thousand iterations and more, while the generator
-// goes on learning from how far it is right. Where a discriminator has won for good, the images soon become one.
+// health follows these figures through a run. Its warnings are a function of what is logged alone.
 type health struct {
 	figures  []Metric                  // of the newest logged iteration
-	collapse map[string]*collapseWatch // by metric
+	collapse map[string]*collapseWatch // by phase
+	won      map[string]*wonWatch      // by phase
 }
 
-// see takes what is logged of an iteration. It returns a warning for each collapse that shows now.
+// see takes what is logged of an iteration. It returns a warning for each thing that shows now to go wrong.
 func (h *health) see(iteration int, metrics []Metric) (warnings []string) {
-	if figures := slices.DeleteFunc(slices.Clone(metrics), func(m Metric) bool { return !IsHealth(m.Name) }); len(figures) > 0 {
-		h.figures = figures
-	}
+	figures := map[string]float64{}
+	h.figures = nil
 	for _, m := range metrics {
-		if w := h.watch(iteration, m); w != nil {
-			warnings = append(warnings, fmt.Sprintf("iteration %d: the generator seems to collapse: its images vary %.2g times as much as the data "+
-				"(%s, mean of the last %d figures), after %.2g at best; look at the pictures: if they are all alike, start again "+
-				"with lower learning rates, spectral_norm if the model has it, or another seed",
-				iteration, w.recent, m.Name, len(w.window), w.best))
+		if IsHealth(m.Name) {
+			h.figures = append(h.figures, m)
+			figures[m.Name] = m.Value
+		}
+	}
+	for _, m := range h.figures {
+		switch phase, name, _ := strings.Cut(m.Name, "/"); name {
+		case Diversity:
+			if w := watchOf(&h.collapse, phase); w.add(iteration, m.Value) {
+				warnings = append(warnings, fmt.Sprintf("iteration %d: the generator seems to collapse: its images differ %.2f times as much as the data's "+
+					"(%s, mean of the last %d figures; the best was %.2f); look at the pictures: if they are alike, %s",
+					iteration, w.recent, m.Name, len(w.window), w.best, startAgain))
+			}
+		case AccuracyReal:
+			generated, ok := figures[phase+"/"+AccuracyGenerated]
+			if w := watchOf(&h.won, phase); ok && w.add(iteration, min(m.Value, generated), h.othersGradient(phase)) {
+				warnings = append(warnings, fmt.Sprintf("iteration %d: the %s has won: it is right about all images, and gradients that others "+
+					"learn from have vanished (norm %.2g, was %.2g); %s",
+					iteration, phase, w.gradient.mean(), w.highest, startAgain))
+			}
 		}
 	}
 	return warnings
 }
 
-// watch shows a metric to its collapseWatch, which it returns if a collapse shows now.
-func (h *health) watch(iteration int, m Metric) *collapseWatch {
-	if _, name, _ := strings.Cut(m.Name, "/"); name != Diversity {
-		return nil
-	}
-	w := h.collapse[m.Name]
-	if w == nil {
-		w = &collapseWatch{}
-		if h.collapse == nil {
-			h.collapse = map[string]*collapseWatch{}
+const startAgain = "start again with lower learning rates, spectral_norm if the model has it, or another seed"
+
+// othersGradient is the largest norm of a gradient in the other phases.
+func (h *health) othersGradient(phase string) (norm float64) {
+	for _, m := range h.figures {
+		if other, name, _ := strings.Cut(m.Name, "/"); other != phase && strings.HasPrefix(name, GradNorm) {
+			norm = max(norm, m.Value)
 		}
-		h.collapse[m.Name] = w
 	}
-	if !w.add(iteration, m.Value) {
-		return nil
-	}
-	return w
+	return norm
 }
 
-// recall takes a line of the log of a run that goes on. What it warned of then is no news.
+// watchOf finds a phase's watch, or makes it.
+func watchOf[W any](watches *map[string]*W, phase string) *W {
+	if *watches == nil {
+		*watches = map[string]*W{}
+	}
+	if (*watches)[phase] == nil {
+		(*watches)[phase] = new(W)
+	}
+	return (*watches)[phase]
+}
+
+// recall takes a line of the log of a run that goes on. What was warned of then is no news.
 func (h *health) recall(iteration int, figures map[string]float64) {
-	for name, v := range figures {
-		h.watch(iteration, Metric{name, v})
+	var metrics []Metric
+	for _, name := range slices.Sorted(maps.Keys(figures)) {
+		metrics = append(metrics, Metric{name, figures[name]})
 	}
-}
-
-const (
-	collapseWindow  = 500  // iterations that are averaged,
-	collapseFigures = 5    // and figures at least
-	collapseFall    = 0.5  // of the best that was reached: less is a collapse
-	collapseRisen   = 0.2  // below this nothing was reached that could be lost
-	collapseStart   = 2000 // iterations after which a generator should have begun to vary,
-	collapseFlat    = 0.1  // more than this
-	collapseHealed  = 0.75 // of the best: the collapse is over
-)
-
-// collapseWatch tells from the diversity of generated images (see losses.Diversity) that a generator collapses: it makes
-// the same image, or a few, of all latents. An untrained generator does that, too, and a slow one for many iterations, so
-// that a low figure alone says nothing. Let "recent" be the mean over the last 500 iterations, or over the last 5 figures
-// where they are fewer, and "best" the highest that recent was, but at most 1. Then there is a collapse
-//
-//   - when recent falls below half of best, which was at least 0.2, or
-//   - when recent is below 0.1 from iteration 2000 on: it never rose, or has fallen to nothing.
-//
-// It is over when recent is back at 3/4 of best and at 0.2 at least; only then can there be another. Nothing is said
-// before recent is of a whole window. The rule is a function of the logged figures and their iterations alone.
-type collapseWatch struct {
-	window       []diversityAt
-	recent, best float64
-	collapsed    bool
-}
-
-type diversityAt struct {
-	iteration int
-	value     float64
-}
-
-// add takes the next figure, and tells whether a collapse shows with it.
-func (w *collapseWatch) add(iteration int, diversity float64) bool {
-	if math.IsNaN(diversity) || math.IsInf(diversity, 0) {
-		return false
-	}
-	w.window = append(w.window, diversityAt{iteration, diversity})
-	for len(w.window) > collapseFigures && w.window[0].iteration <= iteration-collapseWindow {
-		w.window = w.window[1:]
-	}
-	if len(w.window) < collapseFigures || iteration < collapseWindow {
-		return false
-	}
-	w.recent = 0
-	for _, d := range w.window {
-		w.recent += d.value / float64(len(w.window))
-	}
-	w.best = max(w.best, min(w.recent, 1))
-	fallen := w.best >= collapseRisen && w.recent < collapseFall*w.best
-	flat := iteration >= collapseStart && w.recent < collapseFlat
-	switch {
-	case !w.collapsed && (fallen || flat):
-		w.collapsed = true
-		return true
-	case w.recent >= collapseHealed*w.best && w.recent >= collapseRisen:
-		w.collapsed = false
-	}
-	return false
+	h.see(iteration, metrics)
+	h.figures = nil
 }
