@@ -2,6 +2,7 @@
 //
 //	recipe.yaml            the resolved recipe
 //	metrics.jsonl          one object a logged iteration, reproducible;  timing.jsonl: wall-clock figures
+//	events.out.tfevents.*  both for TensorBoard, written by the trainer itself
 //	samples/00000500.png   pictures of an iteration;  samples/training.gif at the end
 //	checkpoints/00000500/  <network>.safetensors ..., optimizers.safetensors, state.json
 //	checkpoints/latest     a link to the newest one
