@@ -189,14 +189,20 @@ func (m *alphagan) Generate(z, _ torch.Tensor) torch.Tensor { return m.generator
 
 func (m *alphagan) Classes() int64 { return 0 }
 
-// Reconstruct is G(E(x)).
-func (m *alphagan) Reconstruct(x torch.Tensor) torch.Tensor {
-	return m.generator.Forward(m.encoder.Forward(x))
-}
+// Codes is E(x).
+func (m *alphagan) Codes(x torch.Tensor) torch.Tensor { return m.encoder.Forward(x) }
 
-// Preview shows samples, and test images with their reconstructions.
+// Decode is G(z).
+func (m *alphagan) Decode(z torch.Tensor) torch.Tensor { return m.generator.Forward(z) }
+
+// Reconstruct is G(E(x)).
+func (m *alphagan) Reconstruct(x torch.Tensor) torch.Tensor { return m.Decode(m.Codes(x)) }
+
+// Preview shows samples, test images with their reconstructions, and the spread
+// of the codes of test images, which are to be as those of N(0, I).
 func (m *alphagan) Preview(p *trainer.Preview) error {
 	showSamples(p, m)
 	showReconstructions(p, m)
+	p.Histogram("codes", testCodes(p, m))
 	return nil
 }

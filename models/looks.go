@@ -24,6 +24,21 @@ type Reconstructor interface {
 	Reconstruct(images torch.Tensor) torch.Tensor
 }
 
+// Encoder is a model that finds the latent of an image.
+type Encoder interface {
+	// Codes returns each image's latent, N x z; where it is a Gaussian, its mean.
+	Codes(images torch.Tensor) torch.Tensor
+	// Decode makes an image of each latent: N x C x H x W, about [-1, 1].
+	Decode(codes torch.Tensor) torch.Tensor
+}
+
+// GaussianEncoder is an Encoder to which an image's latent is a Gaussian of independent dimensions.
+type GaussianEncoder interface {
+	Encoder
+	// Encode returns mean and log-variance, N x z each.
+	Encode(images torch.Tensor) (mu, logvar torch.Tensor)
+}
+
 // Translator is a model that makes the other picture of a pair.
 type Translator interface {
 	// Translate returns it for each image: N x C' x H x W in [-1, 1].
@@ -69,4 +84,11 @@ func showReconstructions(p *trainer.Preview, m Reconstructor) {
 	}
 	pairs := torchx.Cat(1, lines(images), lines(again))
 	p.Images("reconstructions", torchx.Reshape(pairs, 2*rows*columns, shape[1], shape[2], shape[3]), int(columns))
+}
+
+// testCodes encodes up to 256 test images: N x z.
+func testCodes(p *trainer.Preview, m Encoder) torch.Tensor {
+	var codes []torch.Tensor
+	p.Each(256, 64, func(b trainer.Batch) { codes = append(codes, torchx.Keep(m.Codes(b.Images))) })
+	return torchx.Cat(0, codes...)
 }

@@ -24,6 +24,8 @@ type Preview struct {
 	generator *torchx.Generator
 	pictures  []picture
 	metrics   []Metric
+	// histograms are for TensorBoard alone.
+	histograms []histogram
 }
 
 // picture is a grid of images that a model has shown.
@@ -59,26 +61,18 @@ func (p *Preview) Batch(n int64) Batch {
 func (p *Preview) Each(n, size int64, f func(Batch)) {
 	p.read(n, size, func(b Batch) {
 		torchx.Scoped(func() { f(b) })
-		torchx.Free(b.tensors()...)
+		b.Free()
 	})
 }
 
 // read gives f n samples, or as many as there are, size at a time.
 func (p *Preview) read(n, size int64, f func(Batch)) {
-	d := p.t.testData()
-	n = min(n, int64(d.Len()))
-	size = min(size, n)
-	loader, err := datasets.NewLoader(d, datasets.LoaderOptions{BatchSize: int(size), Ahead: 1})
+	err := ReadBatches(p.t.testData(), p.Device(), datasets.LoaderOptions{BatchSize: int(size), Ahead: 1}, int(n), func(b Batch) error {
+		f(b)
+		return nil
+	})
 	if err != nil {
 		fail(err)
-	}
-	defer loader.Close()
-	for left := n; left > 0; left -= size {
-		b, err := loader.Next()
-		if err != nil {
-			fail(err)
-		}
-		f(toDevice(b.First(int(min(left, size))), d.Info(), p.t.info.Device))
 	}
 }
 
@@ -110,6 +104,18 @@ func (p *Preview) Images(name string, t torch.Tensor, columns int) {
 	}
 	grid := rundir.Grid(torchx.Float32s(t), int(s[0]), int(s[1]), int(s[2]), int(s[3]), columns)
 	p.pictures = append(p.pictures, picture{name, s, grid})
+}
+
+// histogram is what a model has shown the spread of.
+type histogram struct {
+	name   string
+	values []float32
+}
+
+// Histogram shows how the values of latents, such as the codes of images, are spread: as "latent/<name>" in TensorBoard,
+// and nowhere else. t has any shape; of its values those count that are finite.
+func (p *Preview) Histogram(name string, t torch.Tensor) {
+	p.histograms = append(p.histograms, histogram{name, torchx.Float32s(t)})
 }
 
 // preview lets the model draw and measure. It leaves no trace in training: weights, modes and generators are as before.
@@ -173,6 +179,7 @@ func (t *Trainer) savePreview() ([]Metric, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.events.preview(t.iteration, p)
 	if len(p.pictures) == 0 {
 		return p.metrics, nil
 	}

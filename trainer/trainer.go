@@ -39,6 +39,7 @@ type Trainer struct {
 	dir       *rundir.Dir // nil: nothing is written
 	metrics   *rundir.Log
 	timing    *rundir.Log
+	events    *events // nil: none are written
 	health    health
 	iteration int // completed
 	savedAt   int // iteration of the newest checkpoint; -1: none
@@ -269,6 +270,7 @@ func (t *Trainer) Close() {
 	if t.loader != nil {
 		t.loader.Close()
 	}
+	t.events.close()
 	if t.dir != nil {
 		if err := t.dir.Close(); err != nil {
 			t.observer.Warn(err.Error())

@@ -97,8 +97,8 @@ type wonWatch struct {
 
 // add takes the next figures, and tells whether it shows with them that the discriminator has won.
 func (w *wonWatch) add(iteration int, right, gradient float64) bool {
-	if !math.IsInf(gradient, 0) {
-		w.highest = max(w.highest, gradient)
+	if gradient > w.highest && !math.IsInf(gradient, 0) {
+		w.highest = gradient
 	}
 	whole := w.right.add(iteration, right)
 	if !w.gradient.add(iteration, gradient) || !whole {

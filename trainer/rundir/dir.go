@@ -2,6 +2,7 @@
 //
 //	recipe.yaml            the resolved recipe
 //	metrics.jsonl          one object a logged iteration, reproducible;  timing.jsonl: wall-clock figures
+//	events.out.tfevents.*  both for TensorBoard, written by the trainer itself
 //	samples/00000500.png   pictures of an iteration;  samples/training.gif at the end
 //	checkpoints/00000500/  <network>.safetensors ..., optimizers.safetensors, state.json
 //	checkpoints/latest     a link to the newest one
@@ -77,7 +78,7 @@ func (d *Dir) holdsRun() string {
 			return name
 		}
 	}
-	if iterations, err := d.checkpoints(); err != nil || len(iterations) > 0 {
+	if iterations, err := d.Checkpoints(); err != nil || len(iterations) > 0 {
 		return checkpointFolder
 	}
 	return ""
