@@ -63,8 +63,9 @@ func TestThreshold(t *testing.T) {
 		logits := func(values ...float64) torch.Tensor { return torchx.FromFloat64(values, int64(len(values)), 1) }
 		real, generated := logits(-0.6, -0.7), logits(-0.6, -0.7, -0.8, 5)
 		a := lookUp("bce", 0)
-		if onReal, onGenerated := torchx.Item(a.AccuracyReal(real, generated)), torchx.Item(a.AccuracyGenerated(real, generated)); onReal != 0.5 || onGenerated != 0.5 {
-			t.Errorf("with two generated images to a real one: accuracies %g and %g, want 0.5 and 0.5 at the threshold log(1/2)", onReal, onGenerated)
+		onReal, onGenerated := torchx.Item(a.AccuracyReal(real, generated)), torchx.Item(a.AccuracyGenerated(real, generated))
+		if onReal != 0.5 || onGenerated != 0.5 {
+			t.Errorf("with two generated images to a real one: accuracies %g and %g, want 0.5 of both at log(1/2)", onReal, onGenerated)
 		}
 	})
 }

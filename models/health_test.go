@@ -47,12 +47,14 @@ func (l *listener) Progress(p trainer.Progress) {
 
 // TestHealth: runs that go wrong warn of it, and healthy ones do not.
 func TestHealth(t *testing.T) {
-	gan := GANOptions{ZDim: 8, GeneratorHidden: []int64{32}, DiscriminatorHidden: []int64{32}, Slope: 0.2, AdversarialOptions: defaultAdversarial()}
+	hidden := []int64{32}
+	gan := GANOptions{8, hidden, hidden, 0.2, defaultAdversarial()}
 	spectral := gan
 	spectral.SpectralNorm = true
 	cgan := CGANOptions{StridedOptions: defaultStrided(), AdversarialOptions: spectral.AdversarialOptions}
 	cgan.ZDim, cgan.GeneratorChannels, cgan.DiscriminatorChannels = 8, []int64{16}, []int64{16}
-	wgan := WGANOptions{ZDim: 8, GeneratorChannels: []int64{16, 8}, CriticChannels: []int64{8, 16}, Slope: 0.01, Clip: 0.01, NCritic: 1}
+	wgan := WGANOptions{ZDim: 8, GeneratorChannels: []int64{16, 8}, CriticChannels: []int64{8, 16}, Slope: 0.01, Clip: 0.01}
+	wgan.NCritic = 1
 	for _, c := range []struct {
 		name, model string
 		options     Options
