@@ -41,6 +41,7 @@ type Trainer struct {
 	timing    *rundir.Log
 	iteration int // completed
 	savedAt   int // iteration of the newest checkpoint; -1: none
+	curves    curvesClock
 	info      Info
 	broken    error // why the state is not one that an iteration ends in
 }
