@@ -23,7 +23,7 @@ setup: go
 
 build: setup
 	@mkdir -p bin
-	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/ $(COMMANDS)
+	go build -trimpath -ldflags "-X github.com/imori-ml/imori/tools/internal/cli.Version=$(VERSION)" -o bin/ $(COMMANDS)
 
 train: build
 	@run=runs/$(RECIPE)/$$(date +%Y%m%d-%H%M%S)

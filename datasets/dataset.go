@@ -14,21 +14,23 @@ import (
 
 // Info describes the samples of a Dataset.
 type Info struct {
-	Name                    string   // "cifar10"
-	Channels, Height, Width int      // of every image
-	Classes                 []string // names, by label; nil: no labels
-	Target                  *Target  // the other picture of each sample; nil: there are no pairs
+	Name     string   `json:"name"`     // "cifar10"
+	Channels int      `json:"channels"` // of every image, as are Height and Width
+	Height   int      `json:"height"`
+	Width    int      `json:"width"`
+	Classes  []string `json:"classes,omitempty"` // names, by label; nil: no labels
+	Target   *Target  `json:"target,omitempty"`  // the other picture of each sample; nil: there are no pairs
 }
 
 // Target describes the second picture of a pair. It has the height and width of
 // the first.
 type Target struct {
-	Channels int
+	Channels int `json:"channels"`
 	// Classes names the classes of a map of classes, which has one channel each:
 	// 1 where a pixel is of the class and -1 elsewhere. nil: an ordinary picture,
 	// of 1 or 3 channels.
-	Classes []string
-	Palette []color.RGBA // the classes' colours for showing a map; as long as Classes
+	Classes []string     `json:"classes,omitempty"`
+	Palette []color.RGBA `json:"palette,omitempty"` // the classes' colours for showing a map; as long as Classes
 }
 
 func (t *Target) check() error {

@@ -82,6 +82,9 @@ func (g *gallery) openPhotos(ctx context.Context, env Env, images *listing, labe
 	return g.open(ctx, env, images.problems, limit)
 }
 
+// PictureFit is what is done with images of another aspect.
+func (o *PictureOptions) PictureFit() string { return o.Fit }
+
 // form checks the options and returns what they come to.
 func (o *PictureOptions) form() (form, error) {
 	f := form{height: o.Height, width: o.Width, channels: o.Channels, crop: o.Fit == "crop"}

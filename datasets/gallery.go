@@ -106,6 +106,9 @@ func (g *gallery) Info() Info { return g.info }
 
 func (g *gallery) Len() int { return len(g.items) }
 
+// FileName returns the path of the photo.
+func (g *gallery) FileName(i int) string { return g.items[i].photo }
+
 func (g *gallery) Read(i int, s *Sample) error {
 	if err := checkIndex(i, g.Len()); err != nil {
 		return err

@@ -44,7 +44,7 @@ func (o *AEOptions) Build(in datasets.Info) (trainer.Model, error) {
 		decoder := torchx.NewSequential( // N x hidden -> N x C x H x W, without limits
 			torchx.NewLinear(o.Hidden, pixels(in), torchx.LinearOptions{}),
 			torchx.NewUnflatten(int64(in.Channels), int64(in.Height), int64(in.Width)))
-		m = newAutoencoder(encoder, decoder)
+		m = newAutoencoder(encoder, decoder, o.Hidden)
 	})
 	return m, err
 }

@@ -185,10 +185,14 @@ func (m *alphagan) Generate(z, _ torch.Tensor) torch.Tensor { return m.generator
 
 func (m *alphagan) Classes() int64 { return 0 }
 
+// Codes is E(x).
+func (m *alphagan) Codes(x torch.Tensor) torch.Tensor { return m.encoder.Forward(x) }
+
+// Decode is G(z).
+func (m *alphagan) Decode(z torch.Tensor) torch.Tensor { return m.generator.Forward(z) }
+
 // Reconstruct is G(E(x)).
-func (m *alphagan) Reconstruct(x torch.Tensor) torch.Tensor {
-	return m.generator.Forward(m.encoder.Forward(x))
-}
+func (m *alphagan) Reconstruct(x torch.Tensor) torch.Tensor { return m.Decode(m.Codes(x)) }
 
 // Preview shows samples, and test images with their reconstructions.
 func (m *alphagan) Preview(p *trainer.Preview) error {

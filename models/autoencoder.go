@@ -11,6 +11,7 @@ import (
 // that learn together to return their input.
 type autoencoder struct {
 	encoder, decoder *torchx.Sequential
+	code             []int64 // shape of an image's code
 	network          codec
 }
 
@@ -23,8 +24,8 @@ type codec struct {
 // Forward returns the images that are left of x.
 func (c codec) Forward(x torch.Tensor) torch.Tensor { return c.m.Reconstruct(x) }
 
-func newAutoencoder(encoder, decoder *torchx.Sequential) *autoencoder {
-	m := &autoencoder{encoder: encoder, decoder: decoder}
+func newAutoencoder(encoder, decoder *torchx.Sequential, code ...int64) *autoencoder {
+	m := &autoencoder{encoder: encoder, decoder: decoder, code: code}
 	m.network = codec{torchx.Children{{Name: "encoder", Module: encoder}, {Name: "decoder", Module: decoder}}, m}
 	return m
 }
@@ -32,6 +33,17 @@ func newAutoencoder(encoder, decoder *torchx.Sequential) *autoencoder {
 // Reconstruct is decoder(encoder(x)).
 func (m *autoencoder) Reconstruct(x torch.Tensor) torch.Tensor {
 	return m.decoder.Forward(m.encoder.Forward(x))
+}
+
+// Codes are what the encoder makes of images, as vectors.
+func (m *autoencoder) Codes(x torch.Tensor) torch.Tensor {
+	return torchx.Flatten(m.encoder.Forward(x), 1, -1)
+}
+
+// Decode is decoder(code).
+func (m *autoencoder) Decode(codes torch.Tensor) torch.Tensor {
+	n := torchx.Shape(codes)[0]
+	return m.decoder.Forward(torchx.Reshape(codes, append([]int64{n}, m.code...)...))
 }
 
 func (m *autoencoder) Networks() []trainer.Network {

@@ -44,7 +44,10 @@ func (o *ConvAEOptions) Build(in datasets.Info) (trainer.Model, error) {
 		return nil, err
 	}
 	var m *autoencoder
-	err := build("convae", func() { m = newAutoencoder(o.newEncoder(in), o.newDecoder(in)) })
+	h, w := shrunk(in, len(o.Channels))
+	err := build("convae", func() {
+		m = newAutoencoder(o.newEncoder(in), o.newDecoder(in), o.Channels[len(o.Channels)-1], h, w)
+	})
 	return m, err
 }
 

@@ -24,6 +24,21 @@ type Reconstructor interface {
 	Reconstruct(images torch.Tensor) torch.Tensor
 }
 
+// Encoder is a model that finds the latent of an image.
+type Encoder interface {
+	// Codes returns each image's latent, N x z; where it is a Gaussian, its mean.
+	Codes(images torch.Tensor) torch.Tensor
+	// Decode makes an image of each latent: N x C x H x W, about [-1, 1].
+	Decode(codes torch.Tensor) torch.Tensor
+}
+
+// GaussianEncoder is an Encoder to which an image's latent is a Gaussian of independent dimensions.
+type GaussianEncoder interface {
+	Encoder
+	// Encode returns mean and log-variance, N x z each.
+	Encode(images torch.Tensor) (mu, logvar torch.Tensor)
+}
+
 // Translator is a model that makes the other picture of a pair.
 type Translator interface {
 	// Translate returns it for each image: N x C' x H x W in [-1, 1].

@@ -222,11 +222,17 @@ func (m *vae) Generate(z, _ torch.Tensor) torch.Tensor {
 
 func (m *vae) Classes() int64 { return 0 }
 
-// Reconstruct decodes the means of the images' Gaussians.
-func (m *vae) Reconstruct(x torch.Tensor) torch.Tensor {
+// Codes are the means of the images' Gaussians.
+func (m *vae) Codes(x torch.Tensor) torch.Tensor {
 	mu, _ := m.Encode(x)
-	return m.Generate(mu, torch.Tensor{})
+	return mu
 }
+
+// Decode is Generate without classes.
+func (m *vae) Decode(z torch.Tensor) torch.Tensor { return m.Generate(z, torch.Tensor{}) }
+
+// Reconstruct decodes the means of the images' Gaussians.
+func (m *vae) Reconstruct(x torch.Tensor) torch.Tensor { return m.Decode(m.Codes(x)) }
 
 // Preview shows samples and reconstructions, and reports the KL divergence of
 // each latent dimension on test images.

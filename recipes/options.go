@@ -29,8 +29,14 @@ func (r *Recipe) TrainerOptions(ctx context.Context, env datasets.Env) (trainer.
 		Optimizers: map[string]torchx.OptimizerOptions{},
 	}
 	if plugin, _ := models.Lookup(r.Model.Type); plugin.Tests {
-		if o.Test, err = r.openTest(ctx, env, data); err != nil {
-			return trainer.Options{}, err
+		switch test := r.TestOptions(); {
+		case test == nil:
+		case reflect.DeepEqual(test, r.Dataset.Options):
+			o.Test = data
+		default:
+			if o.Test, err = test.Open(ctx, env); err != nil {
+				return trainer.Options{}, fmt.Errorf("recipe %s: test images, which the model's pictures show: %w", r.Name, err)
+			}
 		}
 	}
 	for _, a := range r.Dataset.Augment {
@@ -42,23 +48,11 @@ func (r *Recipe) TrainerOptions(ctx context.Context, env datasets.Env) (trainer.
 	return o, nil
 }
 
-// openTest opens the dataset's test images, which may be those that are trained
-// on: data. nil: there are none.
-func (r *Recipe) openTest(ctx context.Context, env datasets.Env, data datasets.Dataset) (datasets.Dataset, error) {
+// TestOptions are those of the dataset's test images, which may be those that are trained on. nil: there are none.
+func (r *Recipe) TestOptions() datasets.Options {
 	splitter, ok := r.Dataset.Options.(datasets.Splitter)
 	if !ok {
-		return nil, nil
+		return nil
 	}
-	options := splitter.Test()
-	if options == nil {
-		return nil, nil
-	}
-	if reflect.DeepEqual(options, r.Dataset.Options) {
-		return data, nil
-	}
-	test, err := options.Open(ctx, env)
-	if err != nil {
-		return nil, fmt.Errorf("recipe %s: test images, which the model's pictures show: %w", r.Name, err)
-	}
-	return test, nil
+	return splitter.Test()
 }

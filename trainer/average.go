@@ -75,6 +75,14 @@ func averagesOf(network string, c *rundir.Checkpoint) ([]safetensors.Tensor, boo
 	return c.Networks[i].Tensors, true
 }
 
+// HasAverages tells whether the checkpoint has averaged weights of any of the model's networks.
+func HasAverages(m Model, c *rundir.Checkpoint) bool {
+	return slices.ContainsFunc(m.Networks(), func(n Network) bool {
+		_, found := averagesOf(n.Name, c)
+		return found
+	})
+}
+
 // LoadWeights copies a checkpoint's weights into the networks of a model, which must be those that it was saved from.
 // After an error some networks may have changed.
 func LoadWeights(m Model, c *rundir.Checkpoint) error {

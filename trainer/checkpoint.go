@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/torchx/safetensors"
 	"github.com/imori-ml/imori/trainer/rundir"
@@ -16,6 +17,22 @@ import (
 
 // settingsKey is where in a checkpoint's State.Extra the trainer keeps the settings of the run.
 const settingsKey = "trainer"
+
+// datasetKey is where it keeps what the samples are like: enough to build the model again without them.
+const datasetKey = "dataset"
+
+// DatasetInfo returns what the samples were like that the checkpoint's model was trained on.
+func DatasetInfo(c *rundir.Checkpoint) (datasets.Info, error) {
+	var info datasets.Info
+	raw := c.State.Extra[datasetKey]
+	if raw == nil {
+		return info, errors.New("the checkpoint does not say what its model was trained on: it was saved by an older version")
+	}
+	if err := json.Unmarshal(raw, &info); err != nil {
+		return info, fmt.Errorf("what the checkpoint says of the data is damaged: %w", err)
+	}
+	return info, nil
+}
 
 // settings are what a resumed run must have in common with the one before it, and what it should.
 type settings struct {
@@ -113,7 +130,11 @@ func (t *Trainer) snapshot() (*rundir.Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.State.Extra = map[string]json.RawMessage{settingsKey: extra}
+	dataset, err := json.Marshal(t.Dataset.Info())
+	if err != nil {
+		return nil, err
+	}
+	c.State.Extra = map[string]json.RawMessage{settingsKey: extra, datasetKey: dataset}
 	torchx.Scoped(func() {
 		c.State.Generators = t.generatorStates()
 		for _, n := range t.networks {

@@ -57,7 +57,7 @@ func (sh *shard) shared(t *Trainer) Batch {
 func (it *iteration) end() {
 	for _, sh := range it.shards {
 		if sh.batch != nil {
-			torchx.Free(sh.batch.tensors()...)
+			sh.batch.Free()
 		}
 		for _, o := range sh.once {
 			o.free()

@@ -59,26 +59,18 @@ func (p *Preview) Batch(n int64) Batch {
 func (p *Preview) Each(n, size int64, f func(Batch)) {
 	p.read(n, size, func(b Batch) {
 		torchx.Scoped(func() { f(b) })
-		torchx.Free(b.tensors()...)
+		b.Free()
 	})
 }
 
 // read gives f n samples, or as many as there are, size at a time.
 func (p *Preview) read(n, size int64, f func(Batch)) {
-	d := p.t.testData()
-	n = min(n, int64(d.Len()))
-	size = min(size, n)
-	loader, err := datasets.NewLoader(d, datasets.LoaderOptions{BatchSize: int(size), Ahead: 1})
+	err := ReadBatches(p.t.testData(), p.Device(), datasets.LoaderOptions{BatchSize: int(size), Ahead: 1}, int(n), func(b Batch) error {
+		f(b)
+		return nil
+	})
 	if err != nil {
 		fail(err)
-	}
-	defer loader.Close()
-	for left := n; left > 0; left -= size {
-		b, err := loader.Next()
-		if err != nil {
-			fail(err)
-		}
-		f(toDevice(b.First(int(min(left, size))), d.Info(), p.t.info.Device))
 	}
 }
 

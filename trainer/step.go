@@ -117,10 +117,36 @@ func (s *Step) record(name string, t torch.Tensor) {
 	*s.log = append(*s.log, value{name, s.shard.index, v})
 }
 
+// Free releases the batch's tensors before their scope ends.
+func (b Batch) Free() { torchx.Free(b.tensors()...) }
+
 // tensors lists those that are there.
 func (b Batch) tensors() []torch.Tensor {
 	all := []torch.Tensor{b.Images, b.Targets, b.Labels}
 	return slices.DeleteFunc(all, func(t torch.Tensor) bool { return t.T == nil })
+}
+
+// ReadBatches gives f the first n samples that a loader reads, or as many as the dataset has, in batches on the device; the
+// last one may be smaller. Call it in a scope, as the batches are f's to free. It ends with f's first error.
+func ReadBatches(d datasets.Dataset, device string, o datasets.LoaderOptions, n int, f func(Batch) error) error {
+	n = min(n, d.Len())
+	o.BatchSize = min(o.BatchSize, n)
+	loader, err := datasets.NewLoader(d, o)
+	if err != nil {
+		return err
+	}
+	defer loader.Close()
+	for left := n; left > 0; left -= o.BatchSize {
+		b, err := loader.Next()
+		if err != nil {
+			return err
+		}
+		if err := f(toDevice(b.First(min(left, o.BatchSize)), d.Info(), device)); err != nil {
+			return err
+		}
+		loader.Recycle(b)
+	}
+	return nil
 }
 
 // toDevice copies a batch of the loader to the trainer's device.

@@ -19,11 +19,9 @@ import (
 	torch "github.com/wangkuiyi/gotorch"
 
 	"github.com/imori-ml/imori/datasets"
-	"github.com/imori-ml/imori/models"
-	"github.com/imori-ml/imori/recipes"
+	"github.com/imori-ml/imori/recipes/trained"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
-	"github.com/imori-ml/imori/trainer"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
@@ -49,32 +47,20 @@ func main() {
 }
 
 // check samples from the run and says whether the samples are digits.
-func check(run string, out io.Writer) (bool, error) {
-	dir, err := rundir.Open(run)
+func check(path string, out io.Writer) (bool, error) {
+	run, err := trained.Open(context.Background(), path, trained.Options{})
 	if err != nil {
 		return false, err
 	}
-	data, err := dir.Recipe()
-	if err != nil {
-		return false, err
-	}
-	recipe, err := recipes.Parse(filepath.Join(run, "recipe.yaml"), data, nil)
-	if err != nil {
-		return false, err
-	}
-	digits, ok := recipe.Dataset.Options.(*datasets.DigitsOptions)
+	digits, ok := run.Recipe.Dataset.Options.(*datasets.DigitsOptions)
 	if !ok || digits.Channels != 1 {
-		return false, fmt.Errorf("run %s trained on %s, expected digits with 1 channel: only those can be judged", run, recipe.Dataset.Type)
+		return false, fmt.Errorf("run %s trained on %s, expected digits with 1 channel: only those can be judged", path, run.Recipe.Dataset.Type)
 	}
-	checkpoint, err := dir.LatestCheckpoint()
+	drawn, err := sample(run)
 	if err != nil {
 		return false, err
 	}
-	drawn, err := sample(context.Background(), recipe, checkpoint)
-	if err != nil {
-		return false, err
-	}
-	picture := filepath.Join(run, "samples", "digitcheck.png")
+	picture := filepath.Join(path, "samples", "digitcheck.png")
 	grid := rundir.Grid(drawn.images, samples, 1, digits.Size, digits.Size, 10)
 	if err := os.MkdirAll(filepath.Dir(picture), 0o777); err != nil {
 		return false, err
@@ -97,60 +83,27 @@ type sampled struct {
 	asked  []int64 // the digit that each should show; nil: any
 }
 
-// sample draws images of the model at the checkpoint.
-func sample(ctx context.Context, recipe *recipes.Recipe, c *rundir.Checkpoint) (sampled, error) {
-	data, err := recipe.Dataset.Options.Open(ctx, datasets.Env{})
-	if err != nil {
-		return sampled{}, err
-	}
-	var drawn sampled
-	var failed error
-	err = torchx.Try(func() {
-		torchx.Scoped(func() {
-			torchx.SetThreads(torchx.DefaultThreads())
-			torchx.NoGrad(func() { drawn, failed = sampleInScope(recipe, data.Info(), c) })
-		})
-	})
-	if err == nil {
-		err = failed
-	}
-	return drawn, err
-}
-
-func sampleInScope(recipe *recipes.Recipe, info datasets.Info, c *rundir.Checkpoint) (sampled, error) {
-	model, err := recipe.Model.Options.Build(info)
-	if err != nil {
-		return sampled{}, err
-	}
-	sampler, ok := model.(models.Sampler)
-	if !ok {
-		return sampled{}, fmt.Errorf("model %s makes no images from latents, expected one that does", recipe.Model.Type)
-	}
-	if err := trainer.LoadAverages(model, c); err != nil {
-		return sampled{}, err
-	}
-	for _, n := range model.Networks() {
-		n.Module.Train(false)
-	}
-	noise := generatorNoise{torchx.NewGenerator("cpu", seed)}
-	defer noise.Close()
-	var drawn sampled
-	var labels torch.Tensor
-	if n := sampler.Classes(); n > 0 {
-		for i := range int64(samples) {
-			drawn.asked = append(drawn.asked, i*n/samples)
+// sample draws images of the run's model.
+func sample(run *trained.Run) (drawn sampled, err error) {
+	err = run.Do(func() error {
+		sampler, err := run.Sampler()
+		if err != nil {
+			return err
 		}
-		labels = torchx.FromInt64(drawn.asked, samples)
-	}
-	drawn.images = torchx.Float32s(sampler.Generate(sampler.Latents(noise, samples), labels))
-	return drawn, nil
-}
-
-// generatorNoise draws from a generator of its own.
-type generatorNoise struct{ *torchx.Generator }
-
-func (g generatorNoise) Normal(shape ...int64) torch.Tensor {
-	return g.Generator.Normal(0, 1, shape...)
+		var labels torch.Tensor
+		if n := sampler.Classes(); n > 0 {
+			for i := range int64(samples) {
+				drawn.asked = append(drawn.asked, i*n/samples)
+			}
+			labels = run.Labels(drawn.asked)
+		}
+		noise := trained.NewNoise(seed)
+		defer noise.Close()
+		z := torchx.To(sampler.Latents(noise, samples), run.Device, -1)
+		drawn.images = torchx.Float32s(sampler.Generate(z, labels))
+		return nil
+	})
+	return drawn, err
 }
 
 // judge prints what the samples are, and returns whether they will do. A sample that shows another digit than the one

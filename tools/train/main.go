@@ -2,32 +2,8 @@
 package main
 
 import (
-	"context"
-	"os"
-	"os/signal"
-	"syscall"
-
-	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/tools/internal/cli"
+	"github.com/imori-ml/imori/tools/internal/train"
 )
 
-// version is set by the linker: -ldflags "-X main.version=v1.2.3".
-var version = "unknown"
-
-func main() {
-	torchx.TuneAllocator()
-	os.Exit(run(untilSignal(), os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// untilSignal returns a context that ends with the first SIGINT or SIGTERM. The second ends the process.
-func untilSignal() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
-		cancel()
-		<-signals
-		os.Exit(exitInterrupted)
-	}()
-	return ctx
-}
+func main() { cli.Main(train.New()) }

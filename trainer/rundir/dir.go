@@ -80,7 +80,7 @@ func (d *Dir) holdsRun() string {
 			return name
 		}
 	}
-	if iterations, err := d.checkpoints(); err != nil || len(iterations) > 0 {
+	if iterations, err := d.Checkpoints(); err != nil || len(iterations) > 0 {
 		return checkpointFolder
 	}
 	return ""

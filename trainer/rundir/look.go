@@ -106,7 +106,7 @@ func locked(folder string) (bool, error) {
 // newestCheckpoint is the iteration of the newest checkpoint; -1: there is none.
 func newestCheckpoint(folder string) int {
 	d := Dir{path: folder}
-	iterations, err := d.checkpoints()
+	iterations, err := d.Checkpoints()
 	if err != nil || len(iterations) == 0 {
 		return -1
 	}

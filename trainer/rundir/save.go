@@ -158,8 +158,8 @@ func (d *Dir) pointLatest(target string) error {
 	return atomicfile.SyncDir(filepath.Dir(link))
 }
 
-// checkpoints returns the iterations that have a checkpoint, rising. A name is given to whole ones only.
-func (d *Dir) checkpoints() ([]int, error) {
+// Checkpoints returns the iterations that have a checkpoint, rising. A name is given to whole ones only.
+func (d *Dir) Checkpoints() ([]int, error) {
 	entries, err := os.ReadDir(filepath.Join(d.path, checkpointFolder))
 	if err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (d *Dir) prune() {
 	if d.Keep <= 0 {
 		return
 	}
-	iterations, err := d.checkpoints()
+	iterations, err := d.Checkpoints()
 	if err != nil {
 		d.logf("old checkpoints stay: %v", err)
 		return
@@ -199,7 +199,7 @@ func (d *Dir) prune() {
 // the newest one, with a note to Logf. A damaged one is an error, never passed over; none at all is fs.ErrNotExist.
 func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 	folder := filepath.Join(d.path, checkpointFolder)
-	iterations, err := d.checkpoints()
+	iterations, err := d.Checkpoints()
 	if err != nil {
 		return nil, fmt.Errorf("run folder %s: %w", d.path, err)
 	}

@@ -1,76 +1,35 @@
-package main
+package train
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/spf13/cobra"
+
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/recipes"
 	"github.com/imori-ml/imori/recipes/strict"
+	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/trainer"
 )
 
-// Exit statuses.
-const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitWrong       = 2 // the command line or the recipe
-	exitInterrupted = 130
-)
-
-// wrongInput is an error of the command line or the recipe.
-type wrongInput struct{ error }
-
-func (w wrongInput) Unwrap() error { return w.error }
-
 var errNoRecipe = errors.New("no recipe: -recipe FILE or one of the built-in names is needed")
 
-// run is the command without its process: it returns the exit status. The run is interrupted when ctx ends.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	err := command(ctx, args, stdout)
+func (o *options) run(c *cobra.Command) error {
+	ctx, out := c.Context(), c.OutOrStdout()
 	switch {
-	case err == nil:
-		return exitDone
-	case errors.Is(err, errHelp):
-		usage(stdout)
-		return exitDone
-	case errors.Is(err, errNoRecipe):
-		fmt.Fprintf(stderr, "train: %v\n\n", err)
-		usage(stderr)
-		return exitWrong
-	case ctx.Err() != nil && (errors.Is(err, trainer.ErrInterrupted) || errors.Is(err, context.Canceled)):
-		fmt.Fprintln(stderr, "train: interrupted")
-		return exitInterrupted
-	}
-	// What is wrong with a recipe comes as several lines, each with its place.
-	fmt.Fprintln(stderr, "train:", strings.ReplaceAll(err.Error(), "\n", "\n       "))
-	if errors.As(err, &wrongInput{}) {
-		return exitWrong
-	}
-	return exitFailed
-}
-
-func command(ctx context.Context, args []string, out io.Writer) error {
-	o, err := parseArgs(args)
-	switch {
-	case errors.Is(err, errHelp):
-		return err
-	case err != nil:
-		return wrongInput{err}
 	case o.version:
-		printVersion(out)
+		cli.PrintVersion(out)
 		return nil
 	case o.list:
 		list(out)
 		return nil
 	case o.recipe == "" && o.resume == "":
-		return errNoRecipe
+		return cli.Usage(errNoRecipe)
 	}
 	recipe, err := loadRecipe(o)
 	if err != nil {
@@ -109,7 +68,7 @@ func openDataset(ctx context.Context, recipe *recipes.Recipe, d *display) (train
 	options, err := recipe.TrainerOptions(ctx, datasets.Env{Progress: d.transfer, Scanned: d.scanned, Logf: d.say})
 	d.endLine() // a download leaves its own
 	if errors.As(err, new(*strict.Error)) {
-		err = wrongInput{err} // the model cannot take the dataset's images
+		err = cli.Wrong(err) // the model cannot take the dataset's images
 	}
 	if err != nil {
 		return options, err

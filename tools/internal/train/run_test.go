@@ -1,4 +1,4 @@
-package main
+package train
 
 import (
 	"bytes"
@@ -11,12 +11,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/imori-ml/imori/tools/internal/cli"
 )
 
 // TestMain lets the test binary be the command, for tests that need a process.
 func TestMain(m *testing.M) {
 	if os.Getenv("TRAIN_TEST_AS_COMMAND") != "" {
-		main()
+		cli.Main(New())
 	}
 	os.Exit(m.Run())
 }
@@ -44,7 +46,7 @@ func inFolder(t *testing.T, files map[string]string) {
 // typed runs the command as somebody types it, words separated by spaces.
 func typed(line string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	status = run(context.Background(), strings.Fields(line), &out, &errs)
+	status = cli.Run(context.Background(), New(), strings.Fields(line), &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -165,10 +167,10 @@ func TestPrintConfig(t *testing.T) {
 func TestInformation(t *testing.T) {
 	inFolder(t, nil)
 	expect(t, mustType(t, "-list"), "dcgan_digits", "wgan_cifar10", "Models", "Wasserstein", "Datasets", "cifar10", "Augmentations", "vertical_flip")
-	expect(t, mustType(t, "-version"), "imori", "go1.", "libtorch", "gotorch   v0.0.0-", "build ")
+	expect(t, mustType(t, "-version"), "imori", "go1.", "libtorch", "gotorch ", "build ")
 	expect(t, mustType(t, "-help"), "Usage: train", "-recipe", "OMP_WAIT_POLICY", "Exit status", "dcgan_digits")
 	status, stdout, stderr := typed("")
-	if status != exitWrong || stdout != "" {
+	if status != cli.ExitWrong || stdout != "" {
 		t.Errorf("without arguments: status %d, output %q", status, stdout)
 	}
 	expect(t, stderr, "train: no recipe", "Usage: train", "wgan_cifar10")
@@ -294,7 +296,7 @@ func TestInterrupt(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Wait()
-			if c.ProcessState.ExitCode() != exitInterrupted {
+			if c.ProcessState.ExitCode() != cli.ExitInterrupted {
 				t.Errorf("exit status %d, want 130", c.ProcessState.ExitCode())
 			}
 			expect(t, out.String(), "interrupted: finishing the iteration", "saved run/checkpoints/", "go on with: train -resume run\n", "train: interrupted\n")
@@ -324,7 +326,7 @@ func TestSecondInterruptStopsAtOnce(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Fatalf("still running:\n%s", out)
 	}
-	if status := c.ProcessState.ExitCode(); status != exitInterrupted {
+	if status := c.ProcessState.ExitCode(); status != cli.ExitInterrupted {
 		t.Errorf("exit status %d, want 130\n%s", status, out)
 	}
 }
@@ -334,7 +336,7 @@ func TestInterruptedBeforeTraining(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var out, errs bytes.Buffer
-	if status := run(ctx, []string{"-recipe", "tiny.yaml", "-out", "run"}, &out, &errs); status != exitInterrupted {
+	if status := cli.Run(ctx, New(), []string{"-recipe", "tiny.yaml", "-out", "run"}, &out, &errs); status != cli.ExitInterrupted {
 		t.Errorf("status %d, want 130\n%s", status, errs.String())
 	}
 	if got := files(t); got != "tiny.yaml" {

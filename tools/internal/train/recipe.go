@@ -1,4 +1,4 @@
-package main
+package train
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/imori-ml/imori/recipes"
+	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
@@ -41,7 +42,7 @@ func load(name string, overrides []string) (*recipes.Recipe, error) {
 		r, err = recipes.Builtin(name, overrides)
 	}
 	if err != nil {
-		return nil, wrongInput{err}
+		return nil, cli.Wrong(err)
 	}
 	return r, nil
 }
@@ -66,7 +67,7 @@ func loadResumed(o *options) (*recipes.Recipe, error) {
 	}
 	changed, err := recipes.Parse(file, data, o.overrides())
 	if err != nil {
-		return nil, wrongInput{err}
+		return nil, cli.Wrong(err)
 	}
 	if o.recipe != "" {
 		if changed, err = load(o.recipe, o.overrides()); err != nil {
@@ -87,8 +88,8 @@ func compare(folder string, old, changed *recipes.Recipe) error {
 	if harmful == nil {
 		return nil
 	}
-	return wrongInput{fmt.Errorf("run %s cannot be resumed with another recipe; begin a new run, or take back:\n%s",
-		folder, strings.Join(harmful, "\n"))}
+	return cli.Wrong(fmt.Errorf("run %s cannot be resumed with another recipe; begin a new run, or take back:\n%s",
+		folder, strings.Join(harmful, "\n")))
 }
 
 func orNothing(value string) string {

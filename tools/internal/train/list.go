@@ -1,17 +1,13 @@
-package main
+package train
 
 import (
 	"fmt"
 	"io"
-	"runtime"
-	"runtime/debug"
 	"text/tabwriter"
 
-	"github.com/imori-ml/imori/cgotorch"
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/models"
 	"github.com/imori-ml/imori/recipes"
-	"github.com/imori-ml/imori/torchx"
 )
 
 // list prints what can be trained.
@@ -37,26 +33,4 @@ func list(out io.Writer) {
 		fmt.Fprintf(w, "  %s\t%s\n", name, plugin.About)
 	}
 	w.Flush() //nolint:errcheck // printing
-}
-
-// printVersion prints what a report of a fault needs.
-func printVersion(out io.Writer) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "imori\t%s\n", version)
-	fmt.Fprintf(w, "Go\t%s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	fmt.Fprintf(w, "libtorch\t%s\n", torchx.NewReport().Libtorch)
-	fmt.Fprintf(w, "gotorch\t%s\n", moduleVersion("github.com/wangkuiyi/gotorch"))
-	fmt.Fprintf(w, "cgotorch\tbuild %s\n", cgotorch.BuildID())
-	w.Flush() //nolint:errcheck // printing
-}
-
-func moduleVersion(path string) string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range info.Deps {
-			if m.Path == path {
-				return m.Version
-			}
-		}
-	}
-	return "unknown"
 }

@@ -1,0 +1,24 @@
+// Command imori trains models, looks at what they learnt, and keeps an eye on runs. See -help.
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/imori-ml/imori/tools/internal/cli"
+	"github.com/imori-ml/imori/tools/internal/train"
+)
+
+func main() { cli.Main(newRoot()) }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:  "imori",
+		Long: "imori trains models that generate images, and shows what they learnt. The command train is also a program of its own.",
+	}
+	root.AddCommand(
+		train.New(),
+		cli.NewCompletion(newRoot, train.New),
+		cli.NewVersion(),
+	)
+	return root
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// NewCompletion makes the command that prints completion scripts for the commands.
+func NewCompletion(commands ...func() *cobra.Command) *cobra.Command {
+	shells := []string{"bash", "zsh", "fish", "powershell"}
+	return &cobra.Command{
+		Use:   "completion " + strings.Join(shells, "|"),
+		Short: "print a script with which the shell completes commands and flags",
+		Example: `source <(imori completion bash)                                    # for this shell
+imori completion bash > /etc/bash_completion.d/imori               # for every bash
+imori completion fish > ~/.config/fish/completions/imori.fish`,
+		ValidArgs: shells,
+		Args:      OneOf("a shell", shells...),
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, command := range commands {
+				if err := script(command(), args[0], c.OutOrStdout()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func script(c *cobra.Command, shell string, out io.Writer) error {
+	switch shell {
+	case "bash":
+		return c.GenBashCompletionV2(out, true)
+	case "zsh":
+		return c.GenZshCompletion(out)
+	case "fish":
+		return c.GenFishCompletion(out, true)
+	}
+	return c.GenPowerShellCompletionWithDesc(out)
+}
+
+// OneOf wants one argument, one of the words.
+func OneOf(what string, words ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			for _, w := range words {
+				if args[0] == w {
+					return nil
+				}
+			}
+			return fmt.Errorf("found %q, expected %s: one of %s", args[0], what, strings.Join(words, ", "))
+		}
+		return fmt.Errorf("found %d arguments, expected %s: one of %s", len(args), what, strings.Join(words, ", "))
+	}
+}
+
+// Args wants exactly the arguments of these names, and says which are missing.
+func Args(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return fmt.Errorf("%s is missing: %s", strings.Join(names[len(args):], " and "), usageLines(c))
+		}
+		if len(args) > len(names) {
+			return fmt.Errorf("unexpected argument %q: %s", args[len(names)], usageLines(c))
+		}
+		return nil
+	}
+}
+
+// completion makes completion work for flags with one dash: the shell's script runs the command as
+// `imori __complete WORD... LAST`, and the library knows flags with two dashes only. It returns the arguments to run the
+// command with, and a function that prints what was found; ok is false for arguments of another kind.
+func completion(root *cobra.Command, words []string) (args []string, finish func(), ok bool) {
+	if len(words) < 2 || words[0] != cobra.ShellCompRequestCmd && words[0] != cobra.ShellCompNoDescRequestCmd {
+		return nil, nil, false
+	}
+	last := words[len(words)-1]
+	before := normalise(find(root, words[1:len(words)-1]))
+	oneDash := strings.HasPrefix(last, "-") && !strings.HasPrefix(last, "--")
+	if !oneDash {
+		return append(append(words[:1:1], before...), last), func() {}, true
+	}
+	out := root.OutOrStdout()
+	var found bytes.Buffer
+	root.SetOut(&found)
+	finish = func() {
+		for line := range strings.Lines(found.String()) {
+			if strings.HasPrefix(line, "--") {
+				line = line[1:]
+			}
+			io.WriteString(out, line) //nolint:errcheck // printing
+		}
+	}
+	return append(append(words[:1:1], before...), "-"+last), finish, true
+}

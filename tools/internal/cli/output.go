@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
+)
+
+// WriteFile writes a file whole or not at all, in a folder that it makes if need be.
+func WriteFile(path string, write func(io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	if err := atomicfile.Write(path, write); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return nil
+}
+
+// WritePNG writes a picture.
+func WritePNG(path string, img image.Image) error {
+	return WriteFile(path, func(w io.Writer) error { return png.Encode(w, img) })
+}
+
+// CheckExtension refuses the value of a flag that names a file of another kind.
+func CheckExtension(flag, path, extension string) error {
+	if path == "" || strings.EqualFold(filepath.Ext(path), extension) {
+		return nil
+	}
+	return Wrong(fmt.Errorf("-%s: found the file %s, expected a name that ends in %s", flag, path, extension))
+}

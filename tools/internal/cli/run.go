@@ -1,0 +1,151 @@
+// Package cli is what the commands have in common: flags with one dash or two, help, completion, errors, exit statuses.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/imori-ml/imori/recipes/strict"
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/trainer"
+)
+
+// Exit statuses.
+const (
+	ExitDone        = 0
+	ExitFailed      = 1
+	ExitWrong       = 2 // the command line or the recipe
+	ExitInterrupted = 130
+)
+
+// wrong is an error of the command line or the recipe.
+type wrong struct {
+	error
+	usage bool // which is printed, too
+}
+
+func (w wrong) Unwrap() error { return w.error }
+
+// Wrong marks an error of what was typed, or of a recipe: the exit status is then ExitWrong.
+func Wrong(err error) error { return wrong{error: err} }
+
+// Usage is Wrong, and prints how the command is used.
+func Usage(err error) error { return wrong{err, true} }
+
+// Main runs a command as a process.
+func Main(root *cobra.Command) {
+	torchx.TuneAllocator()
+	os.Exit(Run(untilSignal(), root, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM. The second ends the process.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(ExitInterrupted)
+	}()
+	return ctx
+}
+
+// Run is a command without its process: it returns the exit status. The command is interrupted when ctx ends.
+func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer) int {
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { help(c, stdout) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return suggestFlag(c, err) })
+	parsed := false
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		parsed = true
+		return checkGiven(c.Flags())
+	}
+	command, path, rest := find(root, args)
+	err := unknownCommand(command, rest)
+	if words, finish, ok := completion(root, args); ok {
+		root.SetArgs(words)
+		defer finish()
+		err = nil
+	} else {
+		root.SetArgs(normalise(command, path, rest))
+	}
+	if err == nil {
+		command, err = root.ExecuteContextC(ctx)
+	}
+	if err == nil {
+		return ExitDone
+	}
+	name := command.CommandPath()
+	if ctx.Err() != nil && (errors.Is(err, trainer.ErrInterrupted) || errors.Is(err, context.Canceled)) {
+		fmt.Fprintf(stderr, "%s: interrupted\n", name)
+		return ExitInterrupted
+	}
+	// What is wrong with a recipe comes as several lines, each with its place.
+	text := strings.TrimRight(err.Error(), "\n")
+	fmt.Fprintf(stderr, "%s: %s\n", name, strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", len(name)+2)))
+	var w wrong
+	isWrong := errors.As(err, &w)
+	if w.usage {
+		fmt.Fprintln(stderr)
+		help(command, stderr)
+	}
+	if isWrong || !parsed {
+		return ExitWrong
+	}
+	return ExitFailed
+}
+
+// unknownCommand says what a word may have been meant to be that is none of a command's commands. To a command that runs
+// by itself too, the word is an argument.
+func unknownCommand(c *cobra.Command, rest []string) error {
+	if !c.HasSubCommands() || c.Runnable() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") || rest[0] == "help" {
+		return nil
+	}
+	var known []string
+	for _, sub := range c.Commands() {
+		known = append(known, sub.Name())
+	}
+	err := fmt.Errorf("unknown command %q, expected one of %s", rest[0], strings.Join(known, ", "))
+	if k := strict.Nearest(rest[0], known); k != "" {
+		err = fmt.Errorf("%w; did you mean %s?", err, k)
+	}
+	return err
+}
+
+// checkGiven refuses a flag with an empty value, as of an unset variable in a script.
+func checkGiven(f *pflag.FlagSet) (err error) {
+	f.Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
+			err = Wrong(fmt.Errorf("flag needs a value: -%s", f.Name))
+		}
+	})
+	return err
+}
+
+// suggestFlag says what an unknown flag may have been meant to be.
+func suggestFlag(c *cobra.Command, err error) error {
+	unknown := (*pflag.NotExistError)(nil)
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var known []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if k := strict.Nearest(unknown.GetSpecifiedName(), known); k != "" {
+		return fmt.Errorf("%w, did you mean -%s?", err, k)
+	}
+	return fmt.Errorf("%w; see %s -help", err, c.CommandPath())
+}
