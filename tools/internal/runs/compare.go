@@ -107,7 +107,9 @@ func printRecipes(out io.Writer, runs []*run) {
 		header = append(header, letter(i))
 	}
 	rows := [][]string{header}
-	for _, c := range recipes.Compare(all...) {
+	differences := recipes.Compare(all...)
+	slices.SortStableFunc(differences, func(a, b recipes.Comparison) int { return section(a.Key) - section(b.Key) })
+	for _, c := range differences {
 		rows = append(rows, append([]string{c.Key}, c.Values...))
 	}
 	switch {
@@ -122,6 +124,12 @@ func printRecipes(out io.Writer, runs []*run) {
 	if without != nil {
 		fmt.Fprintf(out, "without a recipe that can be read: %s\n", strings.Join(without, ", "))
 	}
+}
+
+// section is the place in a recipe of the section that a key is in.
+func section(key string) int {
+	top, _, _ := strings.Cut(key, ".")
+	return slices.Index([]string{"name", "model", "dataset", "optimizer", "train"}, top)
 }
 
 // printMetrics prints the last values of all metrics but the details, whose names have a dot.

@@ -39,11 +39,11 @@ func states() []string {
 
 // printTable lists runs for a reader.
 func printTable(out io.Writer, runs []*run) {
-	rows := [][]string{{"RUN", "RECIPE", "MODEL", "STATE", "ITERATION", "LOSSES", "STARTED", "TOOK"}}
+	rows := [][]string{{"RUN", "RECIPE", "MODEL", "STATE", "ITERATION", "STARTED", "TOOK", "LAST LOSSES"}}
 	notes := []string{""}
 	for _, r := range runs {
 		rows = append(rows, []string{
-			r.path, r.recipeName(), r.model(), string(r.state()), r.progress(), r.losses(), started(r.seen.Started), cli.Duration(r.took()),
+			r.path, r.recipeName(), r.model(), string(r.state()), r.progress(), started(r.seen.Started), cli.Duration(r.took()), r.losses(),
 		})
 		notes = append(notes, r.note())
 	}
