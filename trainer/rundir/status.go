@@ -132,23 +132,29 @@ func readStatus(folder string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	var s Status
-	damaged := func(format string, args ...any) (Status, error) {
-		return Status{}, fmt.Errorf("%s is damaged: %w; resuming the run writes it anew", path, fmt.Errorf(format, args...))
+	s, err := decodeStatus(b)
+	if err != nil {
+		return Status{}, fmt.Errorf("%s is damaged: %w; resuming the run writes it anew", path, err)
 	}
+	return s, nil
+}
+
+// decodeStatus parses status.json. Keys that it does not know are of a later version, and no harm.
+func decodeStatus(b []byte) (Status, error) {
+	var s Status
 	if len(b) > maxStatus {
-		return damaged("it has more than %d bytes", maxStatus)
+		return s, fmt.Errorf("it has more than %d bytes", maxStatus)
 	}
 	if err := json.Unmarshal(b, &s); err != nil {
-		return damaged("%w", err)
+		return s, err
 	}
 	switch {
 	case !slices.Contains(RunStates, s.State):
-		return damaged("its state is %.40q, expected one of %v", s.State, RunStates)
+		return s, fmt.Errorf("its state is %.40q, expected one of %v", s.State, RunStates)
 	case s.Iteration < 0 || s.Iterations < 0 || s.Seconds < 0:
-		return damaged("iteration %d of %d, %g seconds: expected none below 0", s.Iteration, s.Iterations, s.Seconds)
+		return s, fmt.Errorf("iteration %d of %d, %g seconds: expected none below 0", s.Iteration, s.Iterations, s.Seconds)
 	case s.Started.IsZero():
-		return damaged("it does not say when the run started")
+		return s, errors.New("it does not say when the run started")
 	}
 	return s, nil
 }

@@ -144,11 +144,15 @@ func (r *run) note() string {
 }
 
 func firstLine(text string) string {
-	first, rest, more := strings.Cut(strings.TrimSpace(text), "\n")
-	if more {
-		first += fmt.Sprintf(" (and %d more lines)", strings.Count(rest, "\n")+1)
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	switch more := len(lines) - 1; more {
+	case 0:
+		return lines[0]
+	case 1:
+		return lines[0] + " (and 1 more line)"
+	default:
+		return fmt.Sprintf("%s (and %d more lines)", lines[0], more)
 	}
-	return first
 }
 
 // took is for how long the run was trained.
