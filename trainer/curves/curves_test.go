@@ -131,6 +131,16 @@ func TestScale(t *testing.T) {
 	}
 }
 
+// A short run counts as much as a long one.
+func TestScaleOfTwo(t *testing.T) {
+	p := panel{}
+	p.add(0, "x", series("x", repeat(500, func(i int) float64 { return 1 + 0.1*math.Sin(float64(i)) })...).Points)
+	p.add(1, "x", series("x", 100, 50, 40).Points)
+	if s := p.scaleOf(); !s.log || s.outside != 0 || s.high < 100 || s.low > 0.9 {
+		t.Errorf("it is %+v", s)
+	}
+}
+
 func TestSmooth(t *testing.T) {
 	straight := scale{}.places(series("x", repeat(100, func(i int) float64 { return float64(3 * i) })...).Points)
 	for i, p := range smooth(straight[:90], 11, -1e9, 1e9)[:80] {
@@ -181,7 +191,7 @@ func TestTicks(t *testing.T) {
 		{scale{low: -540, high: 540}, "-400 -200 0 200 400"},
 		{scale{low: -2e6, high: 2.1e6}, "-2M -1M 0 1M 2M"},
 		{scale{low: 0, high: 3e-7}, "0 5e-8 1e-7 1.5e-7 2e-7 2.5e-7 3e-7"},
-		{scale{low: 1e12, high: 5e12}, "1e12 2e12 3e12 4e12 5e12"},
+		{scale{low: 1e12, high: 5e12}, "1e12 1.5e12 2e12 2.5e12 3e12 3.5e12 4e12 4.5e12 5e12"},
 		{scale{low: 0.05, high: 200, log: true}, "0.1 1 10 100"},
 		{scale{low: 0.15, high: 12, log: true}, "0.2 0.5 1 2 5 10"},
 		{scale{low: 1.1, high: 1.3, log: true}, "1.10 1.15 1.20 1.25 1.30"},

@@ -24,7 +24,7 @@ const (
 	gap         = 14
 	lineHeight  = 14
 	sampleWidth = 20 // of a line in a legend
-	manyPoints  = 40 // more are a line without dots
+	dotSpace    = 8  // points that are nearer to each other are a line without dots
 )
 
 // palette is Okabe and Ito's, made to be told apart with every kind of colour vision, without its yellow, which is too
@@ -141,7 +141,7 @@ func (p *panel) draw(c draw.Canvas, compared bool, last int) {
 			}
 			points = smooth(points, w, low, high)
 		}
-		lines = append(lines, trace{thin(points, panelWidth), line, len(points) <= manyPoints})
+		lines = append(lines, trace{thin(points, panelWidth), line, apart(points, last)})
 	}
 	plotted.Add(lines...) // no curve lies under another one's points
 	plotted.Draw(c)
@@ -269,6 +269,15 @@ func lighter(c color.Color) color.Color {
 	r, g, b, _ := c.RGBA()
 	mix := func(v uint32) uint8 { return uint8(0xff - (0xff-v>>8)*3/10) }
 	return color.RGBA{mix(r), mix(g), mix(b), 0xff}
+}
+
+// apart says whether there is room for a dot at each point.
+func apart(points []place, last int) bool {
+	if len(points) == 0 {
+		return false
+	}
+	width := panelWidth * (points[len(points)-1].x - points[0].x) / float64(last)
+	return width >= float64(len(points)-1)*dotSpace
 }
 
 // trace draws points as lines, and a point that stands alone as a dot.

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot"
+
+	"github.com/imori-ml/imori/trainer/rundir"
 )
 
 // scale is the range of a panel's vertical axis.
@@ -34,7 +36,7 @@ func (s scale) value(at float64) float64 {
 // ticks are the marks of the axis, at their places.
 func (s scale) ticks() []plot.Tick {
 	if !s.log {
-		return linearTicks(s.low, s.high, 6)
+		return linearTicks(s.low, s.high, 8)
 	}
 	ticks := logTicks(s.low, s.high)
 	for i := range ticks {
@@ -52,33 +54,36 @@ func drawable(v float64) bool { return math.Abs(v) <= largest } // false for NaN
 
 // scaleOf finds the axis on which the curves of a panel can be read.
 func (p *panel) scaleOf() scale {
-	var values []float64
-	lost := 0
+	s := scale{low: math.Inf(1), high: math.Inf(-1)}
+	low, high := math.Inf(1), math.Inf(-1) // of most values of each curve, so that a short one counts like a long one
 	for _, c := range p.curves {
-		for _, point := range c.points {
-			switch {
-			case drawable(point.Value):
-				values = append(values, point.Value)
-			case !math.IsNaN(point.Value):
-				lost++
-			}
+		values, infinite := finite(c.points)
+		s.outside += infinite
+		if len(values) > 0 {
+			drop := len(values) / 50
+			low, high = min(low, values[drop]), max(high, values[len(values)-1-drop])
+			s.low, s.high = min(s.low, values[0]), max(s.high, values[len(values)-1])
 		}
 	}
-	if len(values) == 0 {
-		return scale{high: 1, outside: lost, empty: true}
+	if s.low > s.high {
+		return scale{high: 1, outside: s.outside, empty: true}
 	}
-	slices.Sort(values)
-	s := scale{low: values[0], high: values[len(values)-1], outside: lost}
 	switch p.kind {
 	case rates:
 		s.low = min(s.low, 0)
 	case gradients:
 		s.log = s.low > 0
 	case losses, measured:
-		low, high := body(values)
 		s.log = s.low > 0 && high > low*logFrom
 	}
-	s.cut(values)
+	s.cut(low, high)
+	for _, c := range p.curves {
+		for _, point := range c.points {
+			if drawable(point.Value) && (point.Value < s.low || point.Value > s.high) {
+				s.outside++
+			}
+		}
+	}
 	if p.kind == shares {
 		s.low, s.high = min(s.low, 0), max(s.high, 1)
 	}
@@ -86,15 +91,22 @@ func (p *panel) scaleOf() scale {
 	return s
 }
 
-// body is the range of the values, which are sorted, without a few at either end.
-func body(values []float64) (low, high float64) {
-	drop := len(values) / 50
-	return values[drop], values[len(values)-1-drop]
+// finite returns the values that can be drawn, sorted, and the number of infinite ones.
+func finite(points []rundir.Point) (values []float64, infinite int) {
+	for _, p := range points {
+		switch {
+		case drawable(p.Value):
+			values = append(values, p.Value)
+		case !math.IsNaN(p.Value):
+			infinite++
+		}
+	}
+	slices.Sort(values)
+	return values, infinite
 }
 
-// cut leaves out a few points that are so far away that the others would lie on one line. Values are sorted.
-func (s *scale) cut(values []float64) {
-	low, high := body(values)
+// cut leaves out a few points that are so far away that the others, from low to high, would lie on one line.
+func (s *scale) cut(low, high float64) {
 	bottom, a, b, top := s.at(s.low), s.at(low), s.at(high), s.at(s.high)
 	if size := b - a; size > 0 && top-bottom > 8*size {
 		if a-bottom > 3*size {
@@ -102,11 +114,6 @@ func (s *scale) cut(values []float64) {
 		}
 		if top-b > 3*size {
 			s.high = s.value(b + size/2)
-		}
-	}
-	for _, v := range values {
-		if v < s.low || v > s.high {
-			s.outside++
 		}
 	}
 }
