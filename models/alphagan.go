@@ -194,9 +194,11 @@ func (m *alphagan) Decode(z torch.Tensor) torch.Tensor { return m.generator.Forw
 // Reconstruct is G(E(x)).
 func (m *alphagan) Reconstruct(x torch.Tensor) torch.Tensor { return m.Decode(m.Codes(x)) }
 
-// Preview shows samples, and test images with their reconstructions.
+// Preview shows samples, test images with their reconstructions, and the spread
+// of the codes of test images, which are to be as those of N(0, I).
 func (m *alphagan) Preview(p *trainer.Preview) error {
 	showSamples(p, m)
 	showReconstructions(p, m)
+	p.Histogram("codes", testCodes(p, m))
 	return nil
 }

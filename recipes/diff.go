@@ -13,7 +13,7 @@ type Difference struct {
 // shows and keeps, and where its data lie and how they are kept in memory; all others change what is trained.
 var harmless = []string{
 	"train.iterations", "train.log_every", "train.preview_every", "train.checkpoint_every", "train.keep_checkpoints",
-	"train.device", "train.threads", "dataset.root", "dataset.images", "dataset.targets", "dataset.download", "dataset.cache_mib",
+	"train.tensorboard", "train.device", "train.threads", "dataset.root", "dataset.images", "dataset.targets", "dataset.download", "dataset.cache_mib",
 }
 
 // Diff returns what changed from old to new, in the order of the new recipe's

@@ -322,13 +322,14 @@ func TestDiff(t *testing.T) {
 	if d := Diff(old, parse(t, string(old.YAML()))); d != nil {
 		t.Errorf("no change, but %+v", d)
 	}
-	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "dataset.size=20", "train.device=cpu")
+	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "dataset.size=20", "train.device=cpu", "train.tensorboard=false")
 	want := []Difference{
 		{"dataset.size", "16", "20", false},
 		{"train.iterations", "20000", "7", true},
 		{"train.seed", "1", "2", false},
 		{"train.device", "auto", "cpu", true},
 		{"train.preview_every", "500", "9", true},
+		{"train.tensorboard", "true", "false", true},
 	}
 	if got := Diff(old, changed); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -92,6 +92,7 @@ func (t *Trainer) openLogs() error {
 			}
 		}
 	}
+	t.openEvents()
 	var err error
 	if t.metrics, err = t.dir.Metrics(); err != nil {
 		return err

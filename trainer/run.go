@@ -97,9 +97,11 @@ func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 		return err
 	}
 	rss, _ := ResidentMemory()
+	rate := pace.imagesPerSecond()
+	t.events.log(t.iteration, metrics, rate, rss)
 	return t.timing.Append(t.iteration, []rundir.Field{
 		{Key: "seconds", Value: time.Since(began).Seconds()},
-		{Key: "images_per_second", Value: pace.imagesPerSecond()},
+		{Key: "images_per_second", Value: rate},
 		{Key: "rss_bytes", Value: rss},
 	})
 }

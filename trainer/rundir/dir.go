@@ -2,6 +2,7 @@
 //
 //	recipe.yaml            the resolved recipe
 //	metrics.jsonl          one object a logged iteration, reproducible;  timing.jsonl: wall-clock figures
+//	events.out.tfevents.*  both for TensorBoard, written by the trainer itself
 //	status.json            running, finished, interrupted or failed, and since when
 //	curves.png             the metrics as curves, drawn by package curves
 //	samples/00000500.png   pictures of an iteration;  samples/training.gif at the end
