@@ -103,11 +103,7 @@ func (t *Trainer) openLogs() error {
 	if err := errors.Join(t.metrics.TruncateAfter(t.iteration), t.timing.TruncateAfter(t.iteration)); err != nil {
 		return err
 	}
-	// The watch goes on as if there had been no interruption. A run does not fail for it.
-	if err := t.metrics.Each(t.health.recall); err != nil {
-		t.observer.Warn(fmt.Sprintf("the watch over the health of training begins anew: %v", err))
-		t.health = health{}
-	}
+	t.recallHealth()
 	return nil
 }
 

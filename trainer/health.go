@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/imori-ml/imori/trainer/rundir"
 )
 
 // The names of the figures by which the health of training is seen. GradNorm is logged of every network that a phase
@@ -36,15 +38,19 @@ type health struct {
 
 // see takes what is logged of an iteration. It returns a warning for each thing that shows now to go wrong.
 func (h *health) see(iteration int, metrics []Metric) (warnings []string) {
-	figures := map[string]float64{}
-	h.figures = nil
+	var figures []Metric
+	values := map[string]float64{}
 	for _, m := range metrics {
 		if IsHealth(m.Name) {
-			h.figures = append(h.figures, m)
-			figures[m.Name] = m.Value
+			figures = append(figures, m)
+			values[m.Name] = m.Value
 		}
 	}
-	for _, m := range h.figures {
+	if len(figures) == 0 {
+		return nil // a picture's line
+	}
+	h.figures = figures
+	for _, m := range figures {
 		switch phase, name, _ := strings.Cut(m.Name, "/"); name {
 		case Diversity:
 			if w := watchOf(&h.collapse, phase); w.add(iteration, m.Value) {
@@ -53,7 +59,7 @@ func (h *health) see(iteration int, metrics []Metric) (warnings []string) {
 					iteration, w.recent, m.Name, len(w.window), w.best, startAgain))
 			}
 		case AccuracyReal:
-			generated, ok := figures[phase+"/"+AccuracyGenerated]
+			generated, ok := values[phase+"/"+AccuracyGenerated]
 			if w := watchOf(&h.won, phase); ok && w.add(iteration, min(m.Value, generated), h.othersGradient(phase)) {
 				warnings = append(warnings, fmt.Sprintf("iteration %d: the %s has won: it is right about all images, and gradients that others "+
 					"learn from have vanished (norm %.2g, was %.2g); %s",
@@ -87,12 +93,19 @@ func watchOf[W any](watches *map[string]*W, phase string) *W {
 	return (*watches)[phase]
 }
 
-// recall takes a line of the log of a run that goes on. What was warned of then is no news.
-func (h *health) recall(iteration int, figures map[string]float64) {
-	var metrics []Metric
-	for _, name := range slices.Sorted(maps.Keys(figures)) {
-		metrics = append(metrics, Metric{name, figures[name]})
+// recallHealth lets a run that goes on be watched as if it had not been interrupted. It does not fail for that.
+func (t *Trainer) recallHealth() {
+	logged, err := rundir.ReadRunMetrics(t.Dir)
+	if err != nil {
+		t.observer.Warn(fmt.Sprintf("the health of training is watched from here on, not from the beginning: %v", err))
 	}
-	h.see(iteration, metrics)
-	h.figures = nil
+	lines := map[int][]Metric{}
+	for _, series := range logged {
+		for _, p := range series.Points {
+			lines[p.Iteration] = append(lines[p.Iteration], Metric{series.Name, p.Value})
+		}
+	}
+	for _, iteration := range slices.Sorted(maps.Keys(lines)) {
+		t.health.see(iteration, lines[iteration]) // what it warned of then is no news
+	}
 }

@@ -24,7 +24,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 	return t.thread.do(func() error {
 		began := time.Now()
 		t.observer.Started(t.info)
-		err := t.train(ctx, began)
+		err := t.told(func() error { return t.train(ctx, began) })
 		t.observer.Finished(Summary{t.iteration, time.Since(began), err})
 		return err
 	})
@@ -80,6 +80,9 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			if err := t.saveCheckpoint(); err != nil {
 				return err
 			}
+		}
+		if (previews || saves) && !last { // they are drawn at the end anyway
+			t.updateCurves()
 		}
 	}
 	t.saveAnimation()

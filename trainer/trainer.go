@@ -40,9 +40,10 @@ type Trainer struct {
 	metrics   *rundir.Log
 	timing    *rundir.Log
 	events    *events // nil: none are written
+	iteration int     // completed
+	savedAt   int     // iteration of the newest checkpoint; -1: none
+	curves    curvesClock
 	health    health
-	iteration int // completed
-	savedAt   int // iteration of the newest checkpoint; -1: none
 	info      Info
 	broken    error // why the state is not one that an iteration ends in
 }

@@ -43,6 +43,7 @@ var pure = map[string][]string{
 	"torchx/safetensors":  nil,
 	"datasets":            nil, // its goroutines decode ahead and touch no tensor
 	"trainer/rundir":      {"torchx/safetensors"},
+	"trainer/curves":      {"torchx/safetensors/atomicfile", "trainer/rundir"},
 	"trainer/tensorboard": nil,
 	"recipes/strict":      nil,
 	"tools/setup":         {"cgotorch", "torchx/safetensors/atomicfile"}, // runs before there is a library to link to

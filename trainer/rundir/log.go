@@ -128,36 +128,6 @@ func iterationOf(line []byte) (int, bool) {
 	return *object.Iteration, true
 }
 
-// Each calls f with every line's iteration and numbers, which null is none of.
-func (l *Log) Each(f func(iteration int, numbers map[string]float64)) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file == nil {
-		return errors.New("cannot read a log: its run folder is closed")
-	}
-	lines := l.lines()
-	for number := 1; lines.end < l.size; number++ {
-		line, err := lines.next()
-		if err != nil {
-			return fmt.Errorf("cannot read log: %w", err)
-		}
-		var fields map[string]any
-		if err := json.Unmarshal(line, &fields); err != nil {
-			return fmt.Errorf("%s: line %d is unreadable: %w", l.file.Name(), number, err)
-		}
-		numbers := map[string]float64{}
-		for key, value := range fields {
-			if v, ok := value.(float64); ok {
-				numbers[key] = v
-			}
-		}
-		iteration := int(numbers["iteration"])
-		delete(numbers, "iteration")
-		f(iteration, numbers)
-	}
-	return nil
-}
-
 // Append adds a line: "iteration" first, then the fields in the order given. Floats are written so that they read back
 // exactly; NaN and infinities, which JSON has not, as null. Iterations may repeat but not fall.
 func (l *Log) Append(iteration int, fields []Field) error {

@@ -2,11 +2,9 @@ package rundir
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -141,32 +139,6 @@ func TestTruncateAfterRefuses(t *testing.T) {
 			t.Errorf("changed to %q", got)
 		}
 	}
-}
-
-func TestEach(t *testing.T) {
-	l := metrics(t, create(t))
-	for n, fields := range [][]Field{{{"a", 0.5}, {"b", 3}}, {{"a", math.NaN()}, {"s", "x"}, {"c", true}}, nil} {
-		if err := l.Append(10*n, fields); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var got []string
-	each := func(n int, numbers map[string]float64) { got = append(got, fmt.Sprint(n, numbers)) }
-	if err := l.Each(each); err != nil {
-		t.Fatal(err)
-	}
-	if want := []string{"0 map[a:0.5 b:3]", "10 map[]", "20 map[]"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if _, err := l.file.WriteString("{\n"); err != nil {
-		t.Fatal(err)
-	}
-	l.size += 2
-	wantError(t, l.Each(each), "metrics.jsonl", "line 4 is unreadable")
-	if err := l.close(); err != nil {
-		t.Fatal(err)
-	}
-	wantError(t, l.Each(each), "its run folder is closed")
 }
 
 func TestLogsAreOpenedOnce(t *testing.T) {

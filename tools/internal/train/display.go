@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/trainer"
 )
 
@@ -223,24 +224,8 @@ func (d *display) text(p trainer.Progress) string {
 	return strings.Join(parts, "  ")
 }
 
-// figures prints a number with four significant digits.
-func figures(v float64) string {
-	if v >= 1000 && v < 1e7 {
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
-}
-
-// short prints a duration with the two units that matter.
-func short(d time.Duration) string {
-	switch s := int(d.Round(time.Second).Seconds()); {
-	case s < 60:
-		return fmt.Sprintf("%d s", s)
-	case s < 3600:
-		return fmt.Sprintf("%d min %02d s", s/60, s%60)
-	case s < 48*3600:
-		return fmt.Sprintf("%d h %02d min", s/3600, s/60%60)
-	default:
-		return fmt.Sprintf("%d days %d h", s/86400, s/3600%24)
-	}
-}
+// How numbers and times are printed.
+var (
+	figures = cli.Figure
+	short   = cli.Duration
+)
