@@ -109,3 +109,10 @@ func showReconstructions(p *trainer.Preview, m Reconstructor) {
 	pairs := torchx.Cat(1, lines(images), lines(again))
 	p.Images("reconstructions", torchx.Reshape(pairs, 2*rows*columns, shape[1], shape[2], shape[3]), int(columns))
 }
+
+// testCodes encodes up to 256 test images: N x z.
+func testCodes(p *trainer.Preview, m Encoder) torch.Tensor {
+	var codes []torch.Tensor
+	p.Each(256, 64, func(b trainer.Batch) { codes = append(codes, torchx.Keep(m.Codes(b.Images))) })
+	return torchx.Cat(0, codes...)
+}

@@ -135,6 +135,7 @@ func (m *pix2pix) discriminatorLoss(s *trainer.Step) torch.Tensor {
 	input, output := m.Pair(s.Batch())
 	onReal := m.discriminate(input, output)
 	onGenerated := m.discriminate(input, m.generated(s))
+	observeAccuracy(s, m.loss, onReal, onGenerated)
 	return m.loss.Discriminator(onReal, onGenerated)
 }
 

@@ -298,18 +298,38 @@ func TestTrainerOptionsErrors(t *testing.T) {
 	}
 }
 
+func TestCompare(t *testing.T) {
+	a := parse(t, small)
+	if c := Compare(a, parse(t, small), parse(t, small)); c != nil {
+		t.Errorf("three that are the same: %+v", c)
+	}
+	if Compare() != nil || Compare(a) != nil {
+		t.Error("none and one have no differences")
+	}
+	got := Compare(a, parse(t, small, "train.seed=2"), parse(t, small, "dataset.augment=[{type: flip}, vertical_flip]", "train.seed=3"))
+	want := []Comparison{
+		{"train.seed", []string{"1", "2", "3"}},
+		{"dataset.augment[1].type", []string{"", "", "vertical_flip"}},
+		{"dataset.augment[1].p", []string{"", "", "0.5"}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
 func TestDiff(t *testing.T) {
 	old := parse(t, small)
 	if d := Diff(old, parse(t, string(old.YAML()))); d != nil {
 		t.Errorf("no change, but %+v", d)
 	}
-	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "dataset.size=20", "train.device=cpu")
+	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "dataset.size=20", "train.device=cpu", "train.tensorboard=false")
 	want := []Difference{
 		{"dataset.size", "16", "20", false},
 		{"train.iterations", "20000", "7", true},
 		{"train.seed", "1", "2", false},
 		{"train.device", "auto", "cpu", true},
 		{"train.preview_every", "500", "9", true},
+		{"train.tensorboard", "true", "false", true},
 	}
 	if got := Diff(old, changed); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/tools/internal/looks"
+	"github.com/imori-ml/imori/tools/internal/runs"
 	"github.com/imori-ml/imori/tools/internal/train"
 )
 
@@ -21,6 +22,7 @@ func newRoot() *cobra.Command {
 		looks.NewSample(),
 		looks.NewReconstruct(),
 		looks.NewTranslate(),
+		runs.New(),
 		cli.NewCompletion(newRoot, train.New),
 		cli.NewVersion(),
 	)

@@ -39,13 +39,15 @@ const cgoPackage = "torchx"
 // pure packages work without libtorch: fast to test, testable with -race, usable by any program. Each lists what it
 // may import of this module besides itself and what lies below it.
 var pure = map[string][]string{
-	"cgotorch":           nil,
-	"torchx/safetensors": nil,
-	"datasets":           nil, // its goroutines decode ahead and touch no tensor
-	"trainer/rundir":     {"torchx/safetensors"},
-	"recipes/strict":     nil,
-	"tools/setup":        {"cgotorch", "torchx/safetensors/atomicfile"}, // runs before there is a library to link to
-	"tools/layers":       nil,
+	"cgotorch":            nil,
+	"torchx/safetensors":  nil,
+	"datasets":            nil, // its goroutines decode ahead and touch no tensor
+	"trainer/rundir":      {"torchx/safetensors"},
+	"trainer/curves":      {"torchx/safetensors/atomicfile", "trainer/rundir"},
+	"trainer/tensorboard": nil,
+	"recipes/strict":      nil,
+	"tools/setup":         {"cgotorch", "torchx/safetensors/atomicfile"}, // runs before there is a library to link to
+	"tools/layers":        nil,
 }
 
 // goPackage is the part of `go list -json` that matters.

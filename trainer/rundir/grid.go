@@ -70,40 +70,32 @@ func gridScale(h, w int) int { return max(1, (minTile+max(h, w)-1)/max(h, w)) }
 
 // Draw draws image i: 1 or 3 planes of values in [-1, 1].
 func (t *Tiles) Draw(i int, values []float32) {
+	tile := Picture(values, len(values)/(t.h*t.w), t.h, t.w)
 	left := gridMargin + i%t.Columns*(t.w*t.scale+gridMargin)
 	top := gridMargin + i/t.Columns*(t.h*t.scale+gridMargin)
 	for y := range t.h * t.scale {
 		for x := range t.w * t.scale {
-			t.Image.SetRGBA(left+x, top+y, colorAt(values, y/t.scale*t.w+x/t.scale, t.h*t.w))
+			t.Image.SetRGBA(left+x, top+y, tile.RGBAAt(x/t.scale, y/t.scale))
 		}
 	}
 }
 
-// Picture is one image, 1 or 3 planes of h x w values in [-1, 1], with a pixel for each value.
-func Picture(values []float32, h, w int) image.Image {
-	type canvas interface {
-		image.Image
-		Set(x, y int, c color.Color)
+// Picture draws one image as Grid does, a pixel for each of its own. It panics when it has not c*h*w values.
+func Picture(values []float32, c, h, w int) *image.RGBA {
+	if h < 1 || w < 1 || (c != 1 && c != 3) || len(values) != c*h*w {
+		panic(fmt.Sprintf("rundir.Picture: %d values for an image of %dx%dx%d, expected c*h*w of them and 1 or 3 channels",
+			len(values), c, h, w))
 	}
-	var picture canvas = image.NewRGBA(image.Rect(0, 0, w, h))
-	if len(values) == h*w {
-		picture = image.NewGray(image.Rect(0, 0, w, h))
-	}
-	for y := range h {
-		for x := range w {
-			picture.Set(x, y, colorAt(values, y*w+x, h*w))
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	plane := h * w
+	for i, r := range values[:plane] {
+		g, b := r, r
+		if c == 3 {
+			g, b = values[plane+i], values[2*plane+i]
 		}
+		img.SetRGBA(i%w, i/w, pixelColor(r, g, b))
 	}
-	return picture
-}
-
-// colorAt is the colour of a pixel of an image whose planes have that many.
-func colorAt(values []float32, pixel, plane int) color.RGBA {
-	if len(values) == plane {
-		v := values[pixel]
-		return pixelColor(v, v, v)
-	}
-	return pixelColor(values[pixel], values[plane+pixel], values[2*plane+pixel])
+	return img
 }
 
 func pixelColor(r, g, b float32) color.RGBA {

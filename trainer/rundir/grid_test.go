@@ -78,23 +78,6 @@ func TestTiles(t *testing.T) {
 	}
 }
 
-func TestPicture(t *testing.T) {
-	colours := Picture([]float32{-1, 1, 0, 0.5, 1, -0.5}, 1, 2)
-	if got := colours.At(0, 0); got != (color.RGBA{0, 128, 255, 255}) || colours.Bounds().Size() != image.Pt(2, 1) {
-		t.Errorf("got %v, %v", got, colours.Bounds())
-	}
-	values := make([]float32, 256)
-	for i := range values {
-		values[i] = float32(2*i-255) / 255
-	}
-	grey, ok := Picture(values, 16, 16).(*image.Gray)
-	for i := range values {
-		if !ok || int(grey.Pix[i]) != i {
-			t.Fatalf("%d is another grey", i)
-		}
-	}
-}
-
 func TestGridPanics(t *testing.T) {
 	for _, c := range [][5]int{{3, 1, 1, 2, 2}, {8, 1, 2, 2, 2}, {0, 0, 1, 0, 1}, {0, -1, 1, 1, 1}} {
 		func() {

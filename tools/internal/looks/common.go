@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/draw"
 	"path/filepath"
 	"strings"
 
@@ -132,6 +133,17 @@ func (b *blocks) drawAll(row, first, n int, values []float32) {
 }
 
 func (b *blocks) image() image.Image { return b.tiles.Image }
+
+// onePicture is an image as a file of its own holds it: with a pixel for each of its own, and grey where it has one channel.
+func onePicture(values []float32, channels int, in datasets.Info) image.Image {
+	colours := rundir.Picture(values, channels, in.Height, in.Width)
+	if channels != 1 {
+		return colours
+	}
+	grey := image.NewGray(colours.Rect)
+	draw.Draw(grey, grey.Rect, colours, image.Point{}, draw.Src)
+	return grey
+}
 
 // printRun says whose pictures these are.
 func printRun(c *cobra.Command, run *trained.Run) {

@@ -239,7 +239,7 @@ func (s *sampling) make(c *cobra.Command, run *trained.Run, m models.Sampler, p 
 			tiles.Draw(tile, values)
 		}
 		if p.perFile {
-			if err := files.PNG(filepath.Join(s.each, p.fileName(class, seed)), rundir.Picture(values, in.Height, in.Width)); err != nil {
+			if err := files.PNG(filepath.Join(s.each, p.fileName(class, seed)), onePicture(values, in.Channels, in)); err != nil {
 				return err
 			}
 		}

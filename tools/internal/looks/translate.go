@@ -15,7 +15,6 @@ import (
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/trainer"
-	"github.com/imori-ml/imori/trainer/rundir"
 )
 
 // translation is the command translate.
@@ -284,7 +283,7 @@ func (w *translating) pictures(made torch.Tensor) []image.Image {
 	values := torchx.Float32s(made)
 	size := w.to.Channels * area
 	for i := range pictures {
-		pictures[i] = rundir.Picture(values[i*size:(i+1)*size], in.Height, in.Width)
+		pictures[i] = onePicture(values[i*size:(i+1)*size], w.to.Channels, in)
 	}
 	return pictures
 }
