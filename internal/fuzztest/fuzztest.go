@@ -12,9 +12,9 @@ package fuzztest
 
 import (
 	"fmt"
-	"os"
+	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -49,32 +49,61 @@ func requireSeeds(t testing.TB, n int) {
 	}
 }
 
-// slow is the time that no input may take. It is long, as machines may be busy.
-const slow = 20 * time.Second
+// What no input may take, even on a busy machine.
+const (
+	slow   = 20 * time.Second
+	greedy = 1 << 30 // bytes beyond its limit
+)
 
 // Bounded runs f, and fails the test if f allocates more than limit bytes in all, freed ones included. If f takes longer
-// than 20 s, it ends the process with the stacks of all goroutines: the fuzzer notes the input then, too.
+// than 20 s, or a GiB more than limit, the process ends with the stacks of all goroutines: what does not come to an end
+// would take the machine with it. The fuzzer notes the input then, too.
 //
 // What runs beside f counts, so that a limit needs some 64 KiB of slack.
 func Bounded(t testing.TB, limit int, f func()) {
 	t.Helper()
-	watchdog := time.AfterFunc(slow, func() {
-		debug.SetTraceback("all")
-		fmt.Fprintf(os.Stderr, "%s: an input takes longer than %v\n", t.Name(), slow)
-		panic("fuzztest: too slow")
-	})
-	defer watchdog.Stop()
 	before := allocated()
+	stop := watch(t.Name(), before+uint64(limit)+greedy)
+	defer stop()
 	f()
-	if got := allocated() - before; got > uint64(max(limit, 0)) {
+	if got := allocated() - before; got > uint64(limit) {
 		t.Errorf("it allocates %d bytes, expected at most %d", got, limit)
 	}
 }
 
-// allocated is how many bytes the process has allocated so far. Other than runtime.ReadMemStats it stops nothing, and
-// what a goroutine has taken of its last few pages is missing.
+// watch ends the process if it takes too long until stop is called, or allocates too much. It is a timer, as a goroutine
+// would run with some inputs and not with others, which the fuzzer would take for their doing.
+func watch(name string, most uint64) (stop func()) {
+	const often = slow / 200
+	var stopped atomic.Bool
+	var timer *time.Timer
+	start := time.Now()
+	timer = time.AfterFunc(time.Hour, func() {
+		what := ""
+		switch {
+		case stopped.Load():
+			return
+		case allocated() > most:
+			what = "an input takes all memory"
+		case time.Since(start) > slow:
+			what = fmt.Sprintf("an input takes longer than %v", slow)
+		default:
+			timer.Reset(often)
+			return
+		}
+		debug.SetTraceback("all")
+		panic(name + ": " + what)
+	})
+	timer.Reset(often) // not before there is a timer to reset
+	return func() {
+		stopped.Store(true)
+		timer.Stop()
+	}
+}
+
+// allocated is how many bytes the process has allocated so far, to the byte: it stops all goroutines for some µs.
 func allocated() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }

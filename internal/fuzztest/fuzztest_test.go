@@ -5,6 +5,8 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,6 +34,27 @@ func TestBounded(t *testing.T) {
 	}
 }
 
+// TestWatch: what takes all memory ends the process, which says where it was.
+func TestWatch(t *testing.T) {
+	if os.Getenv("FUZZTEST_ENDLESS") != "" {
+		Bounded(t, 1<<16, endless)
+	}
+	c := exec.Command(os.Args[0], "-test.run", "^TestWatch$")
+	c.Env = append(os.Environ(), "FUZZTEST_ENDLESS=1")
+	output, err := c.CombinedOutput()
+	for _, want := range []string{"TestWatch: an input takes all memory", "fuzztest.endless("} {
+		if err == nil || !strings.Contains(string(output), want) {
+			t.Errorf("error %v, want %q in\n%s", err, want, output)
+		}
+	}
+}
+
+func endless() {
+	for {
+		sink = make([]byte, 1<<20)
+	}
+}
+
 func TestSeeds(t *testing.T) {
 	for seeds, want := range []bool{true, false, false} {
 		r := &recorder{TB: t}
@@ -50,7 +73,7 @@ func TestAllTargets(t *testing.T) {
 			return err
 		case e.IsDir() && (e.Name() == "testdata" || strings.HasPrefix(e.Name(), ".") && path != "../.."):
 			return fs.SkipDir
-		case !strings.HasSuffix(path, "_test.go") :
+		case !strings.HasSuffix(path, "_test.go"):
 			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
