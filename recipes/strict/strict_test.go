@@ -546,6 +546,22 @@ var seeds = []string{
 // parsing is how many bytes parsing n bytes may allocate. To find the line of an error it is done again and again.
 func parsing(n int) int { return 8<<20 + 8192*n }
 
+// TestLongKeys: what lies within long keys does not take their length for each value. YAML itself limits a key to 1024
+// bytes, but not one behind a question mark.
+func TestLongKeys(t *testing.T) {
+	key, list := strings.Repeat("k", 300_000), "["+strings.Repeat("1,", 100_000)+"]"
+	for _, c := range []struct{ file, override, want string }{
+		{"? " + key + "\n: " + list, "name=a", "x.yaml:1:3: found a key of 300000 bytes, expected a word of 200 at most"},
+		{"name: a", key + "=" + list, "found a key of 300000 bytes, expected 200 at most, such as train.iterations=100"},
+	} {
+		fuzztest.Bounded(t, parsing(len(key)+len(list)), func() {
+			if _, _, err := decode(c.file, c.override); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	target := fuzztest.New(f)
 	for _, s := range seeds {

@@ -473,14 +473,13 @@ func FuzzCheckpoint(f *testing.F) {
 		if c == nil {
 			return
 		}
-		again := filepath.Join(t.TempDir(), "again")
-		if err := writeCheckpoint(again, c); err != nil {
-			t.Fatal(err)
+		if len(c.Networks) != len(c.State.Networks) || len(c.State.Files) != len(c.Networks)+1 {
+			t.Errorf("%d networks of %d, %d files", len(c.Networks), len(c.State.Networks), len(c.State.Files))
 		}
-		got, err := OpenCheckpoint(again)
-		if err != nil {
-			t.Fatal(err)
+		for name, want := range c.State.Files {
+			if got := sum([]byte(readFile(t, filepath.Join(folder, name)))); got != want {
+				t.Errorf("%s: accepted with the sum %s, expected %s", name, got, want)
+			}
 		}
-		sameCheckpoint(t, got, c)
 	})
 }
