@@ -314,6 +314,7 @@ func TestUnusablePictures(t *testing.T) {
 		"bomb":          {bomb(30_000, 30_000), "its size is 30000x30000, expected at most 65535 to a side and 67108864 pixels"},
 		"long bomb":     {bomb(1, 60_000_000), "its size is 1x60000000, expected"},
 		"greatest bomb": {bomb(1<<31-1, 1<<31-1), "PNG"}, // Go's own limit
+		"slow JPEG":     {append(photo[:len(photo)-2:len(photo)-2], bytes.Repeat([]byte("\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00\x00\x00"), 100)...), "it has 101 scans, expected at most 100"},
 	} {
 		_, _, err := loadBytes(t, form{height: 8, width: 8, channels: 3}, c.data)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
