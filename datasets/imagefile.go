@@ -26,9 +26,6 @@ const (
 	maxScans         = 100       // of a JPEG: each goes over all of the picture, and may be 40 bytes; programs write some ten
 )
 
-// startOfScan is a marker, which does not occur in a JPEG's pixels.
-var startOfScan = []byte{0xff, 0xda}
-
 var imageExtensions = []string{".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"}
 
 // form is what all pictures of a dataset are made into.
@@ -104,6 +101,7 @@ func readHeader(data []byte) (h pictureHeader, err error) {
 	case w > maxPictureSide || height > maxPictureSide || w*height > maxPicturePixels:
 		return h, fmt.Errorf("its size is %dx%d, expected at most %d to a side and %d pixels", w, height, maxPictureSide, maxPicturePixels)
 	}
+	startOfScan := []byte{0xff, 0xda} // which does not occur in pixels
 	if scans := bytes.Count(data, startOfScan); format == "jpeg" && scans > maxScans {
 		return h, fmt.Errorf("it has %d scans, expected at most %d", scans, maxScans)
 	}
