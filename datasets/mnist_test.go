@@ -216,7 +216,7 @@ func TestMNISTDownload(t *testing.T) {
 func TestIDXChecksFirst(t *testing.T) {
 	why := errors.New("too many")
 	r := bytes.NewReader(idx(make([]byte, 100), 100))
-	if _, _, err := readIDX(r, 1, func(shape []int) error { return why }); !errors.Is(err, why) || r.Len() != 100 {
+	if _, err := readIDX(r, 1, func(shape []int) error { return why }); !errors.Is(err, why) || r.Len() != 100 {
 		t.Errorf("error %v, %d values left, want 100", err, r.Len())
 	}
 }
