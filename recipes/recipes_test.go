@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/internal/fuzztest"
 	"github.com/imori-ml/imori/models"
 	"github.com/imori-ml/imori/recipes/strict"
 	"github.com/imori-ml/imori/torchx"
@@ -381,22 +382,25 @@ func TestDiff(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	target := fuzztest.New(f)
 	for _, name := range BuiltinNames() {
 		data, err := builtin.ReadFile(name + ".yaml")
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(data, "train.iterations=5")
+		target.Add(data, "train.iterations=5")
 	}
-	f.Add([]byte(small), "optimizer.generator.type=sgd")
-	f.Add([]byte(small), "dataset.augment=[flip, {type: crop, scale: [0.5, 1]}, {}]")
-	f.Add([]byte("name: a\nmodel: {type: wgna}"), "dataset.augment=[flip]")
-	f.Fuzz(func(t *testing.T, data []byte, override string) {
-		r, err := Parse("x.yaml", data, []string{override})
-		if err != nil {
-			return
+	target.Add([]byte(small), "optimizer.generator.type=sgd")
+	target.Add([]byte(small), "dataset.augment=[flip, {type: crop, scale: [0.5, 1]}, {}]")
+	target.Add([]byte("name: a\nmodel: {type: wgna}"), "dataset.augment=[flip]")
+	target.Fuzz(func(t *testing.T, data []byte, override string) {
+		var r *Recipe
+		fuzztest.Bounded(t, 8<<20+8192*(len(data)+len(override)), func() {
+			r, _ = Parse("x.yaml", data, []string{override})
+		})
+		if r != nil {
+			roundTrip(t, r)
 		}
-		roundTrip(t, r)
 	})
 }
 

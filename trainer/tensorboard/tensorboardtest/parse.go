@@ -52,7 +52,7 @@ func Parse(file []byte) (events []Event, torn bool, err error) {
 		}
 		n := binary.LittleEndian.Uint64(rest)
 		rest = rest[12:]
-		if uint64(len(rest)) < n+4 {
+		if len(rest) < 4 || uint64(len(rest))-4 < n { // n+4 might overflow
 			return events, true, nil
 		}
 		if err := checkCRC(rest[:n], rest[n:n+4]); err != nil {
