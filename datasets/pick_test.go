@@ -60,9 +60,16 @@ func TestEvenly(t *testing.T) {
 	for _, test := range []struct {
 		n, length int
 		want      []int
-	}{{3, 10, []int{0, 3, 6}}, {5, 3, []int{0, 1, 2}}, {2, 2, []int{0, 1}}, {4, 0, []int{}}} {
+	}{{3, 12, []int{0, 6, 8}}, {5, 3, []int{0, 1, 2}}, {2, 2, []int{0, 1}}, {4, 0, []int{}}} {
 		if got := Evenly(test.n, test.length); !slices.Equal(got, test.want) {
 			t.Errorf("%d of %d: got %v, want %v", test.n, test.length, got, test.want)
 		}
+	}
+	digits := map[int]bool{}
+	for _, i := range Evenly(16, 10_000) {
+		digits[i%10] = true
+	}
+	if len(digits) < 8 {
+		t.Errorf("of ten classes that take turns it picked %d", len(digits))
 	}
 }
