@@ -28,7 +28,7 @@ func (f figure64) MarshalJSON() ([]byte, error) {
 	if isFinite(float64(f)) {
 		return json.Marshal(float64(f))
 	}
-	return strconv.AppendQuote(nil, fmt.Sprintf("%+g", float64(f))), nil
+	return strconv.AppendQuote(nil, strconv.FormatFloat(float64(f), 'g', -1, 64)), nil
 }
 
 // report is report.json of a diagnosis.

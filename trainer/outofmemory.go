@@ -17,9 +17,13 @@ func (t *Trainer) adviseOnMemory(err error) error {
 	if !errors.As(err, &failed) || !isOutOfMemory(failed.Message) {
 		return err
 	}
+	plain := *failed
+	if _, size, ok := strings.Cut(failed.Message, "you tried to allocate "); ok { // behind a place in libtorch's source
+		plain.Message = "it needs " + size
+	}
 	of := t.Dataset.Info()
-	return fmt.Errorf("%w: %w, with minibatches of %dx%dx%dx%d on %s; try a smaller batch_size, with accumulate for the gradients of as many images",
-		ErrOutOfMemory, err, t.BatchSize, of.Channels, of.Height, of.Width, t.info.Device)
+	return fmt.Errorf("%w on %s: %w; it had minibatches of %d images of %dx%dx%d: try a smaller batch_size, with accumulate for the gradients of as many",
+		ErrOutOfMemory, t.info.Device, &plain, t.BatchSize, of.Channels, of.Height, of.Width)
 }
 
 // isOutOfMemory knows the words of libtorch's allocators and of the standard library.

@@ -33,7 +33,7 @@ func (t *Trainer) runPhase(it *iteration, index int) error {
 			return err
 		})
 		if err != nil {
-			return t.adviseOnMemory(fmt.Errorf("phase %s: %w", p.Name, err))
+			return fmt.Errorf("phase %s: %w", p.Name, t.adviseOnMemory(err))
 		}
 	}
 	return nil
