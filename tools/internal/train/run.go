@@ -3,8 +3,10 @@ package train
 import (
 	"context"
 	"errors"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -117,6 +119,7 @@ func train(ctx context.Context, options trainer.Options, d *display, resume stri
 		d.say("nothing is left to do: the run has all its %d iterations; for more, add -set train.iterations=N", info.Iterations)
 		return nil
 	}
+	signal.Ignore(syscall.SIGPIPE) // the end of a pager, or of tee by the same Ctrl-C, is no reason to lose what is not saved
 	stop := context.AfterFunc(ctx, func() {
 		d.say("interrupted: finishing the iteration and saving; interrupt again to stop at once")
 	})
