@@ -132,7 +132,7 @@ func TestDiagnosis(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	inRun(t, d.Path(), "diagnosis/.tmp-00000013-ABCDEFGH/x") // a crash
-	d = reopen(t, d)
+	reopen(t, d)
 	if got := names(t, folder); got != "00000012" {
 		t.Errorf("left: %s", got)
 	}
