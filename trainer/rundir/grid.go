@@ -35,23 +35,34 @@ func Grid(images []float32, n, c, h, w, columns int) *image.RGBA {
 	stepX, stepY := w*scale+gridMargin, h*scale+gridMargin
 	grid := image.NewRGBA(image.Rect(0, 0, columns*stepX+gridMargin, rows*stepY+gridMargin))
 	draw.Draw(grid, grid.Rect, image.NewUniform(gridGround), image.Point{}, draw.Src)
-	plane := h * w
 	for i := range n {
-		tile := images[i*c*plane : (i+1)*c*plane]
+		tile := Picture(images[i*c*h*w:(i+1)*c*h*w], c, h, w)
 		left, top := gridMargin+i%columns*stepX, gridMargin+i/columns*stepY
 		for y := range h * scale {
 			for x := range w * scale {
-				pixel := y/scale*w + x/scale
-				r := tile[pixel]
-				g, b := r, r
-				if c == 3 {
-					g, b = tile[plane+pixel], tile[2*plane+pixel]
-				}
-				grid.SetRGBA(left+x, top+y, pixelColor(r, g, b))
+				grid.SetRGBA(left+x, top+y, tile.RGBAAt(x/scale, y/scale))
 			}
 		}
 	}
 	return grid
+}
+
+// Picture draws one image as Grid does, a pixel for each of its own. It panics when it has not c*h*w values.
+func Picture(values []float32, c, h, w int) *image.RGBA {
+	if h < 1 || w < 1 || (c != 1 && c != 3) || len(values) != c*h*w {
+		panic(fmt.Sprintf("rundir.Picture: %d values for an image of %dx%dx%d, expected c*h*w of them and 1 or 3 channels",
+			len(values), c, h, w))
+	}
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	plane := h * w
+	for i, r := range values[:plane] {
+		g, b := r, r
+		if c == 3 {
+			g, b = values[plane+i], values[2*plane+i]
+		}
+		img.SetRGBA(i%w, i/w, pixelColor(r, g, b))
+	}
+	return img
 }
 
 func pixelColor(r, g, b float32) color.RGBA {
