@@ -5,6 +5,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/imori-ml/imori/tools/internal/cli"
+	"github.com/imori-ml/imori/tools/internal/latent"
 	"github.com/imori-ml/imori/tools/internal/train"
 )
 
@@ -17,6 +18,7 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(
 		train.New(),
+		latent.New(),
 		cli.NewCompletion(newRoot, train.New),
 		cli.NewVersion(),
 	)
