@@ -30,7 +30,7 @@ func newGrid() *cobra.Command {
 		Short: "what is decoded all over a plane of the latent space, as one table",
 		Long: `Decodes the points of a square grid in the latent space, and draws the images as a table with axes: the first dimension
 grows to the right and the second upward, as in a plot. All other dimensions are 0.
-Dimensions are numbered from 1: z1, z2, ... ` + aboutDims + `
+` + aboutDims + `
 Of models without an encoder, the first two.`,
 		Example: `imori latent grid runs/vae_mnist/20261123-101500
 imori latent grid runs/vae_cifar10/20261123-101500 -dims 3,17 -range -2,2 -size 12
@@ -82,7 +82,11 @@ func (o *gridFlags) run(c *cobra.Command, path string) error {
 		if err != nil {
 			return err
 		}
-		t = &table{images: made, columns: o.size, size: made.fit(o.size, 0, 96), title: titleOf(run) + s.ofClass()}
+		t = &table{images: made, columns: o.size, title: titleOf(run) + s.ofClass()}
+		if made.c == 3 { // photos would run into each other
+			t.gap = 1
+		}
+		t.size = made.fit(o.size, t.gap, 96)
 		t.bottom = axis{label: measured.label(dims[0]), ticks: true}
 		t.left = axis{label: measured.label(dims[1]), ticks: true}
 		for _, m := range marks(lo, hi, 8) {

@@ -31,8 +31,8 @@ imori latent interpolate runs/ae_imori/20261123-101500 -images 0,5
 imori latent interpolate runs/cgan_mnist/20261123-101500 -seeds 1,2 -classes 7`,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },
 	}
-	o.add(c, "latent-interpolate.png", "1,2", 10)
 	c.Flags().BoolVar(&o.spherical, "spherical", false, "along an arc around the origin, for latents of a normal distribution")
+	o.add(c, "latent-interpolate.png", "1,2", 10)
 	return c
 }
 
@@ -44,9 +44,9 @@ func (o *interpolateFlags) run(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	between := lerp
+	between, kind := lerp, "linear"
 	if o.spherical {
-		between = slerp
+		between, kind = slerp, "spherical"
 	}
 	var t *table
 	var film *images
@@ -61,7 +61,7 @@ func (o *interpolateFlags) run(c *cobra.Command, path string) error {
 		}
 		var points, frames []point
 		var from, to []string
-		t = &table{columns: o.steps, gap: 4, title: titleOf(run) + s.ofClass()}
+		t = &table{columns: o.steps, gap: 4, title: titleOf(run) + s.ofClass() + ": " + kind + " interpolation"}
 		for i, a := range ends[:len(ends)-1] {
 			b := ends[i+1]
 			points = append(points, walk(a.point, b.point, o.steps, between)...)

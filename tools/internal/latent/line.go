@@ -32,7 +32,7 @@ func newLine() *cobra.Command {
 		Long: `Decodes points at equal distances on a straight line in the latent space, and draws them as a numbered strip below the
 scatter of the test images with the line on it. A point has two numbers, those of the dimensions shown with 0 for all
 others, or as many as the latent has.
-Dimensions are numbered from 1: z1, z2, ... ` + aboutDims,
+` + aboutDims,
 		Example: `imori latent line runs/vae_mnist/20261123-101500 -from -2,-2 -to 2,2 -steps 10
 imori latent line runs/vae_cifar10/20261123-101500 -dims 3,17 -from -3,0 -to 3,0`,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },

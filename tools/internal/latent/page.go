@@ -6,6 +6,7 @@ import (
 	"image/draw"
 	"math"
 	"strconv"
+	"strings"
 
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
@@ -118,17 +119,9 @@ func marks(lo, hi float64, n int) []mark {
 
 // number writes a number with that many digits behind the point.
 func number(v float64, digits int) string {
-	s := strconv.FormatFloat(v, 'f', digits, 64)
-	if v < 0 && !zero(s[1:]) {
-		return "\u2212" + s[1:] // a minus as wide as a plus
+	size := strconv.FormatFloat(math.Abs(v), 'f', digits, 64)
+	if v < 0 && strings.Trim(size, "0.") != "" {
+		return "\u2212" + size // a minus as wide as a plus
 	}
-	if v < 0 {
-		return s[1:]
-	}
-	return s
-}
-
-func zero(digits string) bool {
-	v, err := strconv.ParseFloat(digits, 64)
-	return err == nil && v == 0
+	return size
 }

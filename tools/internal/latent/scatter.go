@@ -30,7 +30,8 @@ func (o *planeFlags) check() error {
 	return o.source.check()
 }
 
-const aboutDims = `Without -dims, of a latent with more than two dimensions the two are shown that say most about the images: those with the
+const aboutDims = `Dimensions are numbered from 1: z1, z2, ...
+Without -dims, of a latent with more than two dimensions the two are shown that say most about the images: those with the
 largest KL divergence from N(0, 1) where the encoder gives a Gaussian (a VAE), else those of the largest variance.`
 
 type scatterFlags struct {
@@ -45,7 +46,7 @@ func newScatter() *cobra.Command {
 		Short: "the codes of images as points, coloured by class",
 		Long: `Draws the latent that the encoder finds for each test image as a point, coloured by class, and prints the KL divergence
 of each dimension if the encoder gives a Gaussian (a VAE, whose mean is drawn).
-Dimensions are numbered from 1: z1, z2, ... ` + aboutDims,
+` + aboutDims,
 		Example: `imori latent scatter runs/vae_mnist/20261123-101500
 imori latent scatter runs/vae_cifar10/20261123-101500 -dims 3,17 -count 2000
 imori latent scatter runs/ae_imori/20261123-101500 -data my/photos -csv codes.csv`,

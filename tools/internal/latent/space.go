@@ -3,7 +3,6 @@ package latent
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	torch "github.com/wangkuiyi/gotorch"
 
@@ -124,8 +123,7 @@ func (s *space) dimensions(numbers []int64) ([]int, error) {
 	seen := map[int64]bool{}
 	for i, n := range numbers {
 		if n < 1 || n > int64(s.dims) {
-			return nil, cli.Wrong(fmt.Errorf("-dims: there is no dimension %d: a latent of this run has %d, numbered from 1: %s",
-				n, s.dims, strings.TrimSuffix("z1 to "+dimName(s.dims-1), "z1 to z1")))
+			return nil, cli.Wrong(fmt.Errorf("-dims: there is no dimension %d: a latent of this run has %d, numbered from 1 to %d", n, s.dims, s.dims))
 		}
 		if seen[n] {
 			return nil, cli.Wrong(fmt.Errorf("-dims: dimension %d is given twice", n))

@@ -19,7 +19,7 @@ type traverseFlags struct {
 
 const (
 	mostDims    = 10  // unless they are given
-	maxDims     = 100 // rows of a picture
+	maxRows     = 100 // of a picture
 	normalReach = 3
 )
 
@@ -30,7 +30,8 @@ func newTraverse() *cobra.Command {
 		Short: "what is decoded when one dimension of a latent is varied at a time",
 		Long: `Takes the latent of a seed, or the one that the encoder finds for an image, gives one dimension at a time all values of a
 range, and draws what is decoded: a row for each dimension.
-Dimensions are numbered from 1: z1, z2, ... Without -dims, up to 10 are shown that say most about the images: those with the
+Dimensions are numbered from 1: z1, z2, ...
+Without -dims, up to 10 are shown that say most about the images: those with the
 largest KL divergence from N(0, 1) where the encoder gives a Gaussian (a VAE), else those of the largest variance. Of models
 without an encoder, the first ones.`,
 		Example: `imori latent traverse runs/vae_cifar10/20261123-101500 -seeds 3
@@ -51,9 +52,6 @@ func (o *traverseFlags) run(c *cobra.Command, path string) error {
 	if err := checkRange(&o.limits); err != nil {
 		return err
 	}
-	if n := len(o.dims.List); n > maxDims {
-		return cli.Wrong(fmt.Errorf("-dims: found %d dimensions, expected up to %d", n, maxDims))
-	}
 	run, err := o.model.Open(c, path)
 	if err != nil {
 		return err
@@ -72,6 +70,9 @@ func (o *traverseFlags) run(c *cobra.Command, path string) error {
 		dims, measured, err := s.pick(c, &source{}, o.dims.List, mostDims)
 		if err != nil {
 			return err
+		}
+		if n := len(begin) * len(dims); n > maxRows {
+			return cli.Wrong(fmt.Errorf("%d dimensions of %d latents are %d rows, expected up to %d: give fewer -dims", len(dims), len(begin), n, maxRows))
 		}
 		lo, hi := s.limits(&o.limits, normalReach)
 		values := evenly(lo, hi, o.steps)

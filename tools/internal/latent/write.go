@@ -3,13 +3,11 @@ package latent
 import (
 	"bytes"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"image"
 	"image/gif"
 	"image/png"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,7 +57,7 @@ func checkOutput(paths ...string) error {
 			if err == nil && !info.IsDir() {
 				return fmt.Errorf("cannot write %s: %s is a file, expected a folder", path, folder)
 			}
-			if !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
+			if err == nil || folder == filepath.Dir(folder) {
 				break
 			}
 		}

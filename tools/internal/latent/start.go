@@ -21,10 +21,10 @@ type startFlags struct {
 	steps  int
 }
 
-func (o *startFlags) add(c *cobra.Command, name, example string, steps int) {
+func (o *startFlags) add(c *cobra.Command, name, usual string, steps int) {
 	f := c.Flags()
-	f.Var(&o.seeds, "seeds", "the latents of these seeds, such as "+example+" (default that, unless the model draws no latents)")
-	f.Var(&o.source.list, "images", "the latents of these images, counted from 0, such as "+example+", of models with an encoder")
+	f.Var(&o.seeds, "seeds", "the latents of these seeds (default "+usual+")")
+	f.Var(&o.source.list, "images", "the latents that the encoder finds for these images, counted from 0 (default "+usual+" where latents are not drawn)")
 	o.source.addData(c)
 	f.StringVar(&o.class, "classes", "", "the `class` to show of a conditional model, by name or number (default the first)")
 	f.IntVar(&o.steps, "steps", steps, "`number` of images in a row, both ends among them")
