@@ -63,11 +63,12 @@ func (c *codes) span(dim int) (lo, hi float64) {
 func (c *cloud) figure(title string, over ...plot.Plotter) *image.RGBA {
 	if c.radius == 0 { // few points are large and solid
 		n := float64(len(c.points))
-		c.radius, c.alpha = vg.Length(min(max(200/math.Sqrt(n), 1.8), 6)), min(max(30/math.Sqrt(n), 0.5), 0.9)
+		c.radius, c.alpha = vg.Length(min(max(90/math.Sqrt(n), 1.8), 6)), min(max(30/math.Sqrt(n), 0.5), 0.9)
 	}
 	p := plot.New()
 	p.Title.Text, p.Title.Padding, p.Title.TextStyle.Font, p.Title.TextStyle.Color = title, 10, titleStyle.Font, ink
-	p.Add(&plotter.Grid{Vertical: draw.LineStyle{Color: rule, Width: 1}, Horizontal: draw.LineStyle{Color: rule, Width: 1}}, c)
+	lines := draw.LineStyle{Color: rule, Width: 1}
+	p.Add(&plotter.Grid{Vertical: lines, Horizontal: lines}, c)
 	p.Add(over...)
 	widen(&p.X, &p.Y)
 	for a, dim := range map[*plot.Axis]int{&p.X: c.x, &p.Y: c.y} {

@@ -69,7 +69,8 @@ func (s *space) encode(ctx context.Context, images *selection) (*codes, error) {
 	}
 	for i, p := range c.points {
 		if slices.ContainsFunc(p, func(v float32) bool { return v-v != 0 }) {
-			return nil, fmt.Errorf("the latent of image %d holds NaN or an infinite number: has the training diverged? an earlier -checkpoint may be whole", images.indices[i])
+			return nil, fmt.Errorf("the latent of image %d holds NaN or an infinite number: has the training diverged? an earlier -checkpoint may be whole",
+				images.indices[i])
 		}
 	}
 	if !c.kl {

@@ -38,8 +38,8 @@ imori latent grid runs/cgan_mnist/20261123-101500 -classes 7 -dims 1,2`,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },
 	}
 	f := c.Flags()
-	f.Var(&o.dims, "dims", "the two dimensions to vary, such as 1,2 for z1 to the right and z2 upward (default the two that say most)")
-	f.Var(&o.limits, "range", "lowest and highest value of both, as `low,high` (default -4,4, or what the model draws latents from, if that is uniform)")
+	f.Var(&o.dims, "dims", "the two dimensions to vary, first the one to the right, such as 1,2 (default the two that say most)")
+	f.Var(&o.limits, "range", "both from `low,high` (default -4,4, or the limits of what the model draws latents from)")
 	f.IntVar(&o.size, "size", 30, "`number` of images to the right, and upward")
 	f.StringVar(&o.class, "classes", "", "the `class` to show of a conditional model, by name or number (default the first)")
 	o.source.addData(c)
@@ -155,7 +155,7 @@ func (s *space) pick(c *cobra.Command, images *source, given []int64, n int) ([]
 	}
 	if s.encoder == nil {
 		if images.data != "" {
-			return nil, nil, cli.Wrong(errors.New("-data: this model has no encoder that could measure dimensions on images; give -dims"))
+			return nil, nil, cli.Wrong(errors.New("-data: this model has no encoder to measure dimensions on images with; give -dims"))
 		}
 		c.PrintErrf("this model has no encoder that says which dimensions matter: showing %s; choose others with -dims\n", span(first))
 		return first, nil, nil
@@ -166,7 +166,7 @@ func (s *space) pick(c *cobra.Command, images *source, given []int64, n int) ([]
 		if images.data != "" || c.Context().Err() != nil {
 			return nil, nil, err
 		}
-		c.PrintErrf("the dimensions that say most are not known without the data: %v\nshowing %s; choose others with -dims\n", err, span(first))
+		c.PrintErrf("which dimensions matter is not known without the data: %v\nshowing %s; choose others with -dims\n", err, span(first))
 		return first, nil, nil
 	}
 	measured, err := s.encode(c.Context(), selection)

@@ -18,7 +18,7 @@ type planeFlags struct {
 }
 
 func (o *planeFlags) add(c *cobra.Command, name string) {
-	c.Flags().Var(&o.dims, "dims", "the two dimensions to show, such as 1,2 for z1 to the right and z2 upward (default the two that say most)")
+	c.Flags().Var(&o.dims, "dims", "the two dimensions to show, first the one to the right, such as 1,2 (default the two that say most)")
 	o.source.add(c)
 	o.command.add(c, name)
 }

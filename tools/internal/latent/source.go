@@ -26,7 +26,7 @@ func (f *source) add(c *cobra.Command) {
 }
 
 func (f *source) addData(c *cobra.Command) {
-	c.Flags().StringVar(&f.data, "data", "", "images of this `folder`, scaled to the model's size (default the test images of the recipe)")
+	c.Flags().StringVar(&f.data, "data", "", "images of this `folder`, scaled to the model's size (default the recipe's test images)")
 	cli.CompleteFolder(c, "data")
 }
 

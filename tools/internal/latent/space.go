@@ -52,7 +52,8 @@ func (s *space) choose(class string) error {
 		return nil
 	}
 	if s.sampler == nil || s.sampler.Classes() == 0 {
-		return cli.Wrong(fmt.Errorf("-classes: model %s makes images without regard to classes, expected a conditional model such as cgan", s.run.Recipe.Model.Type))
+		return cli.Wrong(fmt.Errorf("-classes: model %s makes images without regard to classes, expected a conditional one such as cgan",
+			s.run.Recipe.Model.Type))
 	}
 	classes, err := cli.Classes(class, s.run.Info.Classes)
 	if err != nil {
@@ -123,7 +124,8 @@ func (s *space) dimensions(numbers []int64) ([]int, error) {
 	seen := map[int64]bool{}
 	for i, n := range numbers {
 		if n < 1 || n > int64(s.dims) {
-			return nil, cli.Wrong(fmt.Errorf("-dims: there is no dimension %d: a latent of this run has %d, numbered from 1 to %d", n, s.dims, s.dims))
+			return nil, cli.Wrong(fmt.Errorf("-dims: there is no dimension %d: a latent of this run has %d, numbered from 1",
+				n, s.dims))
 		}
 		if seen[n] {
 			return nil, cli.Wrong(fmt.Errorf("-dims: dimension %d is given twice", n))

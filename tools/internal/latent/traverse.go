@@ -40,7 +40,7 @@ imori latent traverse runs/cgan_mnist/20261123-101500 -classes 7 -dims 1-20`,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },
 	}
 	c.Flags().Var(&o.dims, "dims", "the dimensions to vary, such as 1-4,17 (default up to 10, those that say most)")
-	c.Flags().Var(&o.limits, "range", "lowest and highest value, as `low,high` (default -3,3, or what the model draws latents from, if that is uniform)")
+	c.Flags().Var(&o.limits, "range", "from `low,high` (default -3,3, or the limits of what the model draws latents from)")
 	o.add(c, "latent-traverse.png", "1", 11)
 	return c
 }
