@@ -3,13 +3,14 @@
 #	make train    sets up libtorch, builds the commands, trains an embedded recipe and says where the pictures are
 #	make test     sets up libtorch and runs all tests
 #
-# The rest: make (or make build) builds the commands into bin/; make setup, make bench, make fmt, make clean.
+# The rest: make (or make build) builds the commands into bin/; make fuzz looks for inputs that no test has thought of;
+# make setup, make bench, make fmt, make clean.
 
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: go setup build train test bench fmt clean
+.PHONY: go setup build train test fuzz bench fmt clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMANDS = $(filter-out ./tools/setup ./tools/layers ./tools/bench,$(patsubst %/main.go,./%,$(wildcard tools/*/main.go)))
@@ -82,6 +83,32 @@ test: go
 	echo
 	echo "PASS"
 	printf 'ok  \tmake test\t%d.0s\n' $$((SECONDS - start))
+
+# Each fuzz target in turn: make fuzz FUZZTIME=10m FUZZ=FuzzRead FUZZFLAGS='-parallel 1'. An input that fails is
+# in the package's testdata/fuzz then, where go test, and so make test, runs it from then on: commit it with the mend.
+# go clean -fuzzcache forgets what former runs found interesting.
+FUZZTIME ?= 1m
+FUZZ ?= ^Fuzz
+FUZZFLAGS ?=
+fuzz: export OMP_WAIT_POLICY ?= passive
+fuzz: setup
+	@start=$$SECONDS count=0 failed=
+	# Names come before the line of their package: "ok  	github.com/imori-ml/imori/datasets	0.01s".
+	targets=$$(go test -list '$(FUZZ)' ./... | awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print names[i], $$2; n = 0 }')
+	[ -n "$$targets" ] || { echo "no fuzz target matches $(FUZZ)" >&2; exit 1; }
+	log=$$(mktemp)
+	trap 'rm -f "$$log"' EXIT
+	while read -r target package; do
+		count=$$((count + 1)) began=$$SECONDS result=ok
+		# Shrinking each input that finds new code would take a minute by default, and most of the time.
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $(FUZZFLAGS) "$$package" >"$$log" 2>&1 </dev/null || result=FAIL
+		execs=$$(grep -o 'execs: [0-9]*' "$$log" | tail -1 | cut -d' ' -f2 || true)
+		printf '%-4s\t%-16s %-40s %5ds %12s executions\n' $$result $$target $${package#*/*/*/} $$((SECONDS - began)) "$${execs:-0}"
+		[ $$result = ok ] || { cat "$$log"; failed="$$failed $$target"; }
+	done <<<"$$targets"
+	echo
+	[ -z "$$failed" ] || { echo "FAIL:$$failed"; exit 1; }
+	printf 'ok  \tmake fuzz\t%d targets, %ds\n' $$count $$((SECONDS - start))
 
 bench: build
 	go run ./tools/bench

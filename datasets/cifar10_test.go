@@ -21,6 +21,7 @@ import (
 	"testing/iotest"
 
 	"github.com/imori-ml/imori/datasets/download"
+	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
 const smallRecords = 12 // in each file of the tests' distribution
@@ -343,19 +344,22 @@ func TestCIFAR10ReadFails(t *testing.T) {
 // FuzzCIFAR10: whatever the bytes, an error or records that are whole and labelled.
 func FuzzCIFAR10(f *testing.F) {
 	good := smallCIFAR()["test_batch.bin"][:2*cifarRecord]
-	f.Add(good, int64(len(good)))
-	f.Add(good[:cifarRecord], int64(cifarRecord))
-	f.Add([]byte{}, int64(0))
-	f.Add(good, int64(1)<<40)
-	f.Fuzz(func(t *testing.T, data []byte, size int64) {
+	target := fuzztest.New(f)
+	target.Add(good, int64(len(good)))
+	target.Add(good[:cifarRecord], int64(cifarRecord))
+	target.Add([]byte{}, int64(0))
+	target.Add(good, int64(1)<<40)
+	target.Fuzz(func(t *testing.T, data []byte, size int64) {
 		before := []byte("before")
-		got, err := appendCIFARRecords(slices.Clone(before), bytes.NewReader(data), size, 2)
-		if err != nil {
-			return
-		}
-		got, ok := bytes.CutPrefix(got, before)
-		if !ok || size != 2*cifarRecord || !bytes.HasPrefix(data, got) || len(got) != 2*cifarRecord || got[0] > 9 || got[cifarRecord] > 9 {
-			t.Errorf("%d bytes of %d were accepted", len(data), size)
-		}
+		fuzztest.Bounded(t, 1<<17, func() {
+			got, err := appendCIFARRecords(slices.Clone(before), bytes.NewReader(data), size, 2)
+			if err != nil {
+				return
+			}
+			got, ok := bytes.CutPrefix(got, before)
+			if !ok || size != 2*cifarRecord || !bytes.HasPrefix(data, got) || len(got) != 2*cifarRecord || got[0] > 9 || got[cifarRecord] > 9 {
+				t.Errorf("%d bytes of %d were accepted", len(data), size)
+			}
+		})
 	})
 }

@@ -9,6 +9,7 @@ package datasets
 import (
 	"context"
 	"fmt"
+	"image"
 	"image/color"
 )
 
@@ -57,6 +58,23 @@ func (t *Target) Paint(dst []float32, classes []int64) {
 		c := t.Palette[class]
 		dst[i], dst[area+i], dst[2*area+i] = toUnit[c.R], toUnit[c.G], toUnit[c.B]
 	}
+}
+
+// Mask is a map of classes as a picture that can be a target again: its pixels are class numbers, its palette is Palette.
+// classes are the pixels' classes, row by row. It panics if there are no whole rows.
+func (t *Target) Mask(classes []int64, width int) *image.Paletted {
+	if len(classes)%width != 0 {
+		panic(fmt.Sprintf("datasets: %d pixels, expected whole rows of %d", len(classes), width))
+	}
+	palette := make(color.Palette, len(t.Palette))
+	for i, c := range t.Palette {
+		palette[i] = c
+	}
+	m := image.NewPaletted(image.Rect(0, 0, width, len(classes)/width), palette)
+	for i, class := range classes {
+		m.Pix[i] = uint8(class)
+	}
+	return m
 }
 
 // Sample is one decoded example.

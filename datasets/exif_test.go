@@ -7,6 +7,8 @@ import (
 	"image/color"
 	"slices"
 	"testing"
+
+	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
 // fixPNG gives a header a right checksum again.
@@ -194,17 +196,21 @@ func TestOrientationDamaged(t *testing.T) {
 // FuzzOrientation: any bytes give one of the eight.
 func FuzzOrientation(f *testing.F) {
 	plain := encode(f, "jpg", image.NewGray(image.Rect(0, 0, 8, 8)))
-	f.Add(plain)
-	f.Add(withExif(plain, tiff(binary.LittleEndian, 3, 6)))
-	f.Add(withExif(plain, tiff(binary.BigEndian, 3, 8)))
-	f.Add(withExif(plain, tiff(binary.BigEndian, 3, 8)[:15]))
-	f.Add(withChunk(encode(f, "png", image.NewGray(image.Rect(0, 0, 8, 8))), "eXIf", tiff(binary.BigEndian, 3, 8)))
-	f.Add(withRIFF(unhex(f, losslessWebP), "EXIF", tiff(binary.LittleEndian, 3, 8)))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, o := range []orientation{exifOrientation("jpeg", data), exifOrientation("png", data), exifOrientation("webp", data), tiffOrientation(data)} {
-			if o < 1 || o > 8 {
-				t.Errorf("orientation %d", o)
+	target := fuzztest.New(f)
+	target.Add(plain)
+	target.Add(withExif(plain, tiff(binary.LittleEndian, 3, 6)))
+	target.Add(withExif(plain, tiff(binary.BigEndian, 3, 8)))
+	target.Add(withExif(plain, tiff(binary.BigEndian, 3, 8)[:15]))
+	target.Add(withChunk(encode(f, "png", image.NewGray(image.Rect(0, 0, 8, 8))), "eXIf", tiff(binary.BigEndian, 3, 8)))
+	target.Add(withRIFF(unhex(f, losslessWebP), "EXIF", tiff(binary.LittleEndian, 3, 8)))
+	target.Add(tiff(binary.LittleEndian, 3, 6))
+	target.Fuzz(func(t *testing.T, data []byte) {
+		fuzztest.Bounded(t, 1<<16, func() { // it copies nothing
+			for _, o := range []orientation{exifOrientation("jpeg", data), exifOrientation("png", data), exifOrientation("webp", data), tiffOrientation(data)} {
+				if o < 1 || o > 8 {
+					t.Errorf("orientation %d", o)
+				}
 			}
-		}
+		})
 	})
 }

@@ -8,14 +8,16 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // gallery is a dataset of pictures in files, perhaps in pairs.
 type gallery struct {
 	info   Info
-	photo  form
+	photo  photoForm
 	target targetForm // nil: there are no pairs
 	items  []item
+	scaled atomic.Int64 // photos of another size
 
 	cache *bulk     // the first samples, as many as may be kept
 	spare sync.Pool // of *[]byte, for reading the others
@@ -25,6 +27,17 @@ type gallery struct {
 type item struct {
 	photo, target string
 	label         int64
+}
+
+// photoForm is what the photos of a gallery are made into.
+type photoForm interface {
+	bytes() int
+	// load decodes a file into dst and returns its own size. Errors leave out the path.
+	load(path string, dst []byte) (size image.Point, err error)
+	// unpack turns what load has made into values.
+	unpack(dst []float32, src []byte)
+	// fits says whether a picture of that size is not scaled.
+	fits(size image.Point) bool
 }
 
 // targetForm is what the targets of a gallery are made into.
@@ -47,12 +60,19 @@ func (g *gallery) open(ctx context.Context, env Env, known []problem, limit int)
 	kept := min(len(g.items), limit/g.bytes())
 	g.cache = newBulk(kept * g.bytes())
 	found, err := scan(ctx, env, len(g.items), func(i int) []problem {
+		var dst []byte
 		if i < kept {
-			return g.load(i, g.cache.bytes[i*g.bytes():][:g.bytes()])
+			dst = g.cache.bytes[i*g.bytes():][:g.bytes()]
+		} else {
+			scratch := g.spare.Get().(*[]byte)
+			defer g.spare.Put(scratch)
+			dst = *scratch
 		}
-		scratch := g.spare.Get().(*[]byte)
-		defer g.spare.Put(scratch)
-		return g.load(i, *scratch)
+		size, found := g.load(i, dst)
+		if !g.photo.fits(size) {
+			g.scaled.Add(1)
+		}
+		return found
 	})
 	if err != nil {
 		return err
@@ -86,8 +106,8 @@ func (g *gallery) bytes() int {
 	return n
 }
 
-// load decodes a sample.
-func (g *gallery) load(i int, dst []byte) (found []problem) {
+// load decodes a sample. It returns the photo's own size.
+func (g *gallery) load(i int, dst []byte) (size image.Point, found []problem) {
 	it := g.items[i]
 	n := g.photo.bytes()
 	size, err := g.photo.load(it.photo, dst[:n])
@@ -99,7 +119,7 @@ func (g *gallery) load(i int, dst []byte) (found []problem) {
 			found = append(found, problem{it.target, err.Error()})
 		}
 	}
-	return found
+	return size, found
 }
 
 func (g *gallery) Info() Info { return g.info }
@@ -108,6 +128,9 @@ func (g *gallery) Len() int { return len(g.items) }
 
 // FileName returns the path of the photo.
 func (g *gallery) FileName(i int) string { return g.items[i].photo }
+
+// Scaled returns how many photos are of another size than the samples.
+func (g *gallery) Scaled() int { return int(g.scaled.Load()) }
 
 func (g *gallery) Read(i int, s *Sample) error {
 	if err := checkIndex(i, g.Len()); err != nil {
@@ -119,7 +142,7 @@ func (g *gallery) Read(i int, s *Sample) error {
 	} else {
 		scratch := g.spare.Get().(*[]byte)
 		defer g.spare.Put(scratch)
-		if found := g.load(i, *scratch); found != nil {
+		if _, found := g.load(i, *scratch); found != nil {
 			return fmt.Errorf("%s: %s", found[0].path, found[0].reason) // it has changed since the scan
 		}
 		g.unpack(s, *scratch)
@@ -130,7 +153,7 @@ func (g *gallery) Read(i int, s *Sample) error {
 
 func (g *gallery) unpack(s *Sample, from []byte) {
 	n := g.photo.bytes()
-	unpack(s.Image, from[:n])
+	g.photo.unpack(s.Image, from[:n])
 	if g.target != nil {
 		g.target.unpack(s.Target, from[n:])
 	}

@@ -25,7 +25,7 @@ func readIDXFile(path string, dims int, check func(shape []int) error) ([]byte, 
 			return nil, fmt.Errorf("%s: it begins like a gzip file and is none: %w", path, err)
 		}
 	}
-	_, data, err := readIDX(r, dims, check)
+	data, err := readIDX(r, dims, check)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -37,18 +37,19 @@ func readIDXFile(path string, dims int, check func(shape []int) error) ([]byte, 
 // the values. It wants dims dimensions and allocates no more than what arrives,
 // whatever the header says. check looks at the dimensions before anything is
 // unpacked: a small gzip file can arrive as a GiB.
-func readIDX(r io.Reader, dims int, check func(shape []int) error) (shape []int, data []byte, err error) {
+func readIDX(r io.Reader, dims int, check func(shape []int) error) ([]byte, error) {
 	header := make([]byte, 4+4*dims)
 	n, err := io.ReadFull(r, header)
 	magic := header[:min(n, 4)]
 	want := []byte{0, 0, 8, byte(dims)}
 	if !bytes.HasPrefix(want, magic) {
-		return nil, nil, fmt.Errorf("its magic number is % x, expected % x (IDX: unsigned bytes in %d dimensions)", magic, want, dims)
+		return nil, fmt.Errorf("its magic number is % x, expected % x (IDX: unsigned bytes in %d dimensions)", magic, want, dims)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("the header ends after %d of %d bytes: %w", n, len(header), cut(err))
+		return nil, fmt.Errorf("the header ends after %d of %d bytes: %w", n, len(header), cut(err))
 	}
 	size := int64(1)
+	var shape []int
 	var sides []string
 	for i := range dims {
 		side := int64(binary.BigEndian.Uint32(header[4+4*i:]))
@@ -59,19 +60,19 @@ func readIDX(r io.Reader, dims int, check func(shape []int) error) (shape []int,
 	}
 	promise := "the header promises " + strings.Join(sides, "x") + " values"
 	if size < 1 || size > maxIDX {
-		return nil, nil, fmt.Errorf("%s, expected 1 to %d", promise, maxIDX)
+		return nil, fmt.Errorf("%s, expected 1 to %d", promise, maxIDX)
 	}
 	if err := check(shape); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	data, err = io.ReadAll(io.LimitReader(r, size+1)) // up to the end, where gzip compares its checksum
+	data, err := io.ReadAll(io.LimitReader(r, size+1)) // up to the end, where gzip compares its checksum
 	switch {
 	case err != nil:
-		return nil, nil, fmt.Errorf("%s, reading stopped after %d: %w", promise, len(data), cut(err))
+		return nil, fmt.Errorf("%s, reading stopped after %d: %w", promise, len(data), cut(err))
 	case int64(len(data)) < size:
-		return nil, nil, fmt.Errorf("%s, found %d: it is truncated", promise, len(data))
+		return nil, fmt.Errorf("%s, found %d: it is truncated", promise, len(data))
 	case int64(len(data)) > size:
-		return nil, nil, fmt.Errorf("%s, found more: it is damaged", promise)
+		return nil, fmt.Errorf("%s, found more: it is damaged", promise)
 	}
-	return shape, data, nil
+	return data, nil
 }

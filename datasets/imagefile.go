@@ -23,6 +23,7 @@ const (
 	maxPictureFile   = 256 << 20 // bytes
 	maxPicturePixels = 64 << 20
 	maxPictureSide   = 1<<16 - 1 // JPEG's own
+	maxScans         = 100       // of a JPEG: each goes over all of the picture, and may be 40 bytes; programs write some ten
 )
 
 var imageExtensions = []string{".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"}
@@ -46,6 +47,10 @@ func (f form) check() error {
 }
 
 const maxFormSide = 4096
+
+func (f form) fits(size image.Point) bool { return size == image.Pt(f.width, f.height) }
+
+func (f form) unpack(dst []float32, src []byte) { unpack(dst, src) }
 
 // load decodes a picture, by its content and not by its name, into dst: planes of
 // bytes. It returns the picture's own size, turned upright. Errors leave out the
@@ -99,6 +104,10 @@ func readHeader(data []byte) (h pictureHeader, err error) {
 		return h, fmt.Errorf("its size is %dx%d, expected at least a pixel", w, height)
 	case w > maxPictureSide || height > maxPictureSide || w*height > maxPicturePixels:
 		return h, fmt.Errorf("its size is %dx%d, expected at most %d to a side and %d pixels", w, height, maxPictureSide, maxPicturePixels)
+	}
+	startOfScan := []byte{0xff, 0xda} // which does not occur in pixels
+	if scans := bytes.Count(data, startOfScan); format == "jpeg" && scans > maxScans {
+		return h, fmt.Errorf("it has %d scans, expected at most %d", scans, maxScans)
 	}
 	return pictureHeader{format, image.Pt(config.Width, config.Height), w * height * decodedPixel(format, config.ColorModel, data)}, nil
 }

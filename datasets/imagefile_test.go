@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/image/bmp"
+
+	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
 // Pictures of formats that Go reads and cannot write.
@@ -312,6 +314,7 @@ func TestUnusablePictures(t *testing.T) {
 		"bomb":          {bomb(30_000, 30_000), "its size is 30000x30000, expected at most 65535 to a side and 67108864 pixels"},
 		"long bomb":     {bomb(1, 60_000_000), "its size is 1x60000000, expected"},
 		"greatest bomb": {bomb(1<<31-1, 1<<31-1), "PNG"}, // Go's own limit
+		"slow JPEG":     {append(photo[:len(photo)-2:len(photo)-2], bytes.Repeat([]byte("\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00\x00\x00"), 100)...), "it has 101 scans, expected at most 100"},
 	} {
 		_, _, err := loadBytes(t, form{height: 8, width: 8, channels: 3}, c.data)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -332,4 +335,51 @@ func TestUnusablePictures(t *testing.T) {
 	if _, err := f.load(huge, make([]byte, f.bytes())); err == nil || err.Error() != "it has 268435457 bytes, expected at most 268435456" {
 		t.Errorf("a huge file: %v", err)
 	}
+}
+
+// pictureLimit is how many bytes reading and decoding a file may allocate, and the
+// size that it claims. It skips pictures that are allowed, but slow.
+func pictureLimit(t *testing.T, data []byte) (limit int, size image.Point) {
+	header, _ := readHeader(data)
+	if header.size.X*header.size.Y > 1<<18 {
+		t.Skip()
+	}
+	return 1<<20 + 8*len(data) + int(header.memory), header.size
+}
+
+func FuzzPicture(f *testing.F) {
+	target := fuzztest.New(f)
+	colours := paint(image.NewPaletted(image.Rect(0, 0, 9, 7), color.Palette{color.Black, color.White}), color.White)
+	for _, format := range []string{"png", "jpg", "gif", "bmp"} {
+		data := encode(f, format, colours)
+		target.Add(data)
+		target.Add(data[:len(data)-8])
+		target.Add(encode(f, format, paint(image.NewNRGBA(image.Rect(0, 0, 5, 6)), color.NRGBA{1, 200, 3, 40})))
+	}
+	for _, data := range []string{losslessWebP, lossyWebP, cmykJPEG} {
+		target.Add(unhex(f, data))
+	}
+	target.Add(withExif(encode(f, "jpg", colours), tiff(binary.LittleEndian, 3, 6)))
+	target.Add(bytes.Replace(encode(f, "jpg", colours), []byte{0xff, 0xc0}, []byte{0xff, 0xc2}, 1)) // progressive
+	target.Add(fixPNG(append(encode(f, "png", colours)[:16], "\x00\x00\x20\x00\x00\x00\x20\x00\x08\x06\x00\x00\x00...."...)))
+	gif := encode(f, "gif", colours)
+	copy(gif[6:], "\x00\x04\x00\x01") // 1024x256, of which the frame is a part
+	target.Add(gif)
+	path := filepath.Join(f.TempDir(), "picture")
+	target.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		limit, size := pictureLimit(t, data)
+		for _, to := range []form{{height: 3, width: 5, channels: 3}, {height: 4, width: 2, channels: 1, crop: true}} {
+			dst := make([]byte, to.bytes())
+			scratch := max(to.scratch(size, upright), to.scratch(size, 6))
+			fuzztest.Bounded(t, limit+int(scratch), func() {
+				got, err := to.load(path, dst)
+				if err == nil && got != size && got != image.Pt(size.Y, size.X) {
+					t.Errorf("its size is %v, that of the header %v", got, size)
+				}
+			})
+		}
+	})
 }

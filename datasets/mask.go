@@ -84,24 +84,35 @@ func (m *mask) check(classes []string) error {
 	return nil
 }
 
-func (c classMap) loadTarget(path string, dst []byte, photo image.Point) (err error) {
+// load decodes a class map and returns its own size.
+func (c classMap) load(path string, dst []byte) (size image.Point, err error) {
+	return c.loadAs(path, dst, image.Point{})
+}
+
+func (c classMap) loadTarget(path string, dst []byte, photo image.Point) error {
+	_, err := c.loadAs(path, dst, photo)
+	return err
+}
+
+// loadAs wants a size, unless it is zero.
+func (c classMap) loadAs(path string, dst []byte, wanted image.Point) (size image.Point, err error) {
 	defer recoverDecoder(&err)
 	data, err := readRegular(path, maxPictureFile)
 	if err != nil {
-		return err
+		return size, err
 	}
 	m, err := decodeMask(data)
 	if err != nil {
-		return err
+		return size, err
 	}
-	if photo != (image.Point{}) && photo != m.size {
-		return fmt.Errorf("its size is %dx%d, expected that of its photo (turned upright), %dx%d", m.size.X, m.size.Y, photo.X, photo.Y)
+	if wanted != (image.Point{}) && wanted != m.size {
+		return size, fmt.Errorf("its size is %dx%d, expected that of its photo (turned upright), %dx%d", m.size.X, m.size.Y, wanted.X, wanted.Y)
 	}
 	if err := m.check(c.classes); err != nil {
-		return err
+		return size, err
 	}
 	c.resize(dst, m)
-	return nil
+	return m.size, nil
 }
 
 // resize takes for each pixel the one that lies under its centre: between two

@@ -64,6 +64,4 @@ func (t pictureTarget) loadTarget(path string, dst []byte, _ image.Point) error 
 	return err
 }
 
-func (t pictureTarget) unpack(dst []float32, src []byte) { unpack(dst, src) }
-
 func (t pictureTarget) describe(string) (*Target, error) { return &Target{Channels: t.channels}, nil }

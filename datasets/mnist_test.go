@@ -8,13 +8,14 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
 // idx makes an IDX file whose header has the given dimensions.
@@ -215,7 +216,7 @@ func TestMNISTDownload(t *testing.T) {
 func TestIDXChecksFirst(t *testing.T) {
 	why := errors.New("too many")
 	r := bytes.NewReader(idx(make([]byte, 100), 100))
-	if _, _, err := readIDX(r, 1, func(shape []int) error { return why }); !errors.Is(err, why) || r.Len() != 100 {
+	if _, err := readIDX(r, 1, func(shape []int) error { return why }); !errors.Is(err, why) || r.Len() != 100 {
 		t.Errorf("error %v, %d values left, want 100", err, r.Len())
 	}
 }
@@ -224,25 +225,56 @@ func TestIDXChecksFirst(t *testing.T) {
 // is read is what they say.
 func FuzzIDX(f *testing.F) {
 	images, labels := threeDigits()
-	f.Add(images, 3)
-	f.Add(labels, 1)
-	f.Add(labels[:6], 1)
-	f.Add(idx(nil, 0xffffffff, 0xffffffff, 2), 3)
-	f.Add(append(labels, 1), 1)
-	f.Fuzz(func(t *testing.T, data []byte, dims int) {
+	target := fuzztest.New(f)
+	target.Add(images, 3)
+	target.Add(labels, 1)
+	target.Add(labels[:6], 1)
+	target.Add(idx(nil, 0xffffffff, 0xffffffff, 2), 3)
+	target.Add(idx(nil, 1<<30), 1)
+	target.Add(append(labels, 1), 1)
+	target.Add(zip(f, images), 3)
+	target.Add(zip(f, labels)[:20], 1)
+	target.Add(zip(f, idx(make([]byte, 1<<21), 1<<21)), 1) // more than the caller of readIDXFile wants
+	path := filepath.Join(f.TempDir(), "idx")
+	target.Fuzz(func(t *testing.T, data []byte, dims int) {
 		if dims < 1 || dims > 4 {
 			return
 		}
-		shape, values, err := readIDX(io.LimitReader(bytes.NewReader(data), int64(len(data))), dims, func([]int) error { return nil })
-		if err != nil {
-			return
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
 		}
+		const most = 1 << 20
+		packed := bytes.HasPrefix(data, []byte{0x1f, 0x8b})
+		var shape []int
 		n := 1
-		for _, d := range shape {
-			n *= d
+		check := func(s []int) error {
+			for _, side := range s {
+				n *= side
+			}
+			if shape = s; packed && n > most {
+				return errors.New("too many values")
+			}
+			return nil
 		}
-		if len(shape) != dims || n != len(values) || !bytes.Equal(values, data[4+4*dims:]) {
-			t.Errorf("shape %v, %d values of %d bytes", shape, len(values), len(data))
+		limit := 1<<18 + 16*len(data)
+		if packed {
+			limit += 8 * most
 		}
+		fuzztest.Bounded(t, limit, func() {
+			values, err := readIDXFile(path, dims, check)
+			if err != nil {
+				return
+			}
+			if n != len(values) || len(shape) != dims {
+				t.Errorf("shape %v, %d values of %d bytes", shape, len(values), len(data))
+			}
+			var sides []uint32
+			for _, side := range shape {
+				sides = append(sides, uint32(side))
+			}
+			if again := idx(values, sides...); !packed && !bytes.Equal(again, data) {
+				t.Errorf("%x became %x", data, again)
+			}
+		})
 	})
 }

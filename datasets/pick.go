@@ -1,11 +1,20 @@
 package datasets
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Named is implemented by datasets whose samples come from a file each.
 type Named interface {
 	// FileName returns the path of sample i.
 	FileName(i int) string
+}
+
+// Scaled is implemented by datasets that scale the pictures of their files.
+type Scaled interface {
+	// Scaled returns how many pictures are of another size than the samples.
+	Scaled() int
 }
 
 // pick is some samples of a dataset.
@@ -24,13 +33,16 @@ func Pick(d Dataset, indices []int) (Dataset, error) {
 	return pick{d, indices}, nil
 }
 
-// Evenly returns up to n indices, 0 and others at equal distances, of a dataset of that length: what stands for all of it,
-// as the first samples of a folder may be of one class.
+// Evenly returns up to n rising indices of a dataset of that length, one in each of n equal parts: what stands for all of
+// it, as the first samples of a folder may be of one class. The place within a part changes by the golden ratio, so that
+// classes that take turns do not fall into step.
 func Evenly(n, length int) []int {
 	n = min(n, length)
 	indices := make([]int, n)
 	for i := range indices {
-		indices[i] = i * length / n
+		first, next := i*length/n, (i+1)*length/n
+		_, within := math.Modf(float64(i) * math.Phi)
+		indices[i] = first + int(within*float64(next-first))
 	}
 	return indices
 }

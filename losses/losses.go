@@ -1,6 +1,7 @@
 // Package losses holds the loss functions of the models: short functions of
 // tensors, each the equation of its paper. Every loss is a mean over all
-// elements, a tensor of no dimension; scores and logits may have any shape.
+// elements, a tensor of no dimension; scores and logits may have any shape. Beside
+// them are the figures that tell whether a game of two networks goes well.
 package losses
 
 import (

@@ -68,3 +68,17 @@ func ganPhases(discriminatorLoss, generatorLoss func(*trainer.Step) torch.Tensor
 		{Name: "generator", Updates: []string{"generator"}, Loss: generatorLoss},
 	}
 }
+
+// The figures by which the trainer and a person see whether the game goes well.
+
+// observeAccuracy reports how much of the discriminator's judgement is right.
+func observeAccuracy(s *trainer.Step, loss losses.Adversarial, onReal, onGenerated torch.Tensor) {
+	s.Observe(trainer.AccuracyReal, func() torch.Tensor { return loss.AccuracyReal(onReal, onGenerated) })
+	s.Observe(trainer.AccuracyGenerated, func() torch.Tensor { return loss.AccuracyGenerated(onReal, onGenerated) })
+}
+
+// observeDiversity reports how much generated images vary, against real ones on
+// the same scale.
+func observeDiversity(s *trainer.Step, generated, real torch.Tensor) {
+	s.Observe(trainer.Diversity, func() torch.Tensor { return losses.Diversity(generated, real) })
+}

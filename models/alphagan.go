@@ -158,9 +158,13 @@ func (m *alphagan) discriminatorLoss(s *trainer.Step) torch.Tensor {
 		reconstruction = m.generator.Forward(m.codes(s))
 		generated = m.generator.Forward(m.z(s))
 	})
-	return torchx.Add(
-		m.loss.Discriminator(m.discriminator.Forward(s.Batch().Images), m.discriminator.Forward(reconstruction)),
-		m.loss.Generated(m.discriminator.Forward(generated)))
+	x := s.Batch().Images
+	onReal := m.discriminator.Forward(x)
+	onReconstruction := m.discriminator.Forward(reconstruction)
+	onGenerated := m.discriminator.Forward(generated)
+	observeDiversity(s, generated, x)
+	observeAccuracy(s, m.loss, onReal, torchx.Cat(0, onReconstruction, onGenerated))
+	return torchx.Add(m.loss.Discriminator(onReal, onReconstruction), m.loss.Generated(onGenerated))
 }
 
 // codeDiscriminatorLoss is BCE(C(z), 1) + BCE(C(E(x)), 0).
@@ -194,9 +198,11 @@ func (m *alphagan) Decode(z torch.Tensor) torch.Tensor { return m.generator.Forw
 // Reconstruct is G(E(x)).
 func (m *alphagan) Reconstruct(x torch.Tensor) torch.Tensor { return m.Decode(m.Codes(x)) }
 
-// Preview shows samples, and test images with their reconstructions.
+// Preview shows samples, test images with their reconstructions, and the spread
+// of the codes of test images, which are to be as those of N(0, I).
 func (m *alphagan) Preview(p *trainer.Preview) error {
 	showSamples(p, m)
 	showReconstructions(p, m)
+	p.Histogram("codes", testCodes(p, m))
 	return nil
 }

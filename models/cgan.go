@@ -99,6 +99,8 @@ func (m *cgan) discriminatorLoss(s *trainer.Step) torch.Tensor {
 	generated, batch := m.generated(s), s.Batch()
 	onReal := m.discriminate(batch.Images, batch.Labels)
 	onGenerated := m.discriminate(generated, batch.Labels)
+	observeDiversity(s, generated, batch.Images)
+	observeAccuracy(s, m.loss, onReal, onGenerated)
 	return m.loss.Discriminator(onReal, onGenerated)
 }
 

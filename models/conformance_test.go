@@ -181,8 +181,19 @@ func testImages(t *testing.T, p Plugin) {
 				if s, ok := model.(Sampler); ok {
 					made["Generate"] = s.Generate(s.Latents(&formulaNoise{dtype: torch.Float}, n), torchx.FromInt64([]int64{0, 1, 2}, n))
 				}
-				if r, ok := model.(Reconstructor); ok {
+				r, reconstructs := model.(Reconstructor)
+				if reconstructs {
 					made["Reconstruct"] = r.Reconstruct(x)
+				}
+				if e, ok := model.(Encoder); ok {
+					codes := e.Codes(x)
+					if got := torchx.Shape(codes); len(got) != 2 || got[0] != n {
+						t.Errorf("Codes: shape %v, expected %d x the numbers of a latent", got, n)
+					}
+					made["Decode"] = e.Decode(codes)
+					if reconstructs && !slices.Equal(torchx.Float32s(made["Decode"]), torchx.Float32s(made["Reconstruct"])) {
+						t.Error("Decode(Codes(x)) is not Reconstruct(x)")
+					}
 				}
 				if tr, ok := model.(Translator); ok {
 					made["Translate"] = tr.Translate(x)
@@ -194,7 +205,8 @@ func testImages(t *testing.T, p Plugin) {
 			for name, images := range made {
 				want := slices.Clone(shape)
 				if name == "Translate" {
-					want[1] = int64(in.Target.Channels)
+					_, output := model.(Translator).Sides()
+					want[1] = int64(output.Channels)
 				}
 				if got := torchx.Shape(images); !slices.Equal(got, want) {
 					t.Errorf("%s makes images of shape %v, want %v", name, got, want)

@@ -82,6 +82,8 @@ func (m *dcgan) discriminatorLoss(s *trainer.Step) torch.Tensor {
 	generated := m.generated(s)
 	onReal := m.discriminator.Forward(s.Batch().Images)
 	onGenerated := m.discriminator.Forward(generated)
+	observeDiversity(s, generated, s.Batch().Images)
+	observeAccuracy(s, m.loss, onReal, onGenerated)
 	return m.loss.Discriminator(onReal, onGenerated)
 }
 

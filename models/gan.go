@@ -99,9 +99,11 @@ func (m *gan) generated(s *trainer.Step) torch.Tensor {
 
 // discriminatorLoss is BCE(D(x), 1) + BCE(D(G(z)), 0).
 func (m *gan) discriminatorLoss(s *trainer.Step) torch.Tensor {
-	generated := m.generated(s)
-	onReal := m.discriminator.Forward(toUnit(s.Batch().Images))
+	generated, real := m.generated(s), toUnit(s.Batch().Images)
+	onReal := m.discriminator.Forward(real)
 	onGenerated := m.discriminator.Forward(generated)
+	observeDiversity(s, generated, real)
+	observeAccuracy(s, m.loss, onReal, onGenerated)
 	return m.loss.Discriminator(onReal, onGenerated)
 }
 

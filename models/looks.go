@@ -3,6 +3,7 @@ package models
 import (
 	torch "github.com/wangkuiyi/gotorch"
 
+	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/trainer"
 )
@@ -42,7 +43,30 @@ type GaussianEncoder interface {
 // Translator is a model that makes the other picture of a pair.
 type Translator interface {
 	// Translate returns it for each image: N x C' x H x W in [-1, 1].
-	Translate(images torch.Tensor) torch.Tensor
+	Translate(inputs torch.Tensor) torch.Tensor
+	// ToTarget says whether inputs are the pairs' images, and outputs their targets;
+	// otherwise it is the other way round.
+	ToTarget() bool
+	// Sides describe what is given and what is made.
+	Sides() (input, output datasets.Target)
+	// Pair returns what of a batch of pairs is given and what is wanted.
+	Pair(b trainer.Batch) (input, output torch.Tensor)
+}
+
+// Pictures returns pictures of one side of pairs, N x 1 or 3 x H x W in [-1, 1]:
+// maps of classes in their palette's colours, others as they are.
+func Pictures(side datasets.Target, x torch.Tensor) torch.Tensor {
+	if side.Classes == nil {
+		return x
+	}
+	shape := torchx.Shape(x)
+	n, area := int(shape[0]), int(shape[2]*shape[3])
+	classes := ClassesOf(x)
+	pictures := make([]float32, n*3*area)
+	for i := range n {
+		side.Paint(pictures[i*3*area:(i+1)*3*area], classes[i*area:(i+1)*area])
+	}
+	return torchx.FromFloat32(pictures, shape[0], 3, shape[2], shape[3])
 }
 
 // showSamples shows 64 images, of the same latents every time; where there are
@@ -84,4 +108,11 @@ func showReconstructions(p *trainer.Preview, m Reconstructor) {
 	}
 	pairs := torchx.Cat(1, lines(images), lines(again))
 	p.Images("reconstructions", torchx.Reshape(pairs, 2*rows*columns, shape[1], shape[2], shape[3]), int(columns))
+}
+
+// testCodes encodes up to 256 test images: N x z.
+func testCodes(p *trainer.Preview, m Encoder) torch.Tensor {
+	var codes []torch.Tensor
+	p.Each(256, 64, func(b trainer.Batch) { codes = append(codes, torchx.Keep(m.Codes(b.Images))) })
+	return torchx.Cat(0, codes...)
 }

@@ -70,12 +70,10 @@ func (o *Pix2PixOptions) Build(in datasets.Info) (trainer.Model, error) {
 	if err := o.Check(in); err != nil {
 		return nil, err
 	}
-	m := &pix2pix{Pix2PixOptions: *o, target: *in.Target, channels: int64(in.Channels)}
+	m := &pix2pix{Pix2PixOptions: *o, image: datasets.Target{Channels: in.Channels}, target: *in.Target}
 	m.loss = o.adversarial()
-	from, to := m.channels, int64(m.target.Channels)
-	if !m.toTarget() {
-		from, to = to, from
-	}
+	input, output := m.Sides()
+	from, to := int64(input.Channels), int64(output.Channels)
 	err := build("pix2pix", func() {
 		m.generator = o.newUNet(from, to)
 		m.discriminator = o.newDiscriminator(from + to)
@@ -85,14 +83,22 @@ func (o *Pix2PixOptions) Build(in datasets.Info) (trainer.Model, error) {
 
 type pix2pix struct {
 	Pix2PixOptions
-	target        datasets.Target
-	channels      int64 // of the pairs' images
+	image, target datasets.Target // a pair's sides
 	loss          losses.Adversarial
 	generator     *unet              // N x from x H x W -> N x to x H x W in [-1, 1]
 	discriminator *torchx.Sequential // N x (from + to) x H x W -> N x 1 x h x w, logits of patches
 }
 
-func (o *Pix2PixOptions) toTarget() bool { return o.Direction == "to_target" }
+// ToTarget says whether a pair's image becomes its target.
+func (m *pix2pix) ToTarget() bool { return m.Direction == "to_target" }
+
+// Sides describe what is given and what is made.
+func (m *pix2pix) Sides() (input, output datasets.Target) {
+	if m.ToTarget() {
+		return m.image, m.target
+	}
+	return m.target, m.image
+}
 
 func (o *Pix2PixOptions) newDiscriminator(channels int64) *torchx.Sequential {
 	layers, width := stridedConvs(channels, o.DiscriminatorChannels, o.Slope, o.normalise)
@@ -103,9 +109,9 @@ func (m *pix2pix) Networks() []trainer.Network {
 	return ganNetworks(m.generator, m.discriminator)
 }
 
-// pair returns what is given and what is wanted.
-func (m *pix2pix) pair(b trainer.Batch) (input, output torch.Tensor) {
-	if m.toTarget() {
+// Pair returns what is given and what is wanted.
+func (m *pix2pix) Pair(b trainer.Batch) (input, output torch.Tensor) {
+	if m.ToTarget() {
 		return b.Images, b.Targets
 	}
 	return b.Targets, b.Images
@@ -114,7 +120,7 @@ func (m *pix2pix) pair(b trainer.Batch) (input, output torch.Tensor) {
 // generated is G(x), made once an iteration: it serves D, then G.
 func (m *pix2pix) generated(s *trainer.Step) torch.Tensor {
 	return s.Once("generated", func() torch.Tensor {
-		input, _ := m.pair(s.Batch())
+		input, _ := m.Pair(s.Batch())
 		return m.generator.Forward(input)
 	}, "generator")
 }
@@ -126,16 +132,17 @@ func (m *pix2pix) discriminate(input, output torch.Tensor) torch.Tensor {
 
 // discriminatorLoss is BCE(D(x, y), 1) + BCE(D(x, G(x)), 0).
 func (m *pix2pix) discriminatorLoss(s *trainer.Step) torch.Tensor {
-	input, output := m.pair(s.Batch())
+	input, output := m.Pair(s.Batch())
 	onReal := m.discriminate(input, output)
 	onGenerated := m.discriminate(input, m.generated(s))
+	observeAccuracy(s, m.loss, onReal, onGenerated)
 	return m.loss.Discriminator(onReal, onGenerated)
 }
 
 // generatorLoss is BCE(D(x, G(x)), 1) + lambda L1(G(x), y), with the D that has
 // just stepped.
 func (m *pix2pix) generatorLoss(s *trainer.Step) torch.Tensor {
-	input, output := m.pair(s.Batch())
+	input, output := m.Pair(s.Batch())
 	generated := m.generated(s)
 	l1 := torchx.L1(generated, output)
 	s.Log("l1", l1)
@@ -153,34 +160,29 @@ func (m *pix2pix) Translate(x torch.Tensor) torch.Tensor { return m.generator.Fo
 // is wanted. It reports the error over up to 256 pairs and, for maps of classes,
 // pixel accuracy and mean IoU.
 func (m *pix2pix) Preview(p *trainer.Preview) error {
-	maps := m.target.Classes != nil
-	segments := maps && m.toTarget()
-	score := newSegmentation(len(m.target.Classes))
+	from, to := m.Sides()
+	segments := to.Classes != nil
+	score := NewSegmentation(len(to.Classes))
 	l1, pairs := 0.0, 0.0
 	p.Each(256, 8, func(b trainer.Batch) {
-		input, output := m.pair(b)
+		input, output := m.Pair(b)
 		generated := m.Translate(input)
 		n := float64(torchx.Shape(input)[0])
 		l1 += n * torchx.Item(torchx.L1(generated, output))
 		pairs += n
 		if segments {
-			score.add(classesOf(generated), classesOf(output))
+			score.Add(ClassesOf(generated), ClassesOf(output))
 		}
 	})
 	p.Log("l1", l1/pairs)
 	if segments {
-		p.Log("pixel_accuracy", score.pixelAccuracy())
-		p.Log("mean_iou", score.meanIoU())
+		p.Log("pixel_accuracy", score.PixelAccuracy())
+		p.Log("mean_iou", score.MeanIoU())
 	}
 
-	input, output := m.pair(p.Batch(8))
-	rows := []torch.Tensor{input, m.Translate(input), output}
-	for i, name := range []string{"input", "generated", "target"} {
-		isMap := maps && (i == 0) != m.toTarget()
-		if isMap {
-			rows[i] = m.colours(rows[i])
-		}
-		p.Images(name, rows[i], 8)
-	}
+	input, output := m.Pair(p.Batch(8))
+	p.Images("input", Pictures(from, input), 8)
+	p.Images("generated", Pictures(to, m.Translate(input)), 8)
+	p.Images("target", Pictures(to, output), 8)
 	return nil
 }

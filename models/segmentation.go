@@ -6,42 +6,32 @@ import (
 	"github.com/imori-ml/imori/torchx"
 )
 
-// classesOf returns the class of each pixel, the channel that is largest, of maps
+// ClassesOf returns the class of each pixel, the channel that is largest, of maps
 // N x classes x H x W: N*H*W values.
-func classesOf(maps torch.Tensor) []int64 {
+func ClassesOf(maps torch.Tensor) []int64 {
 	return torchx.Int64s(torchx.To(torchx.Argmax(maps, 1), "cpu", -1))
 }
 
-// colours shows maps of classes in their colours: N x 3 x H x W in [-1, 1].
-func (m *pix2pix) colours(maps torch.Tensor) torch.Tensor {
-	shape := torchx.Shape(maps)
-	n, area := int(shape[0]), int(shape[2]*shape[3])
-	classes := classesOf(maps)
-	pictures := make([]float32, n*3*area)
-	for i := range n {
-		m.target.Paint(pictures[i*3*area:(i+1)*3*area], classes[i*area:(i+1)*area])
-	}
-	return torchx.FromFloat32(pictures, shape[0], 3, shape[2], shape[3])
-}
-
-// segmentation counts how maps of classes agree.
-type segmentation struct {
+// Segmentation counts how maps of classes agree.
+type Segmentation struct {
 	classes int
 	pixels  []int // by class wanted, then by class found
 }
 
-func newSegmentation(classes int) *segmentation {
-	return &segmentation{classes, make([]int, classes*classes)}
+// NewSegmentation returns one that has counted nothing yet.
+func NewSegmentation(classes int) *Segmentation {
+	return &Segmentation{classes, make([]int, classes*classes)}
 }
 
-func (s *segmentation) add(found, wanted []int64) {
+// Add counts pixels: the classes found and those wanted, as many.
+func (s *Segmentation) Add(found, wanted []int64) {
 	for i, class := range wanted {
 		s.pixels[int(class)*s.classes+int(found[i])]++
 	}
 }
 
-// pixelAccuracy is the share of pixels whose class was found.
-func (s *segmentation) pixelAccuracy() float64 {
+// PixelAccuracy is the share of pixels whose class was found.
+func (s *Segmentation) PixelAccuracy() float64 {
 	right, all := 0, 0
 	for i, n := range s.pixels {
 		all += n
@@ -52,10 +42,10 @@ func (s *segmentation) pixelAccuracy() float64 {
 	return float64(right) / float64(all)
 }
 
-// meanIoU is the mean over classes of intersection over union: pixels of the
+// MeanIoU is the mean over classes of intersection over union: pixels of the
 // class that were found among those that are of it or were taken for it. Classes
 // that occur on neither side do not count.
-func (s *segmentation) meanIoU() float64 {
+func (s *Segmentation) MeanIoU() float64 {
 	sum, counted := 0.0, 0
 	for c := range s.classes {
 		union := -s.pixels[c*s.classes+c]
@@ -68,4 +58,24 @@ func (s *segmentation) meanIoU() float64 {
 		}
 	}
 	return sum / float64(counted)
+}
+
+// Constant returns what would have been counted had the class that is wanted most
+// often been found everywhere: what a model has to be better than. It returns that
+// class, too.
+func (s *Segmentation) Constant() (counts *Segmentation, class int) {
+	wanted := make([]int, s.classes)
+	for i, n := range s.pixels {
+		wanted[i/s.classes] += n
+	}
+	for c, n := range wanted {
+		if n > wanted[class] {
+			class = c
+		}
+	}
+	counts = NewSegmentation(s.classes)
+	for c, n := range wanted {
+		counts.pixels[c*s.classes+class] = n
+	}
+	return counts, class
 }

@@ -7,40 +7,52 @@ import (
 
 	torch "github.com/wangkuiyi/gotorch"
 
+	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/torchx"
 )
 
 func TestSegmentation(t *testing.T) {
-	s := newSegmentation(4)
-	s.add([]int64{0, 0, 1, 1}, []int64{0, 0, 0, 1})
-	s.add([]int64{2, 2}, []int64{2, 1})
+	s := NewSegmentation(4)
+	s.Add([]int64{0, 0, 1, 1}, []int64{0, 0, 0, 1})
+	s.Add([]int64{2, 2}, []int64{2, 1})
 	// Class 0: 2 of 3, class 1: 1 of 3, class 2: 1 of 2; class 3 is nowhere.
-	if got, want := s.pixelAccuracy(), 4.0/6; math.Abs(got-want) > 1e-12 {
+	if got, want := s.PixelAccuracy(), 4.0/6; math.Abs(got-want) > 1e-12 {
 		t.Errorf("pixel accuracy %g, want %g", got, want)
 	}
-	if got, want := s.meanIoU(), (2.0/3+1.0/3+1.0/2)/3; math.Abs(got-want) > 1e-12 {
+	if got, want := s.MeanIoU(), (2.0/3+1.0/3+1.0/2)/3; math.Abs(got-want) > 1e-12 {
 		t.Errorf("mean IoU %g, want %g", got, want)
+	}
+	// Class 0 is wanted most: of 6 pixels, 3.
+	constant, class := s.Constant()
+	if got, want := constant.PixelAccuracy(), 0.5; class != 0 || got != want {
+		t.Errorf("class %d everywhere has pixel accuracy %g, want %g", class, got, want)
+	}
+	if got, want := constant.MeanIoU(), 0.5/3; math.Abs(got-want) > 1e-12 {
+		t.Errorf("its mean IoU is %g, want %g", got, want)
 	}
 }
 
-// TestColours: a map is shown in the palette of its largest channels.
-func TestColours(t *testing.T) {
-	m := &pix2pix{target: *allKinds(3, 1, 2).Target}
+// TestPictures: a map is shown in the palette of its largest channels.
+func TestPictures(t *testing.T) {
+	side := *allKinds(3, 1, 2).Target
 	torchx.Scoped(func() {
 		maps := torchx.FromFloat32([]float32{ // 2 x 3 classes x 1 x 2
 			0.1, -1, 0.3, -1, 0.2, 0.5,
 			1, -1, -1, -0.5, -1, -0.6,
 		}, 2, 3, 1, 2)
-		if got, want := classesOf(maps), []int64{1, 2, 0, 1}; !slices.Equal(got, want) {
+		if got, want := ClassesOf(maps), []int64{1, 2, 0, 1}; !slices.Equal(got, want) {
 			t.Errorf("classes %v, want %v", got, want)
 		}
-		image := m.colours(maps)
+		image := Pictures(side, maps)
 		want := []float32{
 			1, -1, -1, 1, -1, -1, // red (255, 0, 0), then green
 			-1, 1, -1, -1, -1, -1, // black, then red
 		}
 		if !slices.Equal(torchx.Shape(image), []int64{2, 3, 1, 2}) || !slices.Equal(torchx.Float32s(image), want) {
 			t.Errorf("colours %v, want %v", torchx.Float32s(image), want)
+		}
+		if same := Pictures(datasets.Target{Channels: 3}, image); !slices.Equal(torchx.Float32s(same), want) {
+			t.Error("an ordinary picture has changed")
 		}
 	})
 }

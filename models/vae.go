@@ -234,13 +234,19 @@ func (m *vae) Decode(z torch.Tensor) torch.Tensor { return m.Generate(z, torch.T
 // Reconstruct decodes the means of the images' Gaussians.
 func (m *vae) Reconstruct(x torch.Tensor) torch.Tensor { return m.Decode(m.Codes(x)) }
 
-// Preview shows samples and reconstructions, and reports the KL divergence of
-// each latent dimension on test images.
+// Preview shows samples and reconstructions, reports the KL divergence of each
+// latent dimension on test images, and shows the spread of their means: of all,
+// and of each of the first 16 dimensions.
 func (m *vae) Preview(p *trainer.Preview) error {
 	showSamples(p, m)
 	showReconstructions(p, m)
 	for i, v := range torchx.Float32s(losses.GaussianKL(m.Encode(p.Batch(64).Images))) {
 		p.Log(fmt.Sprintf("kl.%d", i), float64(v))
+	}
+	mu := testCodes(p, m)
+	p.Histogram("mu", mu)
+	for i := range min(m.Latent.Dim, 16) {
+		p.Histogram(fmt.Sprintf("mu.%d", i), torchx.Narrow(mu, 1, i, 1))
 	}
 	return nil
 }

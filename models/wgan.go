@@ -132,10 +132,12 @@ func (m *wgan) Networks() []trainer.Network {
 func (m *wgan) criticLoss(s *trainer.Step) torch.Tensor {
 	var generated torch.Tensor
 	torchx.NoGrad(func() { generated = m.generator.Forward(m.Latents(s, s.BatchSize())) })
-	onReal := m.critic.Forward(s.Batch().Images)
+	x := s.Batch().Images
+	onReal := m.critic.Forward(x)
 	onGenerated := m.critic.Forward(generated)
 	loss := losses.WassersteinCritic(onReal, onGenerated)
 	s.Log("wasserstein", torchx.Neg(loss))
+	observeDiversity(s, generated, x)
 	return loss
 }
 

@@ -151,6 +151,7 @@ func (m *wgangp) criticLoss(s *trainer.Step) torch.Tensor {
 	penalty := losses.GradientPenalty(m.critic.Forward, x, generated, eps)
 	s.Log("wasserstein", torchx.Neg(distance))
 	s.Log("gradient_penalty", penalty)
+	observeDiversity(s, generated, x)
 	return torchx.Add(distance, torchx.MulScalar(penalty, m.Penalty))
 }
 

@@ -1,10 +1,6 @@
 package recipes
 
-import (
-	"slices"
-
-	"github.com/imori-ml/imori/recipes/strict"
-)
+import "slices"
 
 // Difference is a value that two recipes do not share.
 type Difference struct {
@@ -17,32 +13,48 @@ type Difference struct {
 // shows and keeps, and where its data lie and how they are kept in memory; all others change what is trained.
 var harmless = []string{
 	"train.iterations", "train.log_every", "train.preview_every", "train.checkpoint_every", "train.keep_checkpoints",
-	"train.device", "train.threads", "dataset.root", "dataset.images", "dataset.targets", "dataset.download", "dataset.cache_mib",
+	"train.tensorboard", "train.device", "train.threads", "dataset.root", "dataset.images", "dataset.targets", "dataset.download", "dataset.cache_mib",
 }
 
 // Diff returns what changed from old to new, in the order of the new recipe's
 // keys; those that only the old one has come last.
 func Diff(old, new *Recipe) []Difference {
 	var out []Difference
-	find := func(entries []strict.Entry, key string) string {
-		i := slices.IndexFunc(entries, func(e strict.Entry) bool { return e.Key == key })
-		if i < 0 {
-			return ""
+	for _, c := range Compare(new, old) {
+		fits := slices.Contains(harmless, c.Key) && !(c.Key == "train.iterations" && new.decaysToTheEnd())
+		out = append(out, Difference{c.Key, c.Values[1], c.Values[0], fits})
+	}
+	return out
+}
+
+// Comparison is a key on which recipes differ.
+type Comparison struct {
+	Key    string   // dotted
+	Values []string // of each recipe, as YAML; "" where it has no such key
+}
+
+// Compare returns the keys on which recipes differ, in the order of the first
+// one's; keys that it has not come last.
+func Compare(recipes ...*Recipe) []Comparison {
+	var keys []string
+	values := make([]map[string]string, len(recipes))
+	for i, r := range recipes {
+		values[i] = map[string]string{}
+		for _, e := range r.Entries() {
+			values[i][e.Key] = e.Value
+			if !slices.Contains(keys, e.Key) {
+				keys = append(keys, e.Key)
+			}
 		}
-		return entries[i].Value
 	}
-	add := func(key, before, after string) {
-		if before != after {
-			out = append(out, Difference{key, before, after, slices.Contains(harmless, key) && !(key == "train.iterations" && new.decaysToTheEnd())})
+	var out []Comparison
+	for _, key := range keys {
+		c := Comparison{Key: key}
+		for _, v := range values {
+			c.Values = append(c.Values, v[key])
 		}
-	}
-	before, after := old.Entries(), new.Entries()
-	for _, e := range after {
-		add(e.Key, find(before, e.Key), e.Value)
-	}
-	for _, e := range before {
-		if find(after, e.Key) == "" {
-			add(e.Key, e.Value, "")
+		if slices.ContainsFunc(c.Values, func(v string) bool { return v != c.Values[0] }) {
+			out = append(out, c)
 		}
 	}
 	return out

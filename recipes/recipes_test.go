@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/internal/fuzztest"
 	"github.com/imori-ml/imori/models"
 	"github.com/imori-ml/imori/recipes/strict"
 	"github.com/imori-ml/imori/torchx"
@@ -298,18 +299,38 @@ func TestTrainerOptionsErrors(t *testing.T) {
 	}
 }
 
+func TestCompare(t *testing.T) {
+	a := parse(t, small)
+	if c := Compare(a, parse(t, small), parse(t, small)); c != nil {
+		t.Errorf("three that are the same: %+v", c)
+	}
+	if Compare() != nil || Compare(a) != nil {
+		t.Error("none and one have no differences")
+	}
+	got := Compare(a, parse(t, small, "train.seed=2"), parse(t, small, "dataset.augment=[{type: flip}, vertical_flip]", "train.seed=3"))
+	want := []Comparison{
+		{"train.seed", []string{"1", "2", "3"}},
+		{"dataset.augment[1].type", []string{"", "", "vertical_flip"}},
+		{"dataset.augment[1].p", []string{"", "", "0.5"}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
 func TestDiff(t *testing.T) {
 	old := parse(t, small)
 	if d := Diff(old, parse(t, string(old.YAML()))); d != nil {
 		t.Errorf("no change, but %+v", d)
 	}
-	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "dataset.size=20", "train.device=cpu")
+	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "dataset.size=20", "train.device=cpu", "train.tensorboard=false")
 	want := []Difference{
 		{"dataset.size", "16", "20", false},
 		{"train.iterations", "20000", "7", true},
 		{"train.seed", "1", "2", false},
 		{"train.device", "auto", "cpu", true},
 		{"train.preview_every", "500", "9", true},
+		{"train.tensorboard", "true", "false", true},
 	}
 	if got := Diff(old, changed); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -361,22 +382,25 @@ func TestDiff(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	target := fuzztest.New(f)
 	for _, name := range BuiltinNames() {
 		data, err := builtin.ReadFile(name + ".yaml")
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(data, "train.iterations=5")
+		target.Add(data, "train.iterations=5")
 	}
-	f.Add([]byte(small), "optimizer.generator.type=sgd")
-	f.Add([]byte(small), "dataset.augment=[flip, {type: crop, scale: [0.5, 1]}, {}]")
-	f.Add([]byte("name: a\nmodel: {type: wgna}"), "dataset.augment=[flip]")
-	f.Fuzz(func(t *testing.T, data []byte, override string) {
-		r, err := Parse("x.yaml", data, []string{override})
-		if err != nil {
-			return
+	target.Add([]byte(small), "optimizer.generator.type=sgd")
+	target.Add([]byte(small), "dataset.augment=[flip, {type: crop, scale: [0.5, 1]}, {}]")
+	target.Add([]byte("name: a\nmodel: {type: wgna}"), "dataset.augment=[flip]")
+	target.Fuzz(func(t *testing.T, data []byte, override string) {
+		var r *Recipe
+		fuzztest.Bounded(t, 8<<20+8192*(len(data)+len(override)), func() {
+			r, _ = Parse("x.yaml", data, []string{override})
+		})
+		if r != nil {
+			roundTrip(t, r)
 		}
-		roundTrip(t, r)
 	})
 }
 

@@ -92,6 +92,7 @@ func (t *Trainer) openLogs() error {
 			}
 		}
 	}
+	t.openEvents()
 	var err error
 	if t.metrics, err = t.dir.Metrics(); err != nil {
 		return err
@@ -99,7 +100,11 @@ func (t *Trainer) openLogs() error {
 	if t.timing, err = t.dir.Timing(); err != nil {
 		return err
 	}
-	return errors.Join(t.metrics.TruncateAfter(t.iteration), t.timing.TruncateAfter(t.iteration))
+	if err := errors.Join(t.metrics.TruncateAfter(t.iteration), t.timing.TruncateAfter(t.iteration)); err != nil {
+		return err
+	}
+	t.recallHealth()
+	return nil
 }
 
 // saveCheckpoint saves the state between two iterations, unless it is saved already.

@@ -9,9 +9,6 @@ import (
 	"github.com/imori-ml/imori/torchx"
 )
 
-// clips tells whether gradients are limited.
-func (c Config) clips() bool { return c.ClipNorm > 0 || c.ClipValue > 0 }
-
 func (c Config) checkClipping() (errs []error) {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	check := func(key string, limit float64) {
@@ -27,23 +24,22 @@ func (c Config) checkClipping() (errs []error) {
 	return errs
 }
 
-// clip limits the gradients of a network that the phase updates. The norm that is logged is the one before.
+// clip limits the gradients of a network that the phase updates, if it is to. The norm that is logged is the one before.
 func (s *Step) clip(n *network, grads []torch.Tensor) {
 	c := s.t.Config
-	if !c.clips() {
-		return
-	}
+	var norm torch.Tensor
 	if c.ClipNorm > 0 || s.log != nil {
-		norm := torchx.GradNorm(grads)
-		if norm.T != nil {
-			s.record(gradNormName+s.of(n), norm)
-		}
-		if c.ClipNorm > 0 {
-			torchx.ClipGradNorm(grads, norm, c.ClipNorm)
-			return
-		}
+		norm = torchx.GradNorm(grads)
 	}
-	torchx.ClipGradValue(grads, c.ClipValue)
+	if norm.T != nil {
+		s.record(GradNorm+s.of(n), norm)
+	}
+	switch {
+	case c.ClipNorm > 0:
+		torchx.ClipGradNorm(grads, norm, c.ClipNorm)
+	case c.ClipValue > 0:
+		torchx.ClipGradValue(grads, c.ClipValue)
+	}
 }
 
 // of tells the networks of a phase apart in the names of metrics, where there are several.

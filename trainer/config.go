@@ -25,6 +25,7 @@ type Config struct {
 	PreviewEvery    int     `yaml:"preview_every" check:"min=0" doc:"iterations between pictures; 0: only at the end"`
 	CheckpointEvery int     `yaml:"checkpoint_every" check:"min=0" doc:"iterations between checkpoints; 0: only at the end"`
 	KeepCheckpoints int     `yaml:"keep_checkpoints" check:"min=0" doc:"checkpoints that are kept, the newest ones; 0: all"`
+	TensorBoard     bool    `yaml:"tensorboard" doc:"write metrics and pictures to an event file for TensorBoard too"`
 }
 
 // DefaultConfig returns the defaults. A model knows better ones for Iterations and BatchSize.
@@ -40,6 +41,7 @@ func DefaultConfig() Config {
 		PreviewEvery:    500,
 		CheckpointEvery: 1000,
 		KeepCheckpoints: 3,
+		TensorBoard:     true,
 	}
 }
 

@@ -18,4 +18,8 @@
 // byte for byte, on one machine with one number of threads, whether the run was stopped and resumed or not, and whether
 // anybody looked or not. Random numbers come from libtorch's default generators, which belong to the process: two
 // trainers that train at once disturb each other's.
+//
+// The trainer also watches the figures of health, [IsHealth], and warns through the Observer where they show that a
+// generator collapses or a discriminator has won. Models take part by reporting them under the names [Diversity],
+// [AccuracyReal] and [AccuracyGenerated].
 package trainer

@@ -79,6 +79,7 @@ type Progress struct {
 	ImagesPerSecond  float64       // images taken from the dataset, lately
 	Remaining        time.Duration // estimated
 	Metrics          []Metric      // nil when the iteration is not logged
+	Health           []Metric      // those of the newest logged iteration that IsHealth; nil before the first
 }
 
 // Summary is how a run ended.

@@ -159,7 +159,7 @@ func TestMetricsOfAnIteration(t *testing.T) {
 	for _, m := range iterate(t, tr, 1)[0] {
 		names = append(names, m.Name)
 	}
-	if want := []string{"critic/loss", "critic/real", "generator/loss"}; !slices.Equal(names, want) {
+	if want := []string{"critic/loss", "critic/real", "critic/grad_norm", "generator/loss", "generator/grad_norm"}; !slices.Equal(names, want) {
 		t.Errorf("metrics are %v, expected %v", names, want)
 	}
 }
@@ -226,6 +226,10 @@ func TestErrorsOfAnIteration(t *testing.T) {
 			return s.Once("x", func() torch.Tensor { return m.fake(s) }, "encoder")
 		}, `unknown network "encoder", expected generator, critic`, nil},
 		{"reserved name", func(m *gan, s *Step) torch.Tensor { s.Log("loss", m.fake(s)); return m.criticLoss(s) }, `"loss" is not free`, nil},
+		{"reserved name of what is observed", func(m *gan, s *Step) torch.Tensor {
+			s.Observe("grad_norm_critic", func() torch.Tensor { return m.fake(s) })
+			return m.criticLoss(s)
+		}, `"grad_norm_critic" is not free`, nil},
 		{"metric not a scalar", func(m *gan, s *Step) torch.Tensor { s.Log("fake", m.fake(s)); return m.criticLoss(s) }, "metric critic/fake", nil},
 		{"nan", func(m *gan, s *Step) torch.Tensor { return torchx.MulScalar(m.criticLoss(s), math.NaN()) }, "the loss is NaN", ErrDiverged},
 		{"inf", func(m *gan, s *Step) torch.Tensor { return torchx.AddScalar(m.criticLoss(s), math.Inf(1)) }, "the loss is +Inf", ErrDiverged},

@@ -24,6 +24,8 @@ type Preview struct {
 	generator *torchx.Generator
 	pictures  []picture
 	metrics   []Metric
+	// histograms are for TensorBoard alone.
+	histograms []histogram
 }
 
 // picture is a grid of images that a model has shown.
@@ -104,6 +106,18 @@ func (p *Preview) Images(name string, t torch.Tensor, columns int) {
 	p.pictures = append(p.pictures, picture{name, s, grid})
 }
 
+// histogram is what a model has shown the spread of.
+type histogram struct {
+	name   string
+	values []float32
+}
+
+// Histogram shows how the values of latents, such as the codes of images, are spread: as "latent/<name>" in TensorBoard,
+// and nowhere else. t has any shape; of its values those count that are finite.
+func (p *Preview) Histogram(name string, t torch.Tensor) {
+	p.histograms = append(p.histograms, histogram{name, torchx.Float32s(t)})
+}
+
 // preview lets the model draw and measure. It leaves no trace in training: weights, modes and generators are as before.
 func (t *Trainer) preview() (*Preview, error) {
 	var p *Preview
@@ -165,6 +179,7 @@ func (t *Trainer) savePreview() ([]Metric, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.events.preview(t.iteration, p)
 	if len(p.pictures) == 0 {
 		return p.metrics, nil
 	}

@@ -24,7 +24,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 	return t.thread.do(func() error {
 		began := time.Now()
 		t.observer.Started(t.info)
-		err := t.train(ctx, began)
+		err := t.told(func() error { return t.train(ctx, began) })
 		t.observer.Finished(Summary{t.iteration, time.Since(began), err})
 		return err
 	})
@@ -48,6 +48,11 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			return err
 		}
 		pace.add(t.loader.Consumed(), t.BatchSize)
+		if logs {
+			for _, warning := range t.health.see(next, metrics) {
+				t.observer.Warn(warning)
+			}
+		}
 		// The picture comes first: a run that is killed in between draws it again.
 		shown := metrics
 		previews := every(t.PreviewEvery, next)
@@ -68,13 +73,16 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			}
 		}
 		t.observer.Progress(Progress{
-			Iteration: t.iteration, Total: t.Iterations, Metrics: shown,
+			Iteration: t.iteration, Total: t.Iterations, Metrics: shown, Health: t.health.figures,
 			ImagesPerSecond: pace.imagesPerSecond(), Remaining: pace.remaining(t.Iterations - t.iteration),
 		})
 		if saves {
 			if err := t.saveCheckpoint(); err != nil {
 				return err
 			}
+		}
+		if (previews || saves) && !last { // they are drawn at the end anyway
+			t.updateCurves()
 		}
 	}
 	t.saveAnimation()
@@ -94,9 +102,11 @@ func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 		return err
 	}
 	rss, _ := ResidentMemory()
+	rate := pace.imagesPerSecond()
+	t.events.log(t.iteration, metrics, rate, rss)
 	return t.timing.Append(t.iteration, []rundir.Field{
 		{Key: "seconds", Value: time.Since(began).Seconds()},
-		{Key: "images_per_second", Value: pace.imagesPerSecond()},
+		{Key: "images_per_second", Value: rate},
 		{Key: "rss_bytes", Value: rss},
 	})
 }

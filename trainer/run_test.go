@@ -90,7 +90,7 @@ func TestRunFillsItsFolder(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(read(t, o.Dir, "metrics.jsonl")), "\n")
 	var first map[string]float64
-	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 12 || first["iteration"] != 1 || len(first) != 4 {
+	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 12 || first["iteration"] != 1 || len(first) != 6 {
 		t.Errorf("metrics.jsonl has %d lines, the first is %s (%v)", len(lines), lines[0], err)
 	}
 }
@@ -230,7 +230,7 @@ func TestDryRunReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Metrics) != 3 || r.PeakMemory < 1<<20 || r.Iteration <= 0 ||
+	if len(r.Metrics) != 5 || r.PeakMemory < 1<<20 || r.Iteration <= 0 ||
 		!reflect.DeepEqual(r.Pictures, []PictureInfo{{"samples", []int64{4, 1, 8, 8}}}) {
 		t.Errorf("the report is %+v", r)
 	}

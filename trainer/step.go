@@ -86,19 +86,38 @@ func (s *Step) Normal(shape ...int64) torch.Tensor { return s.t.noise.Normal(sha
 // Log reports t, of one element, as "<phase>/<name>" in the metrics. It costs nothing in iterations that are not logged.
 // In a repeated phase the last repeat's value counts, within a minibatch the last call's, and of several minibatches, where
 // gradients are accumulated, the mean. The loss itself is logged as "<phase>/loss" without a call, and the norm of
-// clipped gradients as "<phase>/grad_norm".
+// each network's gradients, before clipping, as "<phase>/grad_norm", with "_<network>" behind it if the phase updates several.
 func (s *Step) Log(name string, t torch.Tensor) {
-	if name == "" || name == lossName || strings.HasPrefix(name, gradNormName) {
-		fail(fmt.Errorf("the metric name %q is not free, expected another than those of the trainer, %s and %s", name, lossName, gradNormName))
-	}
+	checkMetricName(name)
 	s.record(name, t)
 }
 
-// The names of what is logged without a call.
-const (
-	lossName     = "loss"
-	gradNormName = "grad_norm"
-)
+// Observe is Log for a figure that costs something: f computes it, without gradients and in a scope, and runs only where
+// Log would keep the result. The zero Tensor is none: f may find its figure undefined. f works with what Loss has at hand.
+// It must not draw noise, nor call Batch, Once or a network in training mode: a run is to be the same however often it is
+// logged.
+func (s *Step) Observe(name string, f func() torch.Tensor) {
+	checkMetricName(name)
+	if s.log == nil {
+		return
+	}
+	torchx.Scoped(func() {
+		torchx.NoGrad(func() {
+			if t := f(); t.T != nil {
+				s.record(name, t)
+			}
+		})
+	})
+}
+
+func checkMetricName(name string) {
+	if name == "" || name == lossName || strings.HasPrefix(name, GradNorm) {
+		fail(fmt.Errorf("the metric name %q is not free, expected another than those of the trainer, %s and %s", name, lossName, GradNorm))
+	}
+}
+
+// lossName is what is logged without a call, as GradNorm is.
+const lossName = "loss"
 
 func (s *Step) record(name string, t torch.Tensor) {
 	if s.log == nil {

@@ -39,8 +39,11 @@ type Trainer struct {
 	dir       *rundir.Dir // nil: nothing is written
 	metrics   *rundir.Log
 	timing    *rundir.Log
-	iteration int // completed
-	savedAt   int // iteration of the newest checkpoint; -1: none
+	events    *events // nil: none are written
+	iteration int     // completed
+	savedAt   int     // iteration of the newest checkpoint; -1: none
+	curves    curvesClock
+	health    health
 	info      Info
 	broken    error // why the state is not one that an iteration ends in
 }
@@ -268,6 +271,7 @@ func (t *Trainer) Close() {
 	if t.loader != nil {
 		t.loader.Close()
 	}
+	t.events.close()
 	if t.dir != nil {
 		if err := t.dir.Close(); err != nil {
 			t.observer.Warn(err.Error())

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
 // wanted is what the tests take out of archives.
@@ -164,18 +166,30 @@ func TestUntarCancelled(t *testing.T) {
 // FuzzUntar: whatever the bytes, no panic, and nothing but wanted files of
 // wanted sizes appears.
 func FuzzUntar(f *testing.F) {
-	f.Add(tarball(f, honest...))
-	f.Add(tarball(f, file("../evil", "x")))
-	f.Add(tarball(f, entry{tar.Header{Typeflag: tar.TypeSymlink, Name: "box/a.bin", Linkname: "/etc"}, ""}))
-	f.Add(tarball(f, honest...)[:1300])
-	f.Fuzz(func(t *testing.T, data []byte) {
+	target := fuzztest.New(f)
+	target.Add(tarball(f, honest...))
+	target.Add(tarball(f, file("../evil", "x")))
+	target.Add(tarball(f, entry{tar.Header{Typeflag: tar.TypeSymlink, Name: "box/a.bin", Linkname: "/etc"}, ""}))
+	target.Add(tarball(f, honest...)[:1300])
+	target.Add(tarball(f, entry{tar.Header{Typeflag: tar.TypeReg, Name: "box/a.bin", Size: 9, PAXRecords: map[string]string{"a.b": strings.Repeat("x", 600)}}, "the first"}))
+	target.Add(gzipped(f, tarball(f, honest...)))
+	target.Add(gzipped(f, tarball(f, honest...))[:90])
+	target.Add(gzipped(f, make([]byte, 8<<20))) // a few KiB, which unpack to more than is wanted
+	target.Fuzz(func(t *testing.T, data []byte) {
 		outer := t.TempDir()
 		dir := filepath.Join(outer, "in")
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		stream := &limitedReader{ctx: t.Context(), r: bytes.NewReader(data), left: 1 << 20, limit: 1 << 20}
-		err := untar(stream, dir, wanted)
+		var err error
+		fuzztest.Bounded(t, 8<<20+64*len(data), func() { // extensions of a header may have 1 MiB
+			if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+				err = unzip(t.Context(), bytes.NewReader(data), dir, wanted)
+				return
+			}
+			stream := &limitedReader{ctx: t.Context(), r: bytes.NewReader(data), left: 1 << 20, limit: 1 << 20}
+			err = untar(stream, dir, wanted)
+		})
 		got := tree(t, outer)
 		if err == nil && got != "in in/a.bin in/b.bin" {
 			t.Errorf("no error, but the tree is %q", got)

@@ -206,8 +206,12 @@ type converter struct {
 	place  func(*yaml.Node) Place
 }
 
-// deepest bounds the nesting: no schema is deeper, and the stack is finite.
-const deepest = 32
+// No schema is deeper, and the stack is finite. No key is longer, and each value
+// of a list takes a path of its own, with all keys around it.
+const (
+	deepest = 32  // mappings and lists inside each other
+	longest = 200 // bytes of a key
+)
 
 func (c *converter) convert(n *yaml.Node, path string, depth int) *node {
 	out := &node{place: c.place(n), origin: c.origin}
@@ -247,6 +251,8 @@ func (c *converter) convert(n *yaml.Node, path string, depth int) *node {
 			switch at, again := first[key.Value]; {
 			case key.Kind != yaml.ScalarNode || key.Style&yaml.TaggedStyle != 0 || key.Anchor != "":
 				c.doc.fail(place, path, "found a key that is not a plain word, expected \"key: value\"")
+			case len(key.Value) > longest:
+				c.doc.fail(place, path, "found a key of %d bytes, expected a word of %d at most", len(key.Value), longest)
 			case key.Value == "<<" && key.Style == 0:
 				c.doc.fail(place, path, "found the merge key <<, expected a key; write its values out")
 			case again:

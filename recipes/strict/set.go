@@ -20,6 +20,10 @@ func (d *Document) override(root *node, s string, order int) {
 			return
 		}
 	}
+	if len(path) > longest {
+		d.fail(place, "", "found a key of %d bytes, expected %d at most, such as train.iterations=100", len(path), longest)
+		return
+	}
 	leaf := d.parseValue(value, path, place)
 	if leaf == nil {
 		return

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
 // config is a schema with everything that one can have.
@@ -541,12 +543,34 @@ var seeds = []string{
 	"maps: {a: 1, b: 2}\nshape: {type: square, side: 3}", "- a\n- b", "\t", "a:\n\t- b", "name: \"\\xff\"", "{", "[[[[[[[[", "name: >-\n a\n b", "seed: 017", "\"on\": no",
 }
 
-func FuzzDecode(f *testing.F) {
-	for _, s := range seeds {
-		f.Add([]byte(s))
+// parsing is how many bytes parsing n bytes may allocate. To find the line of an error it is done again and again.
+func parsing(n int) int { return 8<<20 + 8192*n }
+
+// TestLongKeys: what lies within long keys does not take their length for each value. YAML itself limits a key to 1024
+// bytes, but not one behind a question mark.
+func TestLongKeys(t *testing.T) {
+	key, list := strings.Repeat("k", 300_000), "["+strings.Repeat("1,", 100_000)+"]"
+	for _, c := range []struct{ file, override, want string }{
+		{"? " + key + "\n: " + list, "name=a", "x.yaml:1:3: found a key of 300000 bytes, expected a word of 200 at most"},
+		{"name: a", key + "=" + list, "found a key of 300000 bytes, expected 200 at most, such as train.iterations=100"},
+	} {
+		fuzztest.Bounded(t, parsing(len(key)+len(list)), func() {
+			if _, _, err := decode(c.file, c.override); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		_, d, err := decode(string(data))
+}
+
+func FuzzDecode(f *testing.F) {
+	target := fuzztest.New(f)
+	for _, s := range seeds {
+		target.Add([]byte(s))
+	}
+	target.Fuzz(func(t *testing.T, data []byte) {
+		var d *Document
+		var err error
+		fuzztest.Bounded(t, parsing(len(data)), func() { _, d, err = decode(string(data)) })
 		if err != nil {
 			if err.Error() == "" {
 				t.Error("an error without words")
@@ -568,11 +592,14 @@ func FuzzDecode(f *testing.F) {
 }
 
 func FuzzSet(f *testing.F) {
+	target := fuzztest.New(f)
 	for _, s := range []string{"lr=5e-5", "train.iterations=3", "betas=[0.1, 0.2]", "a.b.c=d", "=", "a", "train={iterations: 2}", "name=*x", "name=\"", "shape.type=square", "maps.\"a\"=1", "name=a\n---\n", "lr.x=1"} {
-		f.Add(s)
+		target.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
-		_, d, err := decode("name: a\nlr: 1\ntrain: {iterations: 5}", s)
+	target.Fuzz(func(t *testing.T, s string) {
+		var d *Document
+		var err error
+		fuzztest.Bounded(t, parsing(len(s)), func() { _, d, err = decode("name: a\nlr: 1\ntrain: {iterations: 5}", s) })
 		if err != nil {
 			if strings.Contains(err.Error(), "x.yaml:") && !strings.Contains(err.Error(), "-set ") {
 				t.Errorf("-set %q is blamed on the file: %v", s, err)

@@ -96,7 +96,12 @@ func (r *Run) Data(ctx context.Context) (d datasets.Dataset, test bool, err erro
 // Folder opens the images below a folder, in the order of their paths, scaled to the size that the model was trained on.
 // Classes that subfolders may mean are not looked at.
 func (r *Run) Folder(ctx context.Context, root string) (datasets.Dataset, error) {
-	return (&datasets.FolderOptions{Root: root, Split: "all", PictureOptions: r.Pictures()}).Open(ctx, r.env)
+	return r.Open(ctx, &datasets.FolderOptions{Root: root, Split: "all", PictureOptions: r.Pictures()})
+}
+
+// Open opens other data, with what Options.Env says.
+func (r *Run) Open(ctx context.Context, o datasets.Options) (datasets.Dataset, error) {
+	return o.Open(ctx, r.env)
 }
 
 // Pictures are the settings that make of pictures what the model was trained on: its size and channels, and the recipe's

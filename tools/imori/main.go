@@ -6,6 +6,8 @@ import (
 
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/tools/internal/latent"
+	"github.com/imori-ml/imori/tools/internal/looks"
+	"github.com/imori-ml/imori/tools/internal/runs"
 	"github.com/imori-ml/imori/tools/internal/train"
 )
 
@@ -18,7 +20,11 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(
 		train.New(),
+		looks.NewSample(),
+		looks.NewReconstruct(),
+		looks.NewTranslate(),
 		latent.New(),
+		runs.New(),
 		cli.NewCompletion(newRoot, train.New),
 		cli.NewVersion(),
 	)

@@ -24,6 +24,7 @@ const (
 
 // layers are the folders of the module, lowest first. A package may import from its own folder and from lower lines.
 var layers = [][]string{
+	{"internal"},           // what tests share
 	{"cgotorch"},           // the C++ sources
 	{"torchx"},             // what gotorch lacks; the one door to C
 	{"losses", "datasets"}, // functions of tensors; bytes to batches
@@ -39,13 +40,16 @@ const cgoPackage = "torchx"
 // pure packages work without libtorch: fast to test, testable with -race, usable by any program. Each lists what it
 // may import of this module besides itself and what lies below it.
 var pure = map[string][]string{
-	"cgotorch":           nil,
-	"torchx/safetensors": nil,
-	"datasets":           nil, // its goroutines decode ahead and touch no tensor
-	"trainer/rundir":     {"torchx/safetensors"},
-	"recipes/strict":     nil,
-	"tools/setup":        {"cgotorch", "torchx/safetensors/atomicfile"}, // runs before there is a library to link to
-	"tools/layers":       nil,
+	"internal":            nil,
+	"cgotorch":            nil,
+	"torchx/safetensors":  {"internal"},
+	"datasets":            {"internal"}, // its goroutines decode ahead and touch no tensor
+	"trainer/rundir":      {"internal", "torchx/safetensors"},
+	"trainer/curves":      {"torchx/safetensors/atomicfile", "trainer/rundir"},
+	"trainer/tensorboard": {"internal"},
+	"recipes/strict":      {"internal"},
+	"tools/setup":         {"cgotorch", "torchx/safetensors/atomicfile"}, // runs before there is a library to link to
+	"tools/layers":        nil,
 }
 
 // goPackage is the part of `go list -json` that matters.

@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
 // file puts a header, not padded, and data together.
@@ -286,13 +288,18 @@ func FuzzRead(f *testing.F) {
 	if err := Write(&b, mixed(), map[string]string{"a": "b"}); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(b.Bytes())
-	f.Add(file(`{}`, ""))
+	target := fuzztest.New(f)
+	target.Add(b.Bytes())
+	target.Add(b.Bytes()[:b.Len()-1])
+	target.Add(file(`{}`, ""))
 	for _, b := range malformed() {
-		f.Add(b)
+		target.Add(b)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		ts, metadata, err := readBytes(b)
+	target.Fuzz(func(t *testing.T, b []byte) {
+		var ts []Tensor
+		var metadata map[string]string
+		var err error
+		fuzztest.Bounded(t, 1<<16+200*len(b), func() { ts, metadata, err = readBytes(b) })
 		if err != nil {
 			return
 		}

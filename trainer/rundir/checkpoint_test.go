@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/imori-ml/imori/internal/fuzztest"
 	"github.com/imori-ml/imori/torchx/safetensors"
 )
 
@@ -391,12 +392,14 @@ func FuzzState(f *testing.F) {
 	if _, err := decodeState(good); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(good)
+	target := fuzztest.New(f)
+	target.Add(good)
+	target.Add(good[:len(good)-3])
 	for _, seed := range []string{"", "{}", `{"format":1}`, `{"format":2}`, `{"format":1,"sha256":""}`, `[[[`, `{"format":1e400}`} {
-		f.Add([]byte(seed))
+		target.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		_, _ = decodeState(b)
+	target.Fuzz(func(t *testing.T, b []byte) {
+		fuzztest.Bounded(t, 1<<16+64*len(b), func() { _, _ = decodeState(b) })
 		// With the right checksum, too: then what is accepted is safe to use as file names.
 		var s State
 		if json.Unmarshal(b, &s) != nil {
@@ -413,6 +416,69 @@ func FuzzState(f *testing.F) {
 		for name := range s.Files {
 			if name != filepath.Base(name) || name[0] == '.' {
 				t.Fatalf("accepted file %q", name)
+			}
+		}
+		if again, err := s.encode(); err != nil || !bytes.Equal(again, sealed) {
+			t.Fatalf("%s\nbecame\n%s\n%v", sealed, again, err)
+		}
+	})
+}
+
+// FuzzCheckpoint makes a folder of the bytes that it is given, and sums that fit them where it is told to: what a fuzzer
+// finds behind a checksum, a person finds who writes one.
+func FuzzCheckpoint(f *testing.F) {
+	target := fuzztest.New(f)
+	folder := filepath.Join(f.TempDir(), "seed")
+	if err := writeCheckpoint(folder, example(3, 2)); err != nil {
+		f.Fatal(err)
+	}
+	read := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		return b
+	}
+	state, weights, optimizers := read(stateFile), read("generator.safetensors"), read(optimizersFile)
+	target.Add(state, weights, optimizers, false)
+	target.Add(state, weights, optimizers, true)
+	target.Add(state, weights[:len(weights)-1], optimizers, true)
+	target.Add(state[:len(state)-5], weights, optimizers, true)
+	target.Add([]byte(`{"format":1,"networks":["../x"]}`), weights, optimizers, true)
+	lie := bytes.Clone(weights)
+	copy(lie, "\xff\xff\xff\x04\x00\x00\x00\x00") // the length of the header
+	target.Add(state, weights, lie, true)
+	target.Fuzz(func(t *testing.T, state, weights, optimizers []byte, seal bool) {
+		folder := t.TempDir()
+		var s State
+		if json.Unmarshal(state, &s) == nil && checkNames(s.Networks) == nil && len(s.Networks) < 10 {
+			if seal {
+				s.Files = map[string]string{optimizersFile: sum(optimizers)}
+			}
+			for _, name := range s.Networks {
+				writeFile(t, filepath.Join(folder, name+weightsSuffix), string(weights))
+				if seal {
+					s.Files[name+weightsSuffix] = sum(weights)
+				}
+			}
+			if b, err := s.encode(); seal && err == nil {
+				state = b
+			}
+		}
+		writeFile(t, filepath.Join(folder, optimizersFile), string(optimizers))
+		writeFile(t, filepath.Join(folder, stateFile), string(state))
+		var c *Checkpoint
+		size := len(state) + 10*len(weights) + len(optimizers)
+		fuzztest.Bounded(t, 1<<19+200*size, func() { c, _ = OpenCheckpoint(folder) })
+		if c == nil {
+			return
+		}
+		if len(c.Networks) != len(c.State.Networks) || len(c.State.Files) != len(c.Networks)+1 {
+			t.Errorf("%d networks of %d, %d files", len(c.Networks), len(c.State.Networks), len(c.State.Files))
+		}
+		for name, want := range c.State.Files {
+			if got := sum([]byte(readFile(t, filepath.Join(folder, name)))); got != want {
+				t.Errorf("%s: accepted with the sum %s, expected %s", name, got, want)
 			}
 		}
 	})

@@ -2,6 +2,9 @@
 //
 //	recipe.yaml            the resolved recipe
 //	metrics.jsonl          one object a logged iteration, reproducible;  timing.jsonl: wall-clock figures
+//	events.out.tfevents.*  both for TensorBoard, written by the trainer itself
+//	status.json            running, finished, interrupted or failed, and since when
+//	curves.png             the metrics as curves, drawn by package curves
 //	samples/00000500.png   pictures of an iteration;  samples/training.gif at the end
 //	checkpoints/00000500/  <network>.safetensors ..., optimizers.safetensors, state.json
 //	checkpoints/latest     a link to the newest one
@@ -44,6 +47,7 @@ type Dir struct {
 	mu              sync.Mutex
 	lock            *os.File // nil: only for reading
 	metrics, timing *Log
+	status          Status // as Begin wrote it
 
 	saving sync.Mutex // one checkpoint at a time, beside everything else
 }
@@ -72,7 +76,7 @@ func Create(path string) (*Dir, error) {
 // holdsRun names something that only a run leaves behind; "" if there is nothing of the kind.
 // Empty folders do not count: they are what is left of a run that failed before it began.
 func (d *Dir) holdsRun() string {
-	for _, name := range []string{recipeFile, metricsFile, timingFile} {
+	for _, name := range []string{recipeFile, metricsFile, timingFile, statusFile} {
 		if _, err := os.Lstat(filepath.Join(d.path, name)); err == nil {
 			return name
 		}

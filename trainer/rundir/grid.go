@@ -26,25 +26,58 @@ func Grid(images []float32, n, c, h, w, columns int) *image.RGBA {
 		panic(fmt.Sprintf("rundir.Grid: %d values for %d images of %dx%dx%d, expected n*c*h*w of them and 1 or 3 channels",
 			len(images), n, c, h, w))
 	}
-	if columns <= 0 {
-		columns = int(math.Ceil(math.Sqrt(float64(n))))
-	}
-	columns = max(1, min(columns, n))
-	rows := (n + columns - 1) / columns
-	scale := max(1, (minTile+max(h, w)-1)/max(h, w))
-	stepX, stepY := w*scale+gridMargin, h*scale+gridMargin
-	grid := image.NewRGBA(image.Rect(0, 0, columns*stepX+gridMargin, rows*stepY+gridMargin))
-	draw.Draw(grid, grid.Rect, image.NewUniform(gridGround), image.Point{}, draw.Src)
+	tiles := NewTiles(n, h, w, columns)
 	for i := range n {
-		tile := Picture(images[i*c*h*w:(i+1)*c*h*w], c, h, w)
-		left, top := gridMargin+i%columns*stepX, gridMargin+i/columns*stepY
-		for y := range h * scale {
-			for x := range w * scale {
-				grid.SetRGBA(left+x, top+y, tile.RGBAAt(x/scale, y/scale))
-			}
+		tiles.Draw(i, images[i*c*h*w:(i+1)*c*h*w])
+	}
+	return tiles.Image
+}
+
+// Tiles is a grid that is drawn image by image. Those not drawn stay dark.
+type Tiles struct {
+	Image   *image.RGBA
+	Columns int
+
+	h, w, scale int
+}
+
+// NewTiles makes a grid such as Grid's for n images of h x w pixels.
+func NewTiles(n, h, w, columns int) *Tiles {
+	t := &Tiles{Columns: gridColumns(n, columns), h: h, w: w, scale: gridScale(h, w)}
+	t.Image = image.NewRGBA(image.Rectangle{Max: GridSize(n, h, w, columns)})
+	draw.Draw(t.Image, t.Image.Rect, image.NewUniform(gridGround), image.Point{}, draw.Src)
+	return t
+}
+
+// GridSize is how large Grid's picture is, in pixels.
+func GridSize(n, h, w, columns int) image.Point {
+	columns = gridColumns(n, columns)
+	rows, scale := (n+columns-1)/columns, gridScale(h, w)
+	return image.Pt(columns*(w*scale+gridMargin)+gridMargin, rows*(h*scale+gridMargin)+gridMargin)
+}
+
+func gridColumns(n, columns int) int {
+	if columns <= 0 {
+		columns = SquareColumns(n)
+	}
+	return max(1, min(columns, n))
+}
+
+// SquareColumns is how many columns make about a square of n images.
+func SquareColumns(n int) int { return int(math.Ceil(math.Sqrt(float64(n)))) }
+
+func gridScale(h, w int) int { return max(1, (minTile+max(h, w)-1)/max(h, w)) }
+
+// Draw draws image i: 1 or 3 planes of values in [-1, 1].
+func (t *Tiles) Draw(i int, values []float32) {
+	tile := Picture(values, len(values)/(t.h*t.w), t.h, t.w)
+	left := gridMargin + i%t.Columns*(t.w*t.scale+gridMargin)
+	top := gridMargin + i/t.Columns*(t.h*t.scale+gridMargin)
+	for y := range t.h * t.scale {
+		for x := range t.w * t.scale {
+			t.Image.SetRGBA(left+x, top+y, tile.RGBAAt(x/t.scale, y/t.scale))
 		}
 	}
-	return grid
 }
 
 // Picture draws one image as Grid does, a pixel for each of its own. It panics when it has not c*h*w values.

@@ -4,6 +4,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -28,6 +29,9 @@ func TestGridSize(t *testing.T) {
 		got := Grid(make([]float32, c.n*c.h*c.w), c.n, 1, c.h, c.w, c.columns).Rect
 		if got != (image.Rectangle{Max: c.want}) {
 			t.Errorf("%+v: got %v", c, got)
+		}
+		if size := GridSize(c.n, c.h, c.w, c.columns); size != c.want {
+			t.Errorf("%+v: got %v", c, size)
 		}
 	}
 }
@@ -57,6 +61,19 @@ func TestGridPixels(t *testing.T) {
 	for i, want := range []uint8{0, 0, 254, 255} {
 		if got := grey.RGBAAt(2+i%2*32, 2+i/2*32); got != (color.RGBA{want, want, want, 255}) {
 			t.Errorf("grey %d: got %v, want %d", i, got, want)
+		}
+	}
+}
+
+func TestTiles(t *testing.T) {
+	tiles := NewTiles(3, 64, 64, 2)
+	plane := make([]float32, 64*64)
+	tiles.Draw(2, plane)
+	tiles.Draw(1, slices.Concat(plane, plane, plane))
+	grey := color.RGBA{128, 128, 128, 255}
+	for at, want := range map[image.Point]color.RGBA{{2, 2}: gridGround, {68, 2}: grey, {2, 68}: grey, {68, 68}: gridGround} {
+		if got := tiles.Image.RGBAAt(at.X, at.Y); got != want {
+			t.Errorf("at %v: got %v, want %v", at, got, want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
@@ -43,11 +44,13 @@ func takeLock(folder string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot write in run folder %s: %w", folder, err)
 	}
-	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EINTR) {
+	err = flock(f, syscall.LOCK_EX)
+	for range 5 {
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			break
 		}
+		time.Sleep(10 * time.Millisecond) // somebody may only be looking
+		err = flock(f, syscall.LOCK_EX)
 	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		owner := make([]byte, 256)
@@ -66,6 +69,16 @@ func takeLock(folder string) (*os.File, error) {
 		_, _ = f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0)
 	}
 	return f, nil
+}
+
+// flock takes a lock, LOCK_EX or LOCK_SH, if it is free: else EWOULDBLOCK.
+func flock(f *os.File, how int) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
 }
 
 // prepare makes the folders of a run, removes leftovers, and tries what will be done there later.

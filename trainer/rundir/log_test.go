@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
 func metrics(t *testing.T, d *Dir) *Log {
@@ -166,18 +168,25 @@ func TestLogsAreOpenedOnce(t *testing.T) {
 }
 
 func FuzzLog(f *testing.F) {
+	target := fuzztest.New(f)
 	for _, seed := range []string{"", lines(1, 2, 3), lines(1) + `{"itera`, "\x00\n\n{}", `{"iteration":1e2}`, lines(9, 1)} {
-		f.Add([]byte(seed), 2)
+		target.Add([]byte(seed), 2)
 	}
 	path := filepath.Join(f.TempDir(), "log")
-	f.Fuzz(func(t *testing.T, b []byte, after int) {
+	target.Fuzz(func(t *testing.T, b []byte, after int) {
 		writeFile(t, path, string(b))
-		l, err := openLog(path)
-		if err != nil {
+		var l *Log
+		var err error
+		fuzztest.Bounded(t, 1<<16+1024*len(b), func() { // a line may be a byte
+			if l, err = openLog(path); err == nil {
+				err = l.TruncateAfter(after)
+			}
+		})
+		if l == nil {
 			t.Fatal(err)
 		}
 		defer l.close()
-		if l.TruncateAfter(after) != nil || after == math.MaxInt {
+		if err != nil || after == math.MaxInt {
 			return
 		}
 		appendLines(t, l, after+1)

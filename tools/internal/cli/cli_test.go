@@ -73,7 +73,18 @@ func tree() *cobra.Command {
 	line.Flags().String("from", "-1,-1", "begin at this `point`")
 	Complete(line, "from", func() []string { return []string{"0,0", "1,1"} })
 	latent.AddCommand(line)
-	root.AddCommand(latent, sample(), NewCompletion(tree, sample), NewVersion())
+	runs := &cobra.Command{ // it does something by itself, too
+		Use: "runs [FOLDER]", Args: Args("FOLDER"),
+		RunE: func(c *cobra.Command, args []string) error {
+			fmt.Fprintln(c.OutOrStdout(), "runs in", args)
+			return nil
+		},
+	}
+	runs.AddCommand(&cobra.Command{Use: "compare", RunE: func(c *cobra.Command, _ []string) error {
+		fmt.Fprintln(c.OutOrStdout(), "compared")
+		return nil
+	}})
+	root.AddCommand(latent, runs, sample(), NewCompletion(tree, sample), NewVersion())
 	return root
 }
 
@@ -93,12 +104,15 @@ func TestRun(t *testing.T) {
 		{"latent line a -form 1", 2, "", "unknown flag: --form, did you mean -from?"},
 		{"latent line a -from=", 2, "", "flag needs a value: -from"},
 		{"latent lien", 2, "", `imori latent: unknown command "lien", expected one of line; did you mean line?`},
-		{"trian", 2, "", `unknown command "trian", expected one of completion, latent, train, version; did you mean train?`},
+		{"trian", 2, "", `unknown command "trian", expected one of completion, latent, runs, train, version; did you mean train?`},
 		{"completion tcsh", 2, "", `found "tcsh", expected a shell: one of bash, zsh, fish, powershell`},
 		{"latent line -h", 0, "Usage: imori latent line RUN\n\na line\n\nFlags:\n  -from point  begin at this point (default -1,-1)", ""},
 		{"", 0, "Commands:\n  completion", ""},
 		{"latent", 0, "Usage: imori latent COMMAND", ""},
 		{"version", 0, "libtorch", ""},
+		{"runs folder", 0, "runs in [folder]\n", ""},
+		{"runs compare", 0, "compared\n", ""},
+		{"runs -h", 0, "Usage: imori runs [FOLDER]\n       imori runs COMMAND\n", ""},
 	}
 	for _, test := range tests {
 		var out, errs bytes.Buffer
@@ -114,6 +128,23 @@ func TestRun(t *testing.T) {
 	var errs bytes.Buffer
 	if status := Run(ctx, c, nil, &errs, &errs); status != ExitInterrupted || errs.String() != "x: interrupted\n" {
 		t.Errorf("interrupted: status %d, %s", status, errs.String())
+	}
+}
+
+func TestArgs(t *testing.T) {
+	c := &cobra.Command{Use: "translate RUN [FOLDER]"}
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "RUN is missing: translate RUN [FOLDER]"},
+		{[]string{"a"}, ""},
+		{[]string{"a", "b"}, ""},
+		{[]string{"a", "b", "c"}, `unexpected argument "c": translate RUN [FOLDER]`},
+	} {
+		if err := Args("RUN", "[FOLDER]")(c, test.args); (err == nil) != (test.want == "") || err != nil && err.Error() != test.want {
+			t.Errorf("%q: got %v", test.args, err)
+		}
 	}
 }
 

@@ -58,11 +58,15 @@ func OneOf(what string, words ...string) cobra.PositionalArgs {
 	}
 }
 
-// Args wants exactly the arguments of these names, and says which are missing.
+// Args wants exactly the arguments of these names, and says which are missing. Those in brackets may be left out.
 func Args(names ...string) cobra.PositionalArgs {
+	wanted := names
+	for len(wanted) > 0 && strings.HasPrefix(wanted[len(wanted)-1], "[") {
+		wanted = wanted[:len(wanted)-1]
+	}
 	return func(c *cobra.Command, args []string) error {
-		if len(args) < len(names) {
-			return fmt.Errorf("%s is missing: %s", strings.Join(names[len(args):], " and "), usageLines(c))
+		if len(args) < len(wanted) {
+			return fmt.Errorf("%s is missing: %s", strings.Join(wanted[len(args):], " and "), usageLines(c))
 		}
 		if len(args) > len(names) {
 			return fmt.Errorf("unexpected argument %q: %s", args[len(names)], usageLines(c))

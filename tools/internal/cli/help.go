@@ -62,7 +62,10 @@ func usageLines(c *cobra.Command) string {
 		lines = append(lines, parent+strings.TrimSpace(line))
 	}
 	if c.HasAvailableSubCommands() {
-		lines = []string{c.CommandPath() + " COMMAND"}
+		if !c.Runnable() {
+			lines = nil
+		}
+		lines = append(lines, c.CommandPath()+" COMMAND")
 	}
 	return strings.Join(lines, "\n       ")
 }

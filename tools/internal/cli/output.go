@@ -5,22 +5,22 @@ import (
 	"image"
 	"image/png"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
 
 // WriteFile writes a file whole or not at all, in a folder that it makes if need be.
 func WriteFile(path string, write func(io.Writer) error) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
+	var o Outputs
+	defer o.Discard()
+	f, err := o.Create(path)
+	if err != nil {
+		return err
 	}
-	if err := atomicfile.Write(path, write); err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
+	if err := write(f); err != nil {
+		return cannotWrite(path, err)
 	}
-	return nil
+	return o.Commit()
 }
 
 // WritePNG writes a picture.

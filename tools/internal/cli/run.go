@@ -109,9 +109,10 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	return ExitFailed
 }
 
-// unknownCommand says what a word may have been meant to be that is none of a command's commands.
+// unknownCommand says what a word may have been meant to be that is none of a command's commands. To a command that runs
+// by itself too, the word is an argument.
 func unknownCommand(c *cobra.Command, rest []string) error {
-	if !c.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") || rest[0] == "help" {
+	if !c.HasSubCommands() || c.Runnable() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") || rest[0] == "help" {
 		return nil
 	}
 	var known []string

@@ -41,8 +41,8 @@ func (n *Numbers) Set(text string) error {
 		if last-first >= maxNumbers || int64(len(list))+last-first >= maxNumbers {
 			return fmt.Errorf("%q are more than %d numbers", part, maxNumbers)
 		}
-		for i := first; i <= last; i++ {
-			list = append(list, i)
+		for i := range last - first + 1 { // a loop up to the greatest number would not end
+			list = append(list, first+i)
 		}
 	}
 	n.List, n.text = list, text

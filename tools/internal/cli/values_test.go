@@ -3,8 +3,11 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
 func TestNumbers(t *testing.T) {
@@ -48,4 +51,67 @@ func TestClasses(t *testing.T) {
 			t.Errorf("%q: got %v", text, err)
 		}
 	}
+}
+
+func FuzzNumbers(f *testing.F) {
+	target := fuzztest.New(f)
+	for _, text := range []string{"3", "0-3,42", "7,7, 1-1", "3-1", "-1", "1,,2", "0-99999999999", "9223372036854775807", "0-600000,0-600000", "9223372036854775806-9223372036854775807"} {
+		target.Add(text)
+	}
+	target.Fuzz(func(t *testing.T, text string) {
+		n := NewNumbers("1")
+		var err error
+		fuzztest.Bounded(t, 64<<20+256*len(text), func() { err = n.Set(text) }) // as many as are allowed
+		switch {
+		case err != nil && !slices.Equal(n.List, []int64{1}):
+			t.Errorf("%q: an error, but %d numbers", text, len(n.List))
+		case err == nil && (len(n.List) < 1 || len(n.List) > maxNumbers || slices.Min(n.List) < 0):
+			t.Errorf("%q: %d numbers", text, len(n.List))
+		}
+		again := NewNumbers(n.String())
+		if !slices.Equal(again.List, n.List) {
+			t.Errorf("%q: %q is another list", text, n)
+		}
+	})
+}
+
+func FuzzPoint(f *testing.F) {
+	target := fuzztest.New(f)
+	for _, text := range []string{"-2,2", "(1, .5)", "3", "", "1,", "(1,2", "1,2)", "NaN,1", "1,Inf", "1e309", "()", "0x1p-2,1_0"} {
+		target.Add(text)
+	}
+	target.Fuzz(func(t *testing.T, text string) {
+		p := NewPoint("1")
+		var err error
+		fuzztest.Bounded(t, 1<<16+256*len(text), func() { err = p.Set(text) })
+		if err != nil && !slices.Equal(p.Values, []float64{1}) {
+			t.Errorf("%q: an error, but %v", text, p.Values)
+		}
+		var printed []string
+		for _, v := range p.Values {
+			printed = append(printed, strconv.FormatFloat(v, 'g', -1, 64))
+		}
+		again := NewPoint(strings.Join(printed, ","))
+		if !slices.Equal(again.Values, p.Values) || !slices.Equal(NewPoint(p.String()).Values, p.Values) {
+			t.Errorf("%q: read back as %v", text, again.Values)
+		}
+	})
+}
+
+func FuzzClasses(f *testing.F) {
+	target := fuzztest.New(f)
+	for _, text := range []string{"", "dog,cat", "0", "1", "cow", "3", "-1", "cat,", "+1", strings.Repeat("0,", 99)} {
+		target.Add(text)
+	}
+	names := []string{"cat", "dog", "0"}
+	target.Fuzz(func(t *testing.T, text string) {
+		fuzztest.Bounded(t, 1<<16+256*len(text), func() {
+			classes, err := Classes(text, names)
+			for _, class := range classes {
+				if err != nil || class < 0 || int(class) >= len(names) {
+					t.Errorf("%q: class %d, %v", text, class, err)
+				}
+			}
+		})
+	})
 }

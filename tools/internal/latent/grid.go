@@ -57,9 +57,6 @@ func (o *gridFlags) run(c *cobra.Command, path string) error {
 	if err := checkRange(&o.limits); err != nil {
 		return err
 	}
-	if err := checkOutput(o.out); err != nil {
-		return err
-	}
 	run, err := o.model.Open(c, path)
 	if err != nil {
 		return err
@@ -103,7 +100,11 @@ func (o *gridFlags) run(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	return write(c, picture)
+	if err := write(picture); err != nil {
+		return err
+	}
+	say(c, picture)
+	return nil
 }
 
 // checkRange wants two numbers, or none.

@@ -93,5 +93,9 @@ func (o *interpolateFlags) run(c *cobra.Command, path string) error {
 		}
 		files = append(files, animation)
 	}
-	return write(c, files...)
+	if err := write(files...); err != nil {
+		return err
+	}
+	say(c, files...)
+	return nil
 }

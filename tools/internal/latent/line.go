@@ -52,9 +52,6 @@ func (o *lineFlags) run(c *cobra.Command, path string) error {
 	if err := checkSteps(o.steps); err != nil {
 		return err
 	}
-	if err := checkOutput(o.out); err != nil {
-		return err
-	}
 	run, err := o.model.Open(c, path)
 	if err != nil {
 		return err
@@ -90,7 +87,11 @@ func (o *lineFlags) run(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	return write(c, picture)
+	if err := write(picture); err != nil {
+		return err
+	}
+	say(c, picture)
+	return nil
 }
 
 // place is the latent at a point that somebody has given.

@@ -64,9 +64,6 @@ func (o *scatterFlags) run(c *cobra.Command, path string) error {
 	if err := cli.CheckExtension("csv", o.csv, ".csv"); err != nil {
 		return err
 	}
-	if err := checkOutput(o.out, o.csv); err != nil {
-		return err
-	}
 	run, err := o.model.Open(c, path)
 	if err != nil {
 		return err
@@ -90,8 +87,12 @@ func (o *scatterFlags) run(c *cobra.Command, path string) error {
 		}
 		files = append(files, table)
 	}
+	if err := write(files...); err != nil {
+		return err
+	}
 	points.print(c.OutOrStdout())
-	return write(c, files...)
+	say(c, files...)
+	return nil
 }
 
 // encode finds the codes of the images, and the two dimensions to show. Call it within Do.

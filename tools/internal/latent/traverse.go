@@ -113,7 +113,11 @@ func (o *traverseFlags) run(c *cobra.Command, path string) error {
 		}
 		files = append(files, animation)
 	}
-	return write(c, files...)
+	if err := write(files...); err != nil {
+		return err
+	}
+	say(c, files...)
+	return nil
 }
 
 // scale writes values at equal distances, in as few digits as tell them apart.

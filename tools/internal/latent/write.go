@@ -7,8 +7,6 @@ import (
 	"image"
 	"image/gif"
 	"image/png"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -26,43 +24,27 @@ type file struct {
 	content []byte
 }
 
-// write writes files and says so. Their contents are there already, so that what can fail has failed before.
-func write(c *cobra.Command, files ...file) error {
+// write makes files appear, all of them or none.
+func write(files ...file) error {
+	var out cli.Outputs
+	defer out.Discard()
 	for _, f := range files {
-		err := cli.WriteFile(f.path, func(w io.Writer) error {
-			_, err := w.Write(f.content)
-			return err
-		})
+		to, err := out.Create(f.path)
+		if err == nil {
+			_, err = to.Write(f.content)
+		}
 		if err != nil {
 			return err
 		}
 	}
+	return out.Commit()
+}
+
+// say says what was written.
+func say(c *cobra.Command, files ...file) {
 	for _, f := range files {
 		fmt.Fprintf(c.OutOrStdout(), "wrote %s\n", f.path)
 	}
-	return nil
-}
-
-// checkOutput refuses paths at which no file can be written, "" aside.
-func checkOutput(paths ...string) error {
-	for _, path := range paths {
-		if path == "" {
-			continue
-		}
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			return fmt.Errorf("cannot write %s: it is a folder, expected the name of a file", path)
-		}
-		for folder := filepath.Dir(path); ; folder = filepath.Dir(folder) {
-			info, err := os.Stat(folder)
-			if err == nil && !info.IsDir() {
-				return fmt.Errorf("cannot write %s: %s is a file, expected a folder", path, folder)
-			}
-			if err == nil || folder == filepath.Dir(folder) {
-				break
-			}
-		}
-	}
-	return nil
 }
 
 // picture is the main file of a command.

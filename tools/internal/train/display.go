@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/trainer"
 )
 
@@ -34,6 +35,7 @@ type display struct {
 	first     int              // iterations done before
 	metrics   []trainer.Metric // of the newest logged iteration
 	picture   string           // the newest one's path
+	pictured  bool             // by the iteration whose progress comes next
 	drawn     time.Time
 	onScreen  bool // a live line stands there, without its end
 	estimated bool
@@ -82,14 +84,21 @@ func (d *display) Progress(p trainer.Progress) {
 	case !d.live && len(p.Metrics) > 0:
 		fmt.Fprintln(d.out, d.text(p))
 	}
+	if line := healthLine(p.Health); d.pictured && line != "" {
+		d.finishLine()
+		d.print(line)
+	}
+	d.pictured = false
 	if last {
 		d.finishLine()
 	}
 }
 
-// shown leaves out the details, which metrics.jsonl has.
+// shown leaves out what has a line of its own, and the details, which metrics.jsonl has.
 func shown(metrics []trainer.Metric) []trainer.Metric {
-	return slices.DeleteFunc(slices.Clone(metrics), func(m trainer.Metric) bool { return strings.Contains(m.Name, ".") })
+	return slices.DeleteFunc(slices.Clone(metrics), func(m trainer.Metric) bool {
+		return strings.Contains(m.Name, ".") || trainer.IsHealth(m.Name)
+	})
 }
 
 // Saved reports checkpoints; pictures are too many.
@@ -100,7 +109,7 @@ func (d *display) Saved(kind trainer.SavedKind, path string) {
 	case trainer.SavedPicture:
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.picture = path
+		d.picture, d.pictured = path, true
 	}
 }
 
@@ -215,24 +224,8 @@ func (d *display) text(p trainer.Progress) string {
 	return strings.Join(parts, "  ")
 }
 
-// figures prints a number with four significant digits.
-func figures(v float64) string {
-	if v >= 1000 && v < 1e7 {
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
-}
-
-// short prints a duration with the two units that matter.
-func short(d time.Duration) string {
-	switch s := int(d.Round(time.Second).Seconds()); {
-	case s < 60:
-		return fmt.Sprintf("%d s", s)
-	case s < 3600:
-		return fmt.Sprintf("%d min %02d s", s/60, s%60)
-	case s < 48*3600:
-		return fmt.Sprintf("%d h %02d min", s/3600, s/60%60)
-	default:
-		return fmt.Sprintf("%d days %d h", s/86400, s/3600%24)
-	}
-}
+// How numbers and times are printed.
+var (
+	figures = cli.Figure
+	short   = cli.Duration
+)

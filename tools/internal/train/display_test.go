@@ -48,6 +48,46 @@ func TestPlainDisplay(t *testing.T) {
 	}
 }
 
+func TestHealthLine(t *testing.T) {
+	figures := []trainer.Metric{
+		{Name: "discriminator/diversity", Value: 0.8345}, {Name: "discriminator/accuracy_real", Value: 0.78125},
+		{Name: "discriminator/accuracy_generated", Value: 1}, {Name: "discriminator/grad_norm", Value: 0.3123},
+		{Name: "generator/grad_norm", Value: 1.2e-5},
+	}
+	all := append([]trainer.Metric{{Name: "discriminator/loss", Value: 1}}, figures...)
+	var out bytes.Buffer
+	d, _ := testDisplay(&out)
+	d.Progress(at(1, 10, all...)) // without a picture there is no line
+	d.Saved(trainer.SavedPicture, "2.png")
+	p := at(2, 10)
+	p.Health = figures
+	d.Progress(p)
+	p.Iteration = 3
+	d.Progress(p) // said once
+	d.Saved(trainer.SavedPicture, "4.png")
+	d.Progress(at(4, 10)) // a resumed run has none yet
+	want := "iteration  1/10  128 images/s  discriminator/loss 1  5 s left\n" +
+		"health    diversity 0.83 of the data's   discriminator right on 78 % of real, 100 % of generated   gradients discriminator 0.31, generator 1.2e-05\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+
+	out.Reset()
+	d.live, d.size = true, func() int { return 80 }
+	d.Progress(at(5, 10, all...))
+	d.Saved(trainer.SavedPicture, "6.png")
+	p.Iteration = 6
+	d.Progress(p)
+	if end := " left\x1b[K\n" + strings.Split(want, "\n")[1] + "\n"; !strings.HasSuffix(out.String(), end) {
+		t.Errorf("below the live line: got %q, want %q at the end", out.String(), end)
+	}
+
+	several := []trainer.Metric{{Name: "both/grad_norm_encoder", Value: 1}, {Name: "both/grad_norm_decoder", Value: 2.345}}
+	if got, want := healthLine(several), "health    gradients encoder 1, decoder 2.3"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestNoEstimateForShortRuns(t *testing.T) {
 	var out bytes.Buffer
 	d, _ := testDisplay(&out)

@@ -88,3 +88,41 @@ func TestFolderInTheWay(t *testing.T) {
 		t.Errorf("left over: %v, %v", entries, err)
 	}
 }
+
+func TestFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	create := func(text string) *File {
+		t.Helper()
+		f, err := Create(path)
+		if err != nil || f.Path() != path {
+			t.Fatalf("got %v, %v", f, err)
+		}
+		if err := write(text)(f); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	f := create("old")
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Error("it is there before Commit")
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := write("more")(f); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("writing after Close: %v", err)
+	}
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	f.Discard()
+	only(t, path, "old")
+
+	f = create("new")
+	f.Discard()
+	f.Discard()
+	if err := f.Commit(); err == nil {
+		t.Error("a discarded file was committed")
+	}
+	only(t, path, "old")
+}

@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Figure prints a number with four significant digits.
+func Figure(v float64) string {
+	if v >= 1000 && v < 1e7 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
+
+// Duration prints a duration with the two units that matter.
+func Duration(d time.Duration) string {
+	switch s := int(d.Round(time.Second).Seconds()); {
+	case s < 60:
+		return fmt.Sprintf("%d s", s)
+	case s < 3600:
+		return fmt.Sprintf("%d min %02d s", s/60, s%60)
+	case s < 48*3600:
+		return fmt.Sprintf("%d h %02d min", s/3600, s/60%60)
+	default:
+		return fmt.Sprintf("%d days %d h", s/86400, s/3600%24)
+	}
+}

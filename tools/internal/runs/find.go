@@ -1,0 +1,174 @@
+package runs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/imori-ml/imori/recipes"
+	"github.com/imori-ml/imori/trainer/rundir"
+)
+
+// depth is how far below the folder that was named a run is found: runs/<recipe>/<start time>, and a folder around them.
+const depth = 3
+
+// damaged is the state of a run that has a file which cannot be read, beside those of rundir.
+const damaged rundir.RunState = "damaged"
+
+// run is what is known of a run.
+type run struct {
+	path   string
+	recipe *recipes.Recipe // nil: it has none, or a damaged one
+	seen   rundir.Seen
+	series []rundir.Series
+	damage error // what cannot be read
+}
+
+// find looks for runs in a folder, which may be one itself, newest first. Problems are folders that cannot be read.
+func find(folder string) (runs []*run, problems []error, err error) {
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, noRuns(folder)
+	case err != nil:
+		return nil, nil, fmt.Errorf("cannot look for runs: %w", err)
+	case !info.IsDir():
+		return nil, nil, fmt.Errorf("%s is a file, expected a folder of runs, or the folder of a run", folder)
+	}
+	paths, problems := walk(filepath.Clean(folder), depth)
+	for _, path := range paths {
+		runs = append(runs, open(path))
+	}
+	if len(runs) == 0 {
+		return nil, nil, errors.Join(append([]error{noRuns(folder)}, problems...)...)
+	}
+	slices.SortStableFunc(runs, func(a, b *run) int { return b.seen.Started.Compare(a.seen.Started) })
+	return runs, problems, nil
+}
+
+func noRuns(folder string) error {
+	return fmt.Errorf("no runs in %s; `train -recipe NAME` makes one", folder)
+}
+
+// walk returns the runs in a folder and so many levels below it.
+func walk(folder string, levels int) (paths []string, problems []error) {
+	if rundir.IsRun(folder) {
+		return []string{folder}, nil
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, []error{err}
+	}
+	for _, e := range entries {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") || levels == 0 {
+			continue
+		}
+		found, failed := walk(filepath.Join(folder, e.Name()), levels-1)
+		paths, problems = append(paths, found...), append(problems, failed...)
+	}
+	return paths, problems
+}
+
+// open reads what a run has. Whatever is damaged leaves the rest to be seen.
+func open(path string) *run {
+	r := &run{path: path}
+	note := func(err error) {
+		if r.damage == nil {
+			r.damage = err
+		}
+	}
+	iterations := 0
+	file := filepath.Join(path, "recipe.yaml")
+	switch data, err := os.ReadFile(file); {
+	case errors.Is(err, fs.ErrNotExist): // of a program that has no recipes
+	case err != nil:
+		note(err)
+	default:
+		if r.recipe, err = recipes.Parse(file, data, nil); err != nil {
+			note(err)
+			break
+		}
+		iterations = r.recipe.Train.Iterations
+	}
+	var err error
+	if r.seen, err = rundir.Look(path, iterations); err != nil {
+		note(err)
+	}
+	if r.series, err = rundir.ReadRunMetrics(path); err != nil {
+		note(err)
+	}
+	return r
+}
+
+// state is how the run stands.
+func (r *run) state() rundir.RunState {
+	if r.damage != nil {
+		return damaged
+	}
+	return r.seen.State
+}
+
+// recipeName and model are "" where there is no recipe.
+func (r *run) recipeName() string {
+	if r.recipe == nil {
+		return ""
+	}
+	return r.recipe.Name
+}
+
+func (r *run) model() string {
+	if r.recipe == nil {
+		return ""
+	}
+	return r.recipe.Model.Type
+}
+
+// note is what a reader of the list should know beside the state, in one line.
+func (r *run) note() string {
+	switch {
+	case r.damage != nil:
+		return firstLine(r.damage.Error())
+	case r.seen.State == rundir.Failed:
+		return firstLine(r.seen.Error)
+	case r.seen.Killed && r.seen.Checkpoint >= 0:
+		return fmt.Sprintf("its process was killed; train -resume %s goes on from iteration %d", r.path, r.seen.Checkpoint)
+	case r.seen.Killed:
+		return fmt.Sprintf("its process was killed before the first checkpoint; train -resume %s begins anew", r.path)
+	}
+	return ""
+}
+
+func firstLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	switch more := len(lines) - 1; more {
+	case 0:
+		return lines[0]
+	case 1:
+		return lines[0] + " (and 1 more line)"
+	default:
+		return fmt.Sprintf("%s (and %d more lines)", lines[0], more)
+	}
+}
+
+// took is for how long the run was trained.
+func (r *run) took() time.Duration { return time.Duration(r.seen.Seconds * float64(time.Second)) }
+
+// metric is the last value of a series.
+type metric struct {
+	name  string
+	value float64
+}
+
+// last returns the last values of all metrics.
+func (r *run) last() []metric {
+	var all []metric
+	for _, s := range r.series {
+		all = append(all, metric{s.Name, s.Points[len(s.Points)-1].Value})
+	}
+	return all
+}

@@ -1,0 +1,237 @@
+package rundir
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func lookAt(t *testing.T, path string, iterations int) Seen {
+	t.Helper()
+	seen, err := Look(path, iterations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seen
+}
+
+func begin(t *testing.T, d *Dir, iteration int) {
+	t.Helper()
+	if err := d.Begin(iteration, 10); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func end(t *testing.T, d *Dir, state RunState, iteration int, reason error) {
+	t.Helper()
+	if err := d.End(state, iteration, reason); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	d := create(t)
+	begin(t, d, 0)
+	appendLines(t, metrics(t, d), 1, 2)
+	s := lookAt(t, d.Path(), 0)
+	if s.State != Running || s.Iteration != 2 || s.Iterations != 10 || s.Checkpoint != -1 || !s.Ended.IsZero() {
+		t.Errorf("while it runs: %+v", s)
+	}
+	save(t, d, 3)
+	d.status.Started = d.status.Started.Add(-time.Minute)
+	end(t, d, Interrupted, 3, nil)
+	if s = lookAt(t, d.Path(), 0); s.State != Interrupted || s.Iteration != 3 || s.Checkpoint != 3 || s.Killed || s.Seconds < 60 || s.Ended.Before(s.Started) {
+		t.Errorf("interrupted: %+v", s)
+	}
+	first := s
+	d = reopen(t, d)
+	begin(t, d, 3)
+	if s = lookAt(t, d.Path(), 0); s.State != Running || !s.Started.Equal(first.Started) || s.Resumed.IsZero() || s.Seconds < first.Seconds || s.Error != "" {
+		t.Errorf("resumed: %+v", s)
+	}
+	end(t, d, Failed, 4, errors.New("no more"))
+	if s = lookAt(t, d.Path(), 0); s.State != Failed || s.Error != "no more" || s.Seconds < 60 || s.Seconds > 100 {
+		t.Errorf("failed: %+v", s)
+	}
+	d = reopen(t, d)
+	begin(t, d, 4)
+	end(t, d, Finished, 10, nil)
+	if s = lookAt(t, d.Path(), 0); s.State != Finished || s.Iteration != 10 || s.Error != "" {
+		t.Errorf("finished: %+v", s)
+	}
+	r, err := Open(d.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, r.Begin(0, 1), "open for reading only")
+	wantError(t, r.End(Finished, 1, nil), "open for reading only")
+}
+
+// A process that dies says nothing, but lets go of its lock.
+func TestStatusOfKilled(t *testing.T) {
+	d := create(t)
+	begin(t, d, 0)
+	save(t, d, 5)
+	l, err := d.Timing()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []struct {
+		iteration int
+		seconds   float64
+	}{{5, 50}, {7, 70.5}} {
+		if err := l.Append(f.iteration, []Field{{"seconds", f.seconds}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	appendLines(t, metrics(t, d), 5, 7)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := names(t, d.Path())
+	s := lookAt(t, d.Path(), 0)
+	if s.State != Interrupted || !s.Killed || s.Iteration != 7 || s.Checkpoint != 5 || s.Seconds != 70.5 || s.Ended.IsZero() {
+		t.Errorf("killed: %+v", s)
+	}
+	if got := names(t, d.Path()); got != before {
+		t.Errorf("a look left %s, there was %s", got, before)
+	}
+	// What is trained again counts once, and the last line may be of the process before the one that was killed.
+	d = reopen(t, d)
+	if l, err = d.Timing(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.TruncateAfter(5); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, d, 5)
+	d.Close()
+	if s = lookAt(t, d.Path(), 0); !s.Killed || s.Seconds != 50 {
+		t.Errorf("killed again at iteration 5: %+v", s)
+	}
+}
+
+// Runs were made before there was a status.json.
+func TestLookWithoutStatus(t *testing.T) {
+	d := create(t)
+	if err := d.WriteRecipe([]byte("name: x\n")); err != nil {
+		t.Fatal(err)
+	}
+	if s := lookAt(t, d.Path(), 10); s.State != Running || s.Iterations != 10 || s.Started.IsZero() {
+		t.Errorf("while it is held: %+v", s)
+	}
+	appendLines(t, metrics(t, d), 4)
+	save(t, d, 3)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		iterations int
+		want       RunState
+	}{{3, Finished}, {10, Interrupted}, {0, Interrupted}} {
+		if s := lookAt(t, d.Path(), c.iterations); s.State != c.want || s.Iteration != 4 || s.Checkpoint != 3 || s.Killed {
+			t.Errorf("of %d iterations: %+v", c.iterations, s)
+		}
+	}
+	started := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	if err := os.Chtimes(filepath.Join(d.Path(), recipeFile), started, started); err != nil {
+		t.Fatal(err)
+	}
+	d = reopen(t, d)
+	begin(t, d, 3)
+	if s := lookAt(t, d.Path(), 3); s.State != Running || !s.Started.Equal(started) || s.Resumed.IsZero() || s.Iterations != 10 {
+		t.Errorf("resumed: %+v", s)
+	}
+}
+
+func TestLookRefuses(t *testing.T) {
+	folder := t.TempDir()
+	_, err := Look(filepath.Join(folder, "none"), 0)
+	wantError(t, err, "cannot look at run", "no such file")
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Error("not fs.ErrNotExist")
+	}
+	_, err = Look(folder, 0)
+	wantError(t, err, folder+" is not the folder of a run")
+
+	d := create(t)
+	save(t, d, 5)
+	var logged []string
+	d.Logf = func(format string, _ ...any) { logged = append(logged, format) }
+	for text, want := range map[string]string{
+		"":                   "unexpected end of JSON input",
+		`{"state":"runnin`:   "unexpected end of JSON input",
+		`{"state":"asleep"}`: `its state is "asleep", expected one of [running finished interrupted failed]`,
+		`{"state":"running","started":"2026-01-02T03:04:05Z","iteration":-1}`: "expected none below 0",
+		`{"state":"running","started":"yesterday"}`:                           "yesterday",
+		`{"state":"running"}`:            "does not say when the run started",
+		strings.Repeat(" ", maxStatus+1): "more than 1048576 bytes",
+	} {
+		writeFile(t, filepath.Join(d.Path(), statusFile), text)
+		s, err := Look(d.Path(), 5)
+		wantError(t, err, "status.json is damaged", want)
+		if s.State != Running || s.Iteration != 5 {
+			t.Errorf("beside the error: %+v", s)
+		}
+	}
+	begin(t, d, 5) // it is no obstacle
+	if s := lookAt(t, d.Path(), 0); s.State != Running || len(logged) != 1 {
+		t.Errorf("after a damaged one: %+v, notes %q", s, logged)
+	}
+	writeFile(t, filepath.Join(d.Path(), statusFile), `{"state":"failed","started":"2026-01-02T03:04:05Z","of a later version":1}`)
+	if s := lookAt(t, d.Path(), 0); s.State != Failed {
+		t.Errorf("a key of a later version: %+v", s)
+	}
+}
+
+func TestIsRun(t *testing.T) {
+	d := create(t)
+	if IsRun(d.Path()) {
+		t.Error("nothing has been written yet")
+	}
+	appendLines(t, metrics(t, d), 1)
+	if !IsRun(d.Path()) || IsRun(filepath.Dir(d.Path())) || IsRun(filepath.Join(d.Path(), metricsFile)) {
+		t.Error("a run is the folder with the metrics")
+	}
+	other := t.TempDir()
+	inRun(t, other, metricsFile)
+	if IsRun(other) {
+		t.Error("metrics alone are no run")
+	}
+}
+
+// To look takes the lock for a moment, in which somebody may want it.
+func TestLooksDoNotKeepRunsOut(t *testing.T) {
+	d := create(t)
+	appendLines(t, metrics(t, d), 1)
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = locked(d.Path())
+			}
+		}
+	}()
+	for range 40 {
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Lock(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	<-done
+	if is, err := locked(d.Path()); !is || err != nil {
+		t.Errorf("it is locked, found %v, %v", is, err)
+	}
+}
