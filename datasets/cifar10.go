@@ -38,8 +38,11 @@ func (o *CIFAR10Options) Open(ctx context.Context, env Env) (Dataset, error) {
 	return openCIFAR10(ctx, o, env, publishedCIFAR10)
 }
 
-// Test returns the options of the test images.
+// Test returns the options of the test images, nil if they are those already.
 func (o *CIFAR10Options) Test() Options {
+	if o.Split == "test" {
+		return nil
+	}
 	test := *o
 	test.Split = "test"
 	return &test

@@ -40,8 +40,11 @@ func (o *ImoriOptions) Open(ctx context.Context, env Env) (Dataset, error) {
 	return openImori(ctx, o, env, publishedImori)
 }
 
-// Test returns the options of the test photos.
+// Test returns the options of the test photos, nil if they are those already.
 func (o *ImoriOptions) Test() Options {
+	if o.Split == "test" {
+		return nil
+	}
 	test := *o
 	test.Split = "test"
 	return &test

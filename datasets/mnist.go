@@ -34,8 +34,11 @@ func (o *MNISTOptions) Open(ctx context.Context, env Env) (Dataset, error) {
 	return openMNIST(ctx, o, env, publishedMNIST)
 }
 
-// Test returns the options of the test images.
+// Test returns the options of the test images, nil if they are those already.
 func (o *MNISTOptions) Test() Options {
+	if o.Split == "test" {
+		return nil
+	}
 	test := *o
 	test.Split = "test"
 	return &test

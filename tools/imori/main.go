@@ -5,6 +5,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/imori-ml/imori/tools/internal/cli"
+	"github.com/imori-ml/imori/tools/internal/latent"
 	"github.com/imori-ml/imori/tools/internal/looks"
 	"github.com/imori-ml/imori/tools/internal/runs"
 	"github.com/imori-ml/imori/tools/internal/train"
@@ -22,6 +23,7 @@ func newRoot() *cobra.Command {
 		looks.NewSample(),
 		looks.NewReconstruct(),
 		looks.NewTranslate(),
+		latent.New(),
 		runs.New(),
 		cli.NewCompletion(newRoot, train.New),
 		cli.NewVersion(),

@@ -94,17 +94,35 @@ func evenly(paths []string, n int) []string {
 	return picked
 }
 
-// animate reads the pictures twice, for the common palette and for the frames, so that only a few are decoded at a time.
+// animate shows the pictures in files, the last one longest.
 func animate(paths []string, delay time.Duration) (*gif.GIF, error) {
 	last, err := readPicture(paths[len(paths)-1])
 	if err != nil {
 		return nil, err
 	}
+	g, err := Animation(len(paths), delay, func(i int) (*image.RGBA, error) {
+		img, err := readPicture(paths[i])
+		if err != nil || img.Rect != last.Rect {
+			return nil, err
+		}
+		return img, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.Delay[len(g.Delay)-1] *= lastFrames
+	return g, nil
+}
+
+// Animation makes a GIF of n pictures of one size, each shown for delay; it begins again at its end. Up to 256 colours
+// are kept as they are, more become 256. picture is called twice for each i from 0 to n-1, for the common palette and for
+// the frame, from several goroutines, so that only a few pictures need be in memory; those that are nil are left out.
+func Animation(n int, delay time.Duration, picture func(i int) (*image.RGBA, error)) (*gif.GIF, error) {
 	var colors histogram
 	var mu sync.Mutex
-	err = each(len(paths), func(i int) error {
-		img, err := readPicture(paths[i])
-		if err == nil && img.Rect == last.Rect {
+	err := each(n, func(i int) error {
+		img, err := picture(i)
+		if err == nil && img != nil {
 			mu.Lock()
 			colors.add(img)
 			mu.Unlock()
@@ -115,10 +133,10 @@ func animate(paths []string, delay time.Duration) (*gif.GIF, error) {
 		return nil, err
 	}
 	palette := colors.palette()
-	frames := make([]*image.Paletted, len(paths))
-	err = each(len(paths), func(i int) error {
-		img, err := readPicture(paths[i])
-		if err == nil && img.Rect == last.Rect {
+	frames := make([]*image.Paletted, n)
+	err = each(n, func(i int) error {
+		img, err := picture(i)
+		if err == nil && img != nil {
 			frames[i] = paint(img, palette)
 		}
 		return err
@@ -133,7 +151,6 @@ func animate(paths []string, delay time.Duration) (*gif.GIF, error) {
 			g.Delay = append(g.Delay, max(2, int(delay/(10*time.Millisecond)))) // viewers slow down what is below 0.02 s
 		}
 	}
-	g.Delay[len(g.Delay)-1] *= lastFrames
 	return g, nil
 }
 
