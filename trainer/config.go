@@ -24,7 +24,7 @@ type Config struct {
 	EMA               float64 `yaml:"ema" check:"min=0,lt=1" doc:"decay of the averages of the generating networks' weights, such as 0.999, which previews then show; 0: none"`
 	LogEvery          int     `yaml:"log_every" check:"min=1" doc:"iterations between lines of metrics.jsonl"`
 	PreviewEvery      int     `yaml:"preview_every" check:"min=0" doc:"iterations between pictures; 0: only at the end"`
-	CheckpointEvery   int     `yaml:"checkpoint_every" check:"min=0" doc:"iterations between checkpoints; 0: only at the end"`
+	CheckpointEvery   int     `yaml:"checkpoint_every" check:"min=0" doc:"iterations between checkpoints; 0: only by checkpoint_minutes, and at the end"`
 	CheckpointMinutes float64 `yaml:"checkpoint_minutes" check:"min=0" doc:"minutes after which there is a checkpoint too; 0: never"`
 	KeepCheckpoints   int     `yaml:"keep_checkpoints" check:"min=0" doc:"checkpoints that are kept, the newest ones; 0: all"`
 	KeepBest          string  `yaml:"keep_best" doc:"a metric such as test/mse; the checkpoint with the best value of it is kept too, as checkpoints/best"`
@@ -38,21 +38,22 @@ type Config struct {
 // DefaultConfig returns the defaults. A model knows better ones for Iterations and BatchSize.
 func DefaultConfig() Config {
 	return Config{
-		Iterations:      10_000,
-		BatchSize:       64,
-		Accumulate:      1,
-		Seed:            1,
-		Device:          "auto",
-		Schedule:        "constant",
-		LogEvery:        50,
-		PreviewEvery:    500,
-		CheckpointEvery: 1000,
-		KeepCheckpoints: 3,
-		KeepBestMode:    bestMin,
-		OnSaveError:     saveErrorContinue,
-		OnDivergence:    divergenceStop,
-		MaxRollbacks:    3,
-		TensorBoard:     true,
+		Iterations:        10_000,
+		BatchSize:         64,
+		Accumulate:        1,
+		Seed:              1,
+		Device:            "auto",
+		Schedule:          "constant",
+		LogEvery:          50,
+		PreviewEvery:      500,
+		CheckpointEvery:   1000,
+		CheckpointMinutes: 30,
+		KeepCheckpoints:   3,
+		KeepBestMode:      bestMin,
+		OnSaveError:       saveErrorContinue,
+		OnDivergence:      divergenceStop,
+		MaxRollbacks:      3,
+		TensorBoard:       true,
 	}
 }
 

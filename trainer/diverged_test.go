@@ -54,7 +54,7 @@ func TestDiagnosis(t *testing.T) {
 	o.Observer = &recorder{progress: func(p Progress) { latest = p.Iteration }}
 	_, err := attempt(t, o)
 	folder := filepath.Join(o.Dir, "diagnosis/00000008")
-	if !errors.Is(err, ErrDiverged) || !strings.HasSuffix(err.Error(), "what it worked on is in "+folder) ||
+	if !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "what it worked on is in "+folder+"; a run with on_divergence rollback") ||
 		!strings.Contains(err.Error(), "iteration 8: phase critic: training diverged: the loss is NaN") || latest != 7 {
 		t.Fatalf("after iteration %d: %v", latest, err)
 	}

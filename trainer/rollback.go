@@ -45,7 +45,7 @@ func (t *Trainer) recovers(err error) (bool, error) {
 	err = t.explain(d, err)
 	switch {
 	case t.OnDivergence != divergenceRollback:
-		return false, err
+		return false, fmt.Errorf("%w; a run with on_divergence %s goes back to a checkpoint and tries again", err, divergenceRollback)
 	case t.rollbacks >= t.MaxRollbacks:
 		return false, fmt.Errorf("%w; the run went back %d times, as often as max_rollbacks allows", err, t.rollbacks)
 	}
