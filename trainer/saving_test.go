@@ -19,18 +19,6 @@ import (
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
-// inMemory is a folder in memory where there is one: nothing here depends on the disk, which takes its time for each
-// checkpoint.
-func inMemory(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "imori-test-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	return folder
-}
-
 // checkpoints lists a run's checkpoints and links.
 func checkpoints(t *testing.T, dir string) string {
 	t.Helper()
