@@ -105,9 +105,9 @@ func TestFetchOtherProcess(t *testing.T) {
 }
 
 func TestFetchFullDisk(t *testing.T) {
-	server := serve(t)
+	server := newRanger(t)
 	dest := filepath.Join(t.TempDir(), "f")
-	output, err := child(t, "full", dest, server.URL+"/good").Output()
+	output, err := child(t, "full", dest, server.URL).Output()
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
 		t.Fatalf("got %v, want an exit status", err)
 	}

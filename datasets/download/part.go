@@ -3,7 +3,6 @@ package download
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -61,27 +60,28 @@ func (r *Request) claim(ctx context.Context) (*part, error) {
 // openPart opens the part that an earlier transfer may have left, or a new one.
 // busy: another process has it.
 func (r *Request) openPart() (p *part, busy bool, err error) {
-	path := r.partPath()
-	file, err := openOwn(path)
-	if err == nil {
-		locked, lockErr := tryLock(file)
-		if lockErr == nil && !(locked && isAt(file, path)) { // what had the name has been renamed or removed since
-			file.Close()
-			return nil, true, nil
+	for range 10 { // what had the name may be renamed or removed before it is locked
+		file, err := openOwn(r.partPath())
+		if err != nil {
+			break
 		}
-		info, statErr := file.Stat()
-		if err = errors.Join(lockErr, statErr); err == nil {
-			p := &part{file: file, size: info.Size(), shared: true}
-			if p.size > r.Size {
-				p.reset()
+		locked, err := tryLock(file)
+		if err == nil && locked && isAt(file, r.partPath()) {
+			if info, err := file.Stat(); err == nil {
+				return &part{file: file, size: info.Size(), shared: true}, false, nil
 			}
-			return p, false, nil
 		}
 		file.Close()
+		if err != nil {
+			break
+		}
+		if !locked {
+			return nil, true, nil
+		}
 	}
 	// Not every file system has locks, and the part may be another user's: then
 	// this transfer has a file to itself, and begins at its beginning.
-	file, err = os.CreateTemp(filepath.Dir(r.Dest), "."+filepath.Base(r.Dest)+".*.tmp")
+	file, err := os.CreateTemp(filepath.Dir(r.Dest), "."+filepath.Base(r.Dest)+".*.tmp")
 	if err != nil {
 		return nil, false, err
 	}

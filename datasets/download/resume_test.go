@@ -153,6 +153,17 @@ func TestFetchIgnoredRange(t *testing.T) {
 	if got, _ := os.ReadFile(r.partPath()); !bytes.Equal(got, payload[:most]) {
 		t.Errorf("%d bytes of a part are left, want the %d that were there", len(got), most)
 	}
+	next := newRanger(t)
+	r.URLs = append(r.URLs, next.URL)
+	if err := Fetch(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	expectPayload(t, r.Dest)
+	if got := next.requests(); !slices.Equal(got, []string{"bytes=712500-"}) {
+		t.Errorf("the next mirror was asked for %q", got)
+	}
+	os.Remove(r.Dest)
+	leave(t, r, payload[:most])
 	r.URLs = []string{server.URL + "/good"}
 	if err := Fetch(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -288,18 +299,21 @@ func sameWords(a, b string) bool {
 // TestFetchUnsizedIsNotKept: of an answer without a size, nobody knows whether it is the beginning of the file.
 func TestFetchUnsizedIsNotKept(t *testing.T) {
 	server := newRanger(t)
-	server.answer = func(w http.ResponseWriter, asked string) bool {
-		if asked == "" {
-			w.(http.Flusher).Flush()
-			send(w, []byte("<html>please log in</html>"))
+	server.answer = func(w http.ResponseWriter, _ string) bool {
+		w.(http.Flusher).Flush()
+		send(w, []byte("<html>please log in</html>"))
+		return true
+	}
+	for _, earlier := range [][]byte{nil, payload[:1000]} { // a page may have been written over its beginning
+		r := published(filepath.Join(t.TempDir(), "f"), server.URL)
+		if earlier != nil {
+			leave(t, r, earlier)
 		}
-		return asked == ""
+		if err := Fetch(t.Context(), r); err == nil || !strings.Contains(err.Error(), "was cut after 26 of 950000 bytes") {
+			t.Errorf("error %v", err)
+		}
+		expectEmpty(t, filepath.Dir(r.Dest))
 	}
-	r := published(filepath.Join(t.TempDir(), "f"), server.URL)
-	if err := Fetch(t.Context(), r); err == nil || !strings.Contains(err.Error(), "was cut after 26 of 950000 bytes") {
-		t.Errorf("error %v", err)
-	}
-	expectEmpty(t, filepath.Dir(r.Dest))
 }
 
 func TestContentRange(t *testing.T) {
