@@ -85,8 +85,16 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			t.updateCurves()
 		}
 	}
+	return t.finish()
+}
+
+// finish is also for a run whose process was killed right behind its last checkpoint.
+func (t *Trainer) finish() error {
+	if t.dir == nil {
+		return nil
+	}
 	t.saveAnimation()
-	return nil
+	return t.dir.Prune()
 }
 
 // log writes a line to each log.
@@ -113,7 +121,7 @@ func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 
 // saveAnimation is an extra: the run is complete without it.
 func (t *Trainer) saveAnimation() {
-	if t.dir == nil || t.savedPictures() < 2 {
+	if t.savedPictures() < 2 {
 		return
 	}
 	path, err := t.dir.SaveAnimation(frameDelay)
