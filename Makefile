@@ -4,16 +4,16 @@
 #	make test     sets up libtorch and runs all tests
 #
 # The rest: make (or make build) builds the commands into bin/; make fuzz looks for inputs that no test has thought of;
-# make setup, make bench, make fmt, make clean.
+# make killtest kills trainings and resumes them; make setup, make bench, make fmt, make clean.
 
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: go setup build train test fuzz bench fmt clean
+.PHONY: go setup build train test fuzz killtest bench fmt clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-COMMANDS = $(filter-out ./tools/setup ./tools/layers ./tools/bench,$(patsubst %/main.go,./%,$(wildcard tools/*/main.go)))
+COMMANDS = $(filter-out ./tools/setup ./tools/layers ./tools/bench ./tools/killtest,$(patsubst %/main.go,./%,$(wildcard tools/*/main.go)))
 RECIPE ?= cgan_digits
 
 go:
@@ -109,6 +109,11 @@ fuzz: setup
 	echo
 	[ -z "$$failed" ] || { echo "FAIL:$$failed"; exit 1; }
 	printf 'ok  \tmake fuzz\t%d targets, %ds\n' $$count $$((SECONDS - start))
+
+# The long form of what make test does with a kill for each model: make killtest KILLS='-kills 1000 -seed 7 -models vae'.
+KILLS ?= -kills 100
+killtest: setup
+	go run ./tools/killtest $(KILLS)
 
 bench: build
 	go run ./tools/bench

@@ -35,10 +35,9 @@ func watchMemory(ctx context.Context, out io.Writer, dir string, s settings) err
 			return err
 		}
 		half := points[len(points)/2:]
-		gain, spread := slope(half)
-		fmt.Fprintf(out, "%s, %d iterations, %s: %.1f +- %.1f bytes an iteration over the second half; %.1f MiB at iteration %d, %.1f at %d, %.1f at %d\n",
-			model, s.memory, kind, gain, spread, mebibytes(points[0]), points[0].Iteration,
-			mebibytes(half[0]), half[0].Iteration, mebibytes(half[len(half)-1]), half[len(half)-1].Iteration)
+		first, middle, last := points[0], half[0], half[len(half)-1]
+		fmt.Fprintf(out, "%s, %d iterations, %s: %+.1f bytes an iteration over the second half; %.1f MiB at iteration %d, %.1f at %d, %.1f at %d\n",
+			model, s.memory, kind, slope(half), mebibytes(first), first.Iteration, mebibytes(middle), middle.Iteration, mebibytes(last), last.Iteration)
 	}
 	return nil
 }

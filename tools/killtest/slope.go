@@ -1,14 +1,9 @@
 package main
 
-import (
-	"math"
+import "github.com/imori-ml/imori/trainer/rundir"
 
-	"github.com/imori-ml/imori/trainer/rundir"
-)
-
-// slope fits a line through at least three points by least squares. It returns how steep it is, and the standard error
-// of that.
-func slope(points []rundir.Point) (slope, spread float64) {
+// slope is how steep the line through points of different iterations is that fits them best, by least squares.
+func slope(points []rundir.Point) float64 {
 	n := float64(len(points))
 	var meanX, meanY float64
 	for _, p := range points {
@@ -21,11 +16,5 @@ func slope(points []rundir.Point) (slope, spread float64) {
 		xx += dx * dx
 		xy += dx * (p.Value - meanY)
 	}
-	slope = xy / xx
-	var residuals float64
-	for _, p := range points {
-		r := p.Value - meanY - slope*(float64(p.Iteration)-meanX)
-		residuals += r * r
-	}
-	return slope, math.Sqrt(residuals / (n - 2) / xx)
+	return xy / xx
 }
