@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/imori-ml/imori/trainer/rundir"
 )
@@ -42,6 +43,8 @@ func compareRuns(a, b string) error {
 			}
 		}
 	}
+	// The metrics come first, for they say at which iteration it began.
+	slices.SortStableFunc(files[a], func(x, y string) int { return rank(x) - rank(y) })
 	for _, name := range files[a] {
 		pathA, pathB := filepath.Join(a, name), filepath.Join(b, name)
 		first, err := read(pathA)
@@ -53,10 +56,21 @@ func compareRuns(a, b string) error {
 			return err
 		}
 		if at := firstDifference(first, second); at >= 0 {
-			return fmt.Errorf("%s and %s differ from byte %d on, line %d", pathA, pathB, at, 1+bytes.Count(first[:at], []byte("\n")))
+			where := fmt.Sprintf("byte %d", at)
+			if utf8.Valid(first) {
+				where += fmt.Sprintf(", line %d", 1+bytes.Count(first[:at], []byte("\n")))
+			}
+			return fmt.Errorf("%s and %s differ from %s on", pathA, pathB, where)
 		}
 	}
 	return nil
+}
+
+func rank(name string) int {
+	if name == "metrics.jsonl" {
+		return 0
+	}
+	return 1
 }
 
 // contents lists the files and links of a run that depend on no clock.

@@ -1,13 +1,13 @@
 // Command killtest proves that a run that is killed at any moment and resumed ends with the same files, byte for byte, as
 // one that never stopped: for every model it trains once in peace, then again and again with kill -9 in between.
 //
-//	go run ./tools/killtest [-kills 100] [-models dcgan,vae] [-iterations 20] [-threads 1] [-seed 1] [-dir DIR]
+//	go run ./tools/killtest [-kills 100] [-models dcgan,vae] [-iterations 20] [-threads 1] [-full] [-seed 1] [-dir DIR]
 //
 // prints how the kills fell and which runs were equal. Exit status 1 at a difference, whose folders stay. Two other modes
 // look for what else a long run must not have:
 //
-//	go run ./tools/killtest -twice -threads 2    operations that give other results on another day
-//	go run ./tools/killtest -memory 20000        memory that grows over so many iterations
+//	go run ./tools/killtest -twice -full -threads 2    operations that give other results the second time
+//	go run ./tools/killtest -memory 20000              memory that grows over so many iterations
 package main
 
 import (
@@ -31,7 +31,7 @@ type settings struct {
 	models                             []string
 	seed                               uint64
 	dir                                string
-	twice                              bool
+	full, twice                        bool
 }
 
 func main() {
@@ -79,7 +79,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.IntVar(&s.threads, "threads", 1, "threads of the CPU")
 	flags.Uint64Var(&s.seed, "seed", 1, "of the moments of the kills")
 	flags.StringVar(&s.dir, "dir", "", "`folder` for the runs (default a temporary one); it must not exist")
-	flags.BoolVar(&s.twice, "twice", false, "train each model twice at its default size, kill nothing, and compare")
+	flags.BoolVar(&s.full, "full", false, "train models at their default sizes, on 32x32 images, where threads share the work")
+	flags.BoolVar(&s.twice, "twice", false, "train each model twice, kill nothing, and compare")
 	flags.IntVar(&s.memory, "memory", 0, "train the first of -models for so many `iterations` and print how memory grows")
 	names := flags.String("models", strings.Join(models.Names(), ","), "models, separated by commas")
 	if err := flags.Parse(args); err != nil {

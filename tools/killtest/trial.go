@@ -54,12 +54,14 @@ type trial struct {
 
 // newTrial writes the recipe, which uses all that a resumed run has to go on with: averages, augmentation, a schedule.
 func newTrial(dir, model string, s settings) (trial, error) {
-	dataset := "size: 16, count: 40"
-	options := tiny[model]
+	options, dataset, batch := tiny[model], "size: 16, count: 40", 4
+	if s.full {
+		options, dataset, batch = "", "size: 32, count: 200", 16
+	}
 	return writeTrial(dir, model, s.iterations, options, dataset, fmt.Sprintf(
-		"batch_size: 4, threads: %d, ema: 0.9, schedule: cosine, warmup: 2, decay_until: %d, "+
+		"batch_size: %d, threads: %d, ema: 0.9, schedule: cosine, warmup: 2, decay_until: %d, clip_norm: 10, "+
 			"log_every: 1, preview_every: %d, checkpoint_every: %d",
-		s.threads, s.iterations, previewEvery, checkpointEvery))
+		batch, s.threads, s.iterations, previewEvery, checkpointEvery))
 }
 
 func writeTrial(dir, model string, iterations int, options, dataset, config string) (trial, error) {

@@ -8,13 +8,12 @@ import (
 	"time"
 )
 
-// trainTwice trains each model twice in the same way, at its default size on 32x32 images, where libtorch shares its work
-// among threads. Operations whose result depends on which thread comes first show as a difference.
+// trainTwice trains each model twice in the same way. Operations whose result depends on which thread comes first show as
+// a difference.
 func trainTwice(ctx context.Context, out io.Writer, dir string, s settings) error {
 	different := 0
 	for _, model := range s.models {
-		t, err := writeTrial(dir, model, s.iterations, "", "size: 32, count: 200", fmt.Sprintf(
-			"batch_size: 16, threads: %d, ema: 0.9, log_every: 1, preview_every: %d, checkpoint_every: 0", s.threads, s.iterations))
+		t, err := newTrial(dir, model, s)
 		if err != nil {
 			return err
 		}
@@ -27,7 +26,7 @@ func trainTwice(ctx context.Context, out io.Writer, dir string, s settings) erro
 			}
 		}
 		verdict := "equal"
-		if err := compareRuns(runs[0], runs[1]); err != nil {
+		if err := compareRuns(runs[0], runs[1]); err != nil { // not the event files, which hold nothing else
 			different++
 			verdict = err.Error()
 		}
