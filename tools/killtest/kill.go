@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -19,19 +17,35 @@ type result struct {
 	kills       [places]int
 }
 
-func (r result) total() (n int) {
+func (r *result) add(other result) {
+	r.runs += other.runs
+	r.equal += other.equal
+	for i, n := range other.kills {
+		r.kills[i] += n
+	}
+}
+
+func (r *result) total() (n int) {
 	for _, k := range r.kills {
 		n += k
 	}
 	return n
 }
 
+// line is a line of the table.
+const line = "%-10v%6v%7v%10v%17v%13v%12v%8v\n"
+
+func (r *result) print(out io.Writer) {
+	k := r.kills
+	fmt.Fprintf(out, line, r.model, r.runs, r.total(), k[beginning], k[inside], k[between], k[end], r.equal)
+}
+
 // killAll spreads the kills over the models.
 func killAll(ctx context.Context, out io.Writer, dir string, s settings) error {
 	fmt.Fprintf(out, "%d kills over %d models, runs of %d iterations, a checkpoint every %d\n",
 		s.kills, len(s.models), s.iterations, checkpointEvery)
-	var results []result
-	var failed error
+	fmt.Fprintf(out, line, "model", "runs", "kills", "at start", "in a checkpoint", "between two", "at the end", "equal")
+	all := result{model: "all"}
 	for i, model := range s.models {
 		kills := s.kills*(i+1)/len(s.models) - s.kills*i/len(s.models)
 		t, err := newTrial(dir, model, s)
@@ -39,14 +53,14 @@ func killAll(ctx context.Context, out io.Writer, dir string, s settings) error {
 			return err
 		}
 		r, err := t.killTimes(ctx, dir, kills, rand.New(rand.NewPCG(s.seed, uint64(i))))
-		results = append(results, r)
+		r.print(out)
 		if err != nil {
-			failed = fmt.Errorf("%s: %w", model, err)
-			break
+			return fmt.Errorf("%s: %w", model, err)
 		}
+		all.add(r)
 	}
-	table(out, results)
-	return failed
+	all.print(out)
+	return nil
 }
 
 // killTimes trains in peace, and then again with kills, at most three in a run, until there have been so many.
@@ -87,28 +101,4 @@ func (t trial) killTimes(ctx context.Context, dir string, kills int, rng *rand.R
 		}
 	}
 	return r, nil
-}
-
-func table(out io.Writer, results []result) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, strings.Join([]string{"model", "runs", "kills", "before the first checkpoint", "inside one", "between two", "after the last", "equal", ""}, "\t"))
-	all := result{model: "all"}
-	for _, r := range results {
-		row(w, r)
-		all.runs += r.runs
-		all.equal += r.equal
-		for i, n := range r.kills {
-			all.kills[i] += n
-		}
-	}
-	row(w, all)
-	_ = w.Flush()
-}
-
-func row(w io.Writer, r result) {
-	fmt.Fprintf(w, "%s\t%d\t%d\t", r.model, r.runs, r.total())
-	for _, n := range r.kills {
-		fmt.Fprintf(w, "%d\t", n)
-	}
-	fmt.Fprintf(w, "%d\t\n", r.equal)
 }

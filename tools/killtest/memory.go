@@ -44,7 +44,7 @@ func watchMemory(ctx context.Context, out io.Writer, dir string, s settings) err
 
 func mebibytes(p rundir.Point) float64 { return p.Value / (1 << 20) }
 
-// memoryOf reads what timing.jsonl has of a process's memory.
+// memoryOf reads what timing.jsonl has of a process's memory, but for the end, where the run draws its last picture.
 func memoryOf(folder string) ([]rundir.Point, error) {
 	path := filepath.Join(folder, "timing.jsonl")
 	series, err := rundir.ReadMetrics(path)
@@ -53,7 +53,7 @@ func memoryOf(folder string) ([]rundir.Point, error) {
 	}
 	for _, s := range series {
 		if s.Name == "rss_bytes" && len(s.Points) >= 8 {
-			return s.Points, nil
+			return s.Points[:len(s.Points)-1], nil
 		}
 	}
 	return nil, fmt.Errorf("%s has fewer than 8 figures of memory: take more iterations", path)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/tools/internal/train"
@@ -128,5 +129,9 @@ func (t trial) run(ctx context.Context, folder string, at moment) (killed bool, 
 
 func wasKilled(err error) bool {
 	exit := (*exec.ExitError)(nil)
-	return errors.As(err, &exit) && !exit.Exited()
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
