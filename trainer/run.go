@@ -27,7 +27,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 		err := t.told(func() error {
 			err := t.saveAtTheEnd(try(func() error { return t.train(ctx, began) }))
 			if err == nil {
-				t.saveAnimation()
+				err = t.finish()
 			}
 			return err
 		})
@@ -104,6 +104,15 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 	return nil
 }
 
+// finish is also for a run whose process was killed right behind its last checkpoint.
+func (t *Trainer) finish() error {
+	if t.dir == nil {
+		return nil
+	}
+	t.saveAnimation()
+	return t.dir.Prune()
+}
+
 // log writes a line to each log.
 func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 	if t.dir == nil {
@@ -128,7 +137,7 @@ func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 
 // saveAnimation is an extra: the run is complete without it.
 func (t *Trainer) saveAnimation() {
-	if t.dir == nil || t.savedPictures() < 2 {
+	if t.savedPictures() < 2 {
 		return
 	}
 	path, err := t.dir.SaveAnimation(frameDelay)

@@ -176,6 +176,20 @@ func TestResumeIsExact(t *testing.T) {
 			sameRun(t, whole.Dir, o.Dir)
 		})
 	}
+	t.Run("killed behind the last checkpoint", func(t *testing.T) {
+		o := options(nil)
+		o.Dir, o.KeepCheckpoints = filepath.Join(t.TempDir(), "killed"), 0
+		run(t, o, 0)
+		if err := os.Remove(filepath.Join(o.Dir, "samples/training.gif")); err != nil {
+			t.Fatal(err)
+		}
+		o.Resume, o.KeepCheckpoints = true, 1
+		run(t, o, 0)
+		sameRun(t, whole.Dir, o.Dir)
+		if left, _ := filepath.Glob(filepath.Join(o.Dir, "checkpoints/0*")); len(left) != 1 {
+			t.Errorf("the checkpoints %v are there, expected the last one", left)
+		}
+	})
 	t.Run("finished", func(t *testing.T) {
 		o := whole
 		o.Resume = true

@@ -181,6 +181,17 @@ func (d *Dir) Checkpoints() ([]int, error) {
 	return iterations, nil
 }
 
+// Prune removes the oldest checkpoints beyond Keep. SaveCheckpoint has done so, unless its process was killed first.
+func (d *Dir) Prune() error {
+	if err := d.writable(); err != nil {
+		return err
+	}
+	d.saving.Lock()
+	defer d.saving.Unlock()
+	d.prune()
+	return nil
+}
+
 // prune removes old checkpoints. The new one is saved by then, so a failure is a note.
 func (d *Dir) prune() {
 	if d.Keep <= 0 {

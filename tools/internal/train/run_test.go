@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -117,6 +118,24 @@ func TestTrainAndResume(t *testing.T) {
 	}
 	out = mustType(t, "-resume parts -set train.iterations=6")
 	expect(t, out, "nothing is left to do", "-set train.iterations=N")
+}
+
+// A run that was killed right behind its last checkpoint has all its iterations, but lacks what comes at the end.
+func TestResumeOfAllIterations(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	mustType(t, "-recipe tiny.yaml -out run")
+	gif := read(t, "run/samples/training.gif")
+	killed := strings.Replace(read(t, "run/status.json"), `"finished"`, `"running"`, 1)
+	if err := errors.Join(os.Remove("run/samples/training.gif"), os.Remove("run/curves.png"), os.WriteFile("run/status.json", []byte(killed), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, mustType(t, "-resume run"), "done: 0 iterations")
+	if read(t, "run/samples/training.gif") != gif {
+		t.Error("the animation is another one")
+	}
+	expect(t, files(t), "run/curves.png")
+	expect(t, read(t, "run/status.json"), `"finished"`)
+	expect(t, mustType(t, "-resume run"), "nothing is left to do")
 }
 
 func TestDefaultFolder(t *testing.T) {
