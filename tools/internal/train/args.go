@@ -19,6 +19,7 @@ type options struct {
 	showAugmented                      string
 	set                                []string
 	dryRun, printConfig, list, version bool
+	acceptChanges                      bool
 }
 
 // New makes the command.
@@ -26,7 +27,7 @@ func New() *cobra.Command {
 	o := &options{}
 	c := &cobra.Command{
 		Use: `train -recipe FILE|NAME [-set key=value]... [-device D] [-out DIR]
-train -resume DIR [-set key=value]... [-device D]
+train -resume DIR [-set key=value]... [-device D] [-accept-changes]
 train -recipe FILE|NAME -dry-run | -print-config | -show-augmented FILE
 train -list | -version`,
 		Short: "train a model as a recipe says",
@@ -45,6 +46,7 @@ train -resume runs/wgan_cifar10/20261123-101500`,
 	f.StringArrayVar(&o.set, "set", nil, "override one `key=value` of the recipe; may be repeated")
 	f.StringVar(&o.out, "out", "", "`folder` of the run (default runs/<recipe name>/<start time>)")
 	f.StringVar(&o.resume, "resume", "", "go on with the run in this `folder`")
+	f.BoolVar(&o.acceptChanges, "accept-changes", false, "with -resume: go on although the recipe has changed in what is trained")
 	f.StringVar(&o.device, "device", "", "`device`: auto, cpu, cuda or cuda:N; short for -set train.device=...")
 	f.BoolVar(&o.dryRun, "dry-run", false, "build everything, run one iteration, print figures, write nothing")
 	f.StringVar(&o.showAugmented, "show-augmented", "", "write samples as training sees them, augmented, to this PNG `file`")
@@ -80,6 +82,9 @@ func (o *options) checkArguments(args []string) error {
 }
 
 func (o *options) check() error {
+	if o.acceptChanges && o.resume == "" {
+		return errors.New("-accept-changes is for a run that is resumed, expected -resume, too")
+	}
 	if o.resume != "" && o.out != "" {
 		return errors.New("-resume and -out exclude each other: a resumed run stays in its folder")
 	}

@@ -31,6 +31,7 @@ func TestWrongArguments(t *testing.T) {
 		{"---recipe x", "bad flag syntax: ---recipe"},
 		{"-resume a -out b", "exclude each other"},
 		{"-resume a -dry-run", "exclude each other"},
+		{"-recipe a -accept-changes", "expected -resume, too"},
 		{"-resume a -show-augmented b.png", "-show-augmented FILE -recipe DIR/recipe.yaml"},
 		{"-recipe a -dry-run -show-augmented b.png", "a dry run writes nothing"},
 		{"-recipe a -show-augmented=", "flag needs a value: -show-augmented"},

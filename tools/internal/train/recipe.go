@@ -13,12 +13,14 @@ import (
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
-// loadRecipe returns the recipe that the command line asks for.
-func loadRecipe(o *options) (*recipes.Recipe, error) {
+// loadRecipe returns the recipe that the command line asks for, and what of it is accepted to differ from that of the run
+// to resume.
+func loadRecipe(o *options) (r *recipes.Recipe, changes []string, err error) {
 	if o.resume != "" {
 		return loadResumed(o)
 	}
-	return load(o.recipe, o.overrides())
+	r, err = load(o.recipe, o.overrides())
+	return r, nil, err
 }
 
 // overrides are those of -set, then -device, in the form of the former.
@@ -47,49 +49,50 @@ func load(name string, overrides []string) (*recipes.Recipe, error) {
 	return r, nil
 }
 
-// loadResumed returns the recipe of the run to resume, with those changes that leave valid what was trained so far.
-func loadResumed(o *options) (*recipes.Recipe, error) {
+// loadResumed returns the recipe of the run to resume, with those changes that leave valid what was trained so far, or with
+// any that are accepted: these are listed.
+func loadResumed(o *options) (r *recipes.Recipe, changes []string, err error) {
 	dir, err := rundir.Open(o.resume)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	data, err := dir.Recipe()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: it was not made by train, or not by this version", err)
+		return nil, nil, fmt.Errorf("%w: it was not made by train, or not by this version", err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	file := filepath.Join(o.resume, "recipe.yaml")
 	old, err := recipes.Parse(file, data, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	changed, err := recipes.Parse(file, data, o.overrides())
 	if err != nil {
-		return nil, cli.Wrong(err)
+		return nil, nil, cli.Wrong(err)
 	}
 	if o.recipe != "" {
 		if changed, err = load(o.recipe, o.overrides()); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return changed, compare(o.resume, old, changed)
+	changes = harmful(old, changed)
+	if changes == nil || o.acceptChanges {
+		return changed, changes, nil
+	}
+	return nil, nil, cli.Wrong(fmt.Errorf("run %s cannot be resumed with another recipe; begin a new run, take back what follows, or add -accept-changes:\n  %s",
+		o.resume, strings.Join(changes, "\n  ")))
 }
 
-// compare refuses changes after which the run would no longer be the one that began.
-func compare(folder string, old, changed *recipes.Recipe) error {
-	var harmful []string
+// harmful lists changes after which the run is no longer the one that began.
+func harmful(old, changed *recipes.Recipe) (list []string) {
 	for _, d := range recipes.Diff(old, changed) {
 		if !d.Harmless {
-			harmful = append(harmful, fmt.Sprintf("  %s: %s in the run, %s now", d.Key, orNothing(d.Old), orNothing(d.New)))
+			list = append(list, fmt.Sprintf("%s: %s in the run, %s now", d.Key, orNothing(d.Old), orNothing(d.New)))
 		}
 	}
-	if harmful == nil {
-		return nil
-	}
-	return cli.Wrong(fmt.Errorf("run %s cannot be resumed with another recipe; begin a new run, or take back:\n%s",
-		folder, strings.Join(harmful, "\n")))
+	return list
 }
 
 func orNothing(value string) string {

@@ -3,6 +3,8 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/imori-ml/imori/recipes"
 	"github.com/imori-ml/imori/recipes/strict"
 	"github.com/imori-ml/imori/tools/internal/cli"
+	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 	"github.com/imori-ml/imori/trainer"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
@@ -34,7 +37,7 @@ func (o *options) run(c *cobra.Command) error {
 	case o.recipe == "" && o.resume == "":
 		return cli.Usage(errNoRecipe)
 	}
-	recipe, err := loadRecipe(o)
+	recipe, changes, err := loadRecipe(o)
 	if err != nil {
 		return err
 	}
@@ -63,7 +66,7 @@ func (o *options) run(c *cobra.Command) error {
 	if options.Dir == "" {
 		options.Dir = filepath.Join("runs", recipe.Name, time.Now().Format("20060102-150405"))
 	}
-	return train(ctx, options, d, resumeCommand(o, options.Dir))
+	return train(ctx, options, d, changes, resumeCommand(o, options.Dir))
 }
 
 // openDataset opens the recipe's dataset, downloading it if it must.
@@ -93,6 +96,9 @@ func resumeCommand(o *options, dir string) string {
 		if o.device != "" {
 			words = append(words, "-device", o.device)
 		}
+		if o.acceptChanges {
+			words = append(words, "-accept-changes")
+		}
 	}
 	for i, w := range words {
 		if strings.ContainsFunc(w, func(r rune) bool {
@@ -111,8 +117,25 @@ func isFinished(dir string) bool {
 	return err == nil && seen.State == rundir.Finished
 }
 
+// noteChanges says what is no longer as it was when the run began, and keeps the recipe with which it goes on beside the
+// first one.
+func noteChanges(d *display, info trainer.Info, changes []string, recipe []byte) error {
+	if changes == nil {
+		return nil
+	}
+	for _, change := range changes {
+		d.Warn("accepted: " + change)
+	}
+	path := filepath.Join(info.Dir, fmt.Sprintf("recipe-%08d.yaml", info.Iteration))
+	if err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(recipe); return err }); err != nil {
+		return fmt.Errorf("cannot write the changed recipe: %w", err)
+	}
+	d.say("the recipe from iteration %d on: %s", info.Iteration+1, path)
+	return nil
+}
+
 // train trains in options.Dir and says where everything is.
-func train(ctx context.Context, options trainer.Options, d *display, resume string) error {
+func train(ctx context.Context, options trainer.Options, d *display, changes []string, resume string) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // before there is a folder
 	}
@@ -127,6 +150,9 @@ func train(ctx context.Context, options trainer.Options, d *display, resume stri
 	if finished && info.Iteration >= info.Iterations {
 		d.say("nothing is left to do: the run has all its %d iterations; for more, add -set train.iterations=N", info.Iterations)
 		return nil
+	}
+	if err := noteChanges(d, info, changes, options.Recipe); err != nil {
+		return err
 	}
 	signal.Ignore(syscall.SIGPIPE) // the end of a pager, or of tee by the same Ctrl-C, is no reason to lose what is not saved
 	stop := context.AfterFunc(ctx, func() {

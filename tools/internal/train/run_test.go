@@ -138,6 +138,24 @@ func TestResumeOfAllIterations(t *testing.T) {
 	expect(t, mustType(t, "-resume run"), "nothing is left to do")
 }
 
+func TestAcceptChanges(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	mustType(t, "-recipe tiny.yaml -out run -set train.iterations=2")
+	before := read(t, "run/recipe.yaml")
+	out := mustType(t, "-resume run -set train.iterations=4 -set optimizer.generator.lr=0.5 -accept-changes")
+	expect(t, out, "warning: accepted: optimizer.generator.lr: 0.0002 in the run, 0.5 now", "the recipe from iteration 3 on: run/recipe-00000002.yaml", "iteration 4/4")
+	expect(t, read(t, "run/recipe-00000002.yaml"), "lr: 0.5")
+	if read(t, "run/recipe.yaml") != before {
+		t.Error("the recipe that the run began with has changed")
+	}
+	// What the data position depends on cannot change.
+	status, _, stderr := typed("-resume run -set train.iterations=6 -set train.batch_size=5 -accept-changes")
+	if status != cli.ExitFailed {
+		t.Errorf("status %d", status)
+	}
+	expect(t, stderr, "the batch size is 5, expected 4 as before")
+}
+
 func TestDefaultFolder(t *testing.T) {
 	inFolder(t, map[string]string{"tiny.yaml": tiny})
 	mustType(t, "-recipe tiny.yaml -set train.iterations=1")
