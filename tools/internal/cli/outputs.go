@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -62,7 +63,12 @@ func (o *Outputs) PNG(path string, img image.Image) error {
 
 // Encode is what f, which is then closed, is to hold: a picture as PNG.
 func Encode(f *atomicfile.File, img image.Image) error {
-	err := png.Encode(f, img)
+	return Fill(f, func(w io.Writer) error { return png.Encode(w, img) })
+}
+
+// Fill writes all that f, which is then closed, is to hold.
+func Fill(f *atomicfile.File, write func(io.Writer) error) error {
+	err := write(f)
 	if err == nil {
 		err = f.Close()
 	}
