@@ -119,7 +119,7 @@ func (o *Outputs) Commit() error {
 		_, before := os.Lstat(f.Path())
 		if err := f.Commit(); err != nil {
 			for _, path := range fresh {
-				os.Remove(path) //nolint:errcheck // there is an error already
+				os.Remove(path)
 			}
 			return cannotWrite(f.Path(), err)
 		}

@@ -119,7 +119,7 @@ func TestSampleRefuses(t *testing.T) {
 		{"sample nowhere", 1, "cannot open run folder: stat nowhere: no such file"},
 		{"sample norun", 1, "norun is not the folder of a run"},
 		{"sample file", 1, "file is a file, expected the folder of a run"},
-		{at + " -count 3 -seeds 1", 2, "found -count and -seeds, expected one of them"},
+		{at + " -count 3 -seeds 1", 2, "-count and -seeds exclude each other"},
 		{at + " -count 0", 2, "-count: found 0, expected 1 to"},
 		{at + " -count many", 2, "many"},
 		{at + " -seeds 3-1", 2, `found "3-1", expected whole numbers and ranges`},

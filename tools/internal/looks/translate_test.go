@@ -235,7 +235,7 @@ func TestTranslateRefuses(t *testing.T) {
 		{"translate nowhere", 1, "no such file"},
 		{"translate norun", 1, "norun is not the folder of a run"},
 		{at + " -targets one", 2, "found -targets without FOLDER"},
-		{at + " -count 3 -images 1", 2, "found -count and -images"},
+		{at + " -count 3 -images 1", 2, "-count and -images exclude each other"},
 		{at + " -images 3", 2, "-images: dataset paired has no sample 3, expected 0 to 2"},
 		{at + " empty", 1, "empty holds no image"},
 		{at + " nowhere", 1, "the folder nowhere does not exist"},
