@@ -169,3 +169,12 @@ func TestReconstructRefuses(t *testing.T) {
 func TestReconstructOfAnotherModel(t *testing.T) {
 	mustRefuse(t, []refusal{{"reconstruct " + run(t, tinyGAN), 1, "model gan reconstructs no images; what it can do: make images from latents"}})
 }
+
+// An image whose error is not a number is the worst, whatever comes behind it.
+func TestSummaryOfNaN(t *testing.T) {
+	nan := float32(math.NaN())
+	e := &imageErrors{mse: []float32{1, 3, nan, 2, nan}, mae: []float32{1, 1, nan, 1, nan}}
+	if got := e.summary(); !strings.HasSuffix(got, "worst mse NaN, of image 2") {
+		t.Errorf("got %s", got)
+	}
+}

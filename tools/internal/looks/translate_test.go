@@ -204,7 +204,7 @@ func TestTranslatePictures(t *testing.T) {
 	for _, direction := range []string{"to_target", "to_image"} {
 		folder := run(t, strings.NewReplacer("DIRECTION", direction, "DATASET", "{type: digits, outlines: true, size: 8, count: 8}").Replace(tinyPix2Pix))
 		writeFiles(t, map[string][]byte{"outlines/1.png": photo(t, 8, 1)})
-		expect(t, mustType(t, "translate "+folder+" outlines -each made"), "pictures of outlines", "wrote made\n")
+		expect(t, mustType(t, "translate "+folder+" outlines -each made"), "1 picture of outlines\n", "wrote made\n")
 		if made, isGrey := readPNG(t, "made/1.png").(*image.Gray); !isGrey || made.Rect.Size() != image.Pt(8, 8) {
 			t.Errorf("%s: it made a picture of another kind", direction)
 		}
