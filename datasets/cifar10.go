@@ -38,8 +38,11 @@ func (o *CIFAR10Options) Open(ctx context.Context, env Env) (Dataset, error) {
 	return openCIFAR10(ctx, o, env, publishedCIFAR10)
 }
 
-// Test returns the options of the test images.
+// Test returns the options of the test images, nil if they are those already.
 func (o *CIFAR10Options) Test() Options {
+	if o.Split == "test" {
+		return nil
+	}
 	test := *o
 	test.Split = "test"
 	return &test
@@ -135,7 +138,7 @@ func fetchCIFAR10(ctx context.Context, o *CIFAR10Options, env Env, source cifarS
 	}
 
 	request := source.archive
-	request.Dest, request.Progress = archive, env.transfer(cifarArchive)
+	request.Dest, request.Progress, request.Logf = archive, env.transfer(cifarArchive), env.logf
 	if err := download.Fetch(ctx, request); err != nil {
 		return err
 	}
@@ -146,10 +149,9 @@ func fetchCIFAR10(ctx context.Context, o *CIFAR10Options, env Env, source cifarS
 		}
 	}
 	if err := download.Untar(ctx, archive, folder, contents); err != nil {
-		if _, statErr := os.Stat(folder); statErr == nil {
-			return nil // another process was quicker; what it unpacked is checked like any other
-		}
-		return err
+		if _, statErr := os.Stat(folder); statErr != nil {
+			return err
+		} // else another process was quicker; what it unpacked is checked like any other
 	}
 	if downloaded {
 		os.Remove(archive) // one that a person put there stays

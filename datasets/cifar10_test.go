@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -362,4 +363,28 @@ func FuzzCIFAR10(f *testing.F) {
 			}
 		})
 	})
+}
+
+// TestCIFAR10DownloadAtOnce: two runs that start together both find their data, and leave the folder alone.
+func TestCIFAR10DownloadAtOnce(t *testing.T) {
+	files := smallCIFAR()
+	archive := archiveOf(t, files)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(archive) }))
+	defer server.Close()
+	root := t.TempDir()
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			d, err := openCIFAR10(t.Context(), &CIFAR10Options{Root: root, Split: "test", Download: true}, Env{}, smallSource(archive, server.URL))
+			if err != nil {
+				t.Error(err)
+			} else if d.Len() != smallRecords {
+				t.Errorf("%d samples, want %d", d.Len(), smallRecords)
+			}
+		})
+	}
+	group.Wait()
+	if entries, _ := os.ReadDir(root); len(entries) != 1 || entries[0].Name() != cifarFolder {
+		t.Errorf("%v in the root, want %s alone", entries, cifarFolder)
+	}
 }

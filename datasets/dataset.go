@@ -129,7 +129,7 @@ type Options interface {
 type Splitter interface {
 	Options
 	// Test returns the same settings for the test images: what models are shown
-	// and measured on. nil: there are none.
+	// and measured on. nil: there are none besides those that the settings name.
 	Test() Options
 }
 

@@ -66,8 +66,11 @@ func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
 	return d, nil
 }
 
-// Test returns the options of the test images.
+// Test returns the options of the test images, nil if they are those already.
 func (o *DigitsOptions) Test() Options {
+	if o.Split == "test" {
+		return nil
+	}
 	test := *o
 	test.Split = "test"
 	return &test

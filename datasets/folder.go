@@ -51,10 +51,10 @@ func (o *FolderOptions) Open(ctx context.Context, env Env) (Dataset, error) {
 	return g, nil
 }
 
-// Test returns the options of the test images, or nil unless root holds the
-// folder test.
+// Test returns the options of the test images, or nil unless these are those of
+// training and root holds the folder test.
 func (o *FolderOptions) Test() Options {
-	if o.Split == "all" || !hasPart(o.Root, "test") {
+	if o.Split != "train" || !hasPart(o.Root, "test") {
 		return nil
 	}
 	test := *o

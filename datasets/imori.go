@@ -40,8 +40,11 @@ func (o *ImoriOptions) Open(ctx context.Context, env Env) (Dataset, error) {
 	return openImori(ctx, o, env, publishedImori)
 }
 
-// Test returns the options of the test photos.
+// Test returns the options of the test photos, nil if they are those already.
 func (o *ImoriOptions) Test() Options {
+	if o.Split == "test" {
+		return nil
+	}
 	test := *o
 	test.Split = "test"
 	return &test
@@ -134,7 +137,7 @@ func (o *ImoriOptions) fetch(ctx context.Context, env Env, source imoriSource) e
 	env.logf("downloading %d files (%d KiB) to %s", len(missing), bytes>>10, o.Root)
 	progress, before := env.transfer("imori"), int64(0)
 	for _, f := range missing {
-		request := download.Request{URLs: []string{source.base + f.path}, Size: f.size, SHA256: f.sha256, Dest: o.path(f)}
+		request := download.Request{URLs: []string{source.base + f.path}, Size: f.size, SHA256: f.sha256, Dest: o.path(f), Logf: env.logf}
 		if progress != nil {
 			request.Progress = func(done, _ int64) { progress(before+done, bytes) }
 		}

@@ -34,8 +34,11 @@ func (o *MNISTOptions) Open(ctx context.Context, env Env) (Dataset, error) {
 	return openMNIST(ctx, o, env, publishedMNIST)
 }
 
-// Test returns the options of the test images.
+// Test returns the options of the test images, nil if they are those already.
 func (o *MNISTOptions) Test() Options {
+	if o.Split == "test" {
+		return nil
+	}
 	test := *o
 	test.Split = "test"
 	return &test
@@ -151,7 +154,7 @@ func fetchMNIST(ctx context.Context, o *MNISTOptions, env Env, mirrors []string,
 		return "", fmt.Errorf("%s holds neither %s nor %s; put one there, or set download to true", o.Root, name, file.name)
 	}
 	env.logf("downloading %s to %s", name, o.Root)
-	request := download.Request{Size: file.size, SHA256: file.sha256, MD5: file.md5, Dest: packed, Progress: env.transfer(name)}
+	request := download.Request{Size: file.size, SHA256: file.sha256, MD5: file.md5, Dest: packed, Progress: env.transfer(name), Logf: env.logf}
 	for _, mirror := range mirrors {
 		request.URLs = append(request.URLs, mirror+name)
 	}

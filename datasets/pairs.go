@@ -43,10 +43,10 @@ func (o *PairedOptions) Open(ctx context.Context, env Env) (Dataset, error) {
 	return g, nil
 }
 
-// Test returns the options of the test pairs, or nil unless both folders hold a
-// folder test.
+// Test returns the options of the test pairs, or nil unless these are those of
+// training and both folders hold a folder test.
 func (o *PairedOptions) Test() Options {
-	if o.Split == "all" || !hasPart(o.Images, "test") || !hasPart(o.Targets, "test") {
+	if o.Split != "train" || !hasPart(o.Images, "test") || !hasPart(o.Targets, "test") {
 		return nil
 	}
 	test := *o

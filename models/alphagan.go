@@ -87,16 +87,7 @@ type alphagan struct {
 // newEncoder makes the discriminator's convolutions with batch norm, and a last
 // layer as wide as the latents.
 func (o *AlphaGANOptions) newEncoder(in datasets.Info) *torchx.Sequential {
-	var layers []torchx.Module
-	width := int64(in.Channels)
-	for i, next := range o.DiscriminatorChannels {
-		layers = append(layers, torchx.NewConv2d(width, next, 5, torchx.Conv2dOptions{Stride: 2, Padding: 2}))
-		if i > 0 {
-			layers = append(layers, torchx.NewBatchNorm2d(next, torchx.BatchNormOptions{}))
-		}
-		layers = append(layers, torchx.NewLeakyReLU(o.Slope))
-		width = next
-	}
+	layers, width := stridedConvs(int64(in.Channels), o.DiscriminatorChannels, o.Slope, true, plain)
 	h, w := shrunk(in, len(o.DiscriminatorChannels))
 	return torchx.NewSequential(append(layers, torchx.NewFlatten(), torchx.NewLinear(width*h*w, o.ZDim, torchx.LinearOptions{}))...)
 }

@@ -60,7 +60,9 @@ func (m *autoencoder) Phases() []trainer.Phase {
 	return []trainer.Phase{{Name: "autoencoder", Updates: []string{"autoencoder"}, Loss: m.loss}}
 }
 
+// Preview shows reconstructions of test images, and the spread of their codes.
 func (m *autoencoder) Preview(p *trainer.Preview) error {
 	showReconstructions(p, m)
+	p.Histogram("codes", testCodes(p, m))
 	return nil
 }

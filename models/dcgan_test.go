@@ -25,7 +25,7 @@ func TestDCGANInitialisation(t *testing.T) {
 	for _, std := range []float64{0.02, 0.1} {
 		p, _ := Lookup("dcgan")
 		options := p.Options().(*DCGANOptions)
-		options.InitStd = std
+		options.InitStd, options.DiscriminatorNorm = std, "batch"
 		model, err := options.Build(images(3, 32, 32))
 		if err != nil {
 			t.Fatal(err)
@@ -48,5 +48,35 @@ func TestDCGANInitialisation(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestDiscriminatorNorm: with batch, there is a batch norm after all but the first convolution, and the names are those
+// of the same layers in a torch.nn.Sequential.
+func TestDiscriminatorNorm(t *testing.T) {
+	p, _ := Lookup("dcgan")
+	options := p.Options().(*DCGANOptions)
+	names := func() (all string) {
+		model, err := options.Build(images(3, 16, 16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range model.Networks()[1].Module.State() {
+			if name, ok := strings.CutSuffix(e.Name, ".weight"); ok {
+				all += name + " "
+			}
+		}
+		return all
+	}
+	if got, want := names(), "0 2 4 6 9 "; got != want {
+		t.Errorf("none: weights of %s, want %s", got, want)
+	}
+	options.DiscriminatorNorm = "batch"
+	if got, want := names(), "0 2 3 5 6 8 9 12 "; got != want {
+		t.Errorf("batch: weights of %s, want %s", got, want)
+	}
+	options.DiscriminatorNorm = "layer"
+	if _, err := options.Build(images(3, 16, 16)); err == nil || !strings.Contains(err.Error(), `discriminator_norm is "layer", expected none or batch`) {
+		t.Errorf("layer: %v", err)
 	}
 }

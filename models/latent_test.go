@@ -15,7 +15,7 @@ import (
 
 // TestLatentHistograms: the last event of a run has the spread of what its last weights make of all images.
 func TestLatentHistograms(t *testing.T) {
-	for _, name := range []string{"vae", "alphagan"} {
+	for _, name := range []string{"ae", "convae", "vae", "alphagan"} {
 		t.Run(name, func(t *testing.T) {
 			p, _ := Lookup(name)
 			c := newTrial(1)

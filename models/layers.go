@@ -17,13 +17,17 @@ func perceptron(in int64, widths []int64, activation torchx.Module, norm func(to
 }
 
 // stridedConvs makes 5x5 convolutions of the given widths, each of which halves
-// height and width, a leaky ReLU after each. It also returns the number of
-// channels that come out of them.
-func stridedConvs(in int64, widths []int64, slope float64, norm func(torchx.Module) torchx.Module) ([]torchx.Module, int64) {
+// height and width, a leaky ReLU after each, and before those but the first a
+// batch norm if that is asked for. It also returns the number of channels that
+// come out of them.
+func stridedConvs(in int64, widths []int64, slope float64, batchNorm bool, norm func(torchx.Module) torchx.Module) ([]torchx.Module, int64) {
 	var layers []torchx.Module
-	for _, next := range widths {
-		conv := torchx.NewConv2d(in, next, 5, torchx.Conv2dOptions{Stride: 2, Padding: 2})
-		layers = append(layers, norm(conv), torchx.NewLeakyReLU(slope))
+	for i, next := range widths {
+		layers = append(layers, norm(torchx.NewConv2d(in, next, 5, torchx.Conv2dOptions{Stride: 2, Padding: 2})))
+		if batchNorm && i > 0 {
+			layers = append(layers, torchx.NewBatchNorm2d(next, torchx.BatchNormOptions{}))
+		}
+		layers = append(layers, torchx.NewLeakyReLU(slope))
 		in = next
 	}
 	return layers, in

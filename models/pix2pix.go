@@ -101,7 +101,7 @@ func (m *pix2pix) Sides() (input, output datasets.Target) {
 }
 
 func (o *Pix2PixOptions) newDiscriminator(channels int64) *torchx.Sequential {
-	layers, width := stridedConvs(channels, o.DiscriminatorChannels, o.Slope, o.normalise)
+	layers, width := stridedConvs(channels, o.DiscriminatorChannels, o.Slope, false, o.normalise)
 	return torchx.NewSequential(append(layers, o.normalise(conv3x3(width, 1)))...)
 }
 

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/imori-ml/imori/datasets"
@@ -14,11 +15,12 @@ type StridedOptions struct {
 	GeneratorChannels     []int64 `yaml:"generator_channels" check:"min=1,max=65536" doc:"channels of the generator's maps, smallest map first; each doubles height and width on the way to the next; []: [256, 512, 256, 128], or [256, 128] where 4 divides the sides and 16 does not"`
 	DiscriminatorChannels []int64 `yaml:"discriminator_channels" check:"min=1,max=65536" doc:"channels of the maps of the discriminator, and of an encoder, largest map first; each halves height and width; []: [32, 64, 128, 256], or [64, 128] where 4 divides the sides and 16 does not"`
 	Slope                 float64 `yaml:"slope" check:"min=0" doc:"slope of leaky ReLUs below 0"`
+	DiscriminatorNorm     string  `yaml:"discriminator_norm" check:"oneof=none|batch" doc:"batch: batch norm after all but the first convolution of the discriminator, as in the paper; none: as it is"`
 	InitStd               float64 `yaml:"init_std" check:"gt=0" doc:"standard deviation of the initial weights around 0, and of the scales of batch norms around 1"`
 }
 
 func defaultStrided() StridedOptions {
-	return StridedOptions{ZDim: 100, GeneratorChannels: []int64{}, DiscriminatorChannels: []int64{}, Slope: 0.2, InitStd: 0.02}
+	return StridedOptions{ZDim: 100, GeneratorChannels: []int64{}, DiscriminatorChannels: []int64{}, Slope: 0.2, DiscriminatorNorm: "none", InitStd: 0.02}
 }
 
 // forSize fills in the widths that were left to the size of the images.
@@ -40,6 +42,9 @@ func (o *StridedOptions) forSize(in datasets.Info) StridedOptions {
 // check wants sides that survive the halving: with the default widths, multiples
 // of 16 or of 4.
 func (o *StridedOptions) check(model string, in datasets.Info) error {
+	if o.DiscriminatorNorm != "none" && o.DiscriminatorNorm != "batch" {
+		return fmt.Errorf("%s: discriminator_norm is %q, expected none or batch", model, o.DiscriminatorNorm)
+	}
 	filled := o.forSize(in)
 	return checkSides(model, in, max(len(filled.GeneratorChannels), len(filled.DiscriminatorChannels)))
 }
@@ -69,7 +74,7 @@ func (o *StridedOptions) newGenerator(inputs int64, in datasets.Info) *torchx.Se
 
 // newDiscriminator makes N x channels x H x W -> N x 1, logits.
 func (o *StridedOptions) newDiscriminator(channels int64, in datasets.Info, norm func(torchx.Module) torchx.Module) *torchx.Sequential {
-	layers, width := stridedConvs(channels, o.DiscriminatorChannels, o.Slope, norm)
+	layers, width := stridedConvs(channels, o.DiscriminatorChannels, o.Slope, o.DiscriminatorNorm == "batch", norm)
 	h, w := shrunk(in, len(o.DiscriminatorChannels))
 	layers = append(layers, torchx.NewFlatten(), norm(torchx.NewLinear(width*h*w, 1, torchx.LinearOptions{})))
 	return torchx.NewSequential(layers...)

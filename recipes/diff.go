@@ -10,9 +10,10 @@ type Difference struct {
 }
 
 // harmless are the keys that say how long a run goes on, where it runs, what it
-// shows and keeps, and where its data lie and how they are kept in memory; all others change what is trained.
+// shows and keeps, what it does when something goes wrong, and where its data lie and how they are kept in memory; all others change what is trained.
 var harmless = []string{
 	"train.iterations", "train.log_every", "train.preview_every", "train.checkpoint_every", "train.keep_checkpoints",
+	"train.checkpoint_minutes", "train.keep_best", "train.keep_best_mode", "train.on_save_error", "train.on_divergence", "train.max_rollbacks",
 	"train.tensorboard", "train.device", "train.threads", "dataset.root", "dataset.images", "dataset.targets", "dataset.download", "dataset.cache_mib",
 }
 

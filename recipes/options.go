@@ -3,7 +3,6 @@ package recipes
 import (
 	"context"
 	"fmt"
-	"reflect"
 
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/models"
@@ -29,11 +28,7 @@ func (r *Recipe) TrainerOptions(ctx context.Context, env datasets.Env) (trainer.
 		Optimizers: map[string]torchx.OptimizerOptions{},
 	}
 	if plugin, _ := models.Lookup(r.Model.Type); plugin.Tests {
-		switch test := r.TestOptions(); {
-		case test == nil:
-		case reflect.DeepEqual(test, r.Dataset.Options):
-			o.Test = data
-		default:
+		if test := r.TestOptions(); test != nil {
 			if o.Test, err = test.Open(ctx, env); err != nil {
 				return trainer.Options{}, fmt.Errorf("recipe %s: test images, which the model's pictures show: %w", r.Name, err)
 			}
@@ -48,7 +43,7 @@ func (r *Recipe) TrainerOptions(ctx context.Context, env datasets.Env) (trainer.
 	return o, nil
 }
 
-// TestOptions are those of the dataset's test images, which may be those that are trained on. nil: there are none.
+// TestOptions are those of the dataset's test images. nil: there are none besides those that are trained on.
 func (r *Recipe) TestOptions() datasets.Options {
 	splitter, ok := r.Dataset.Options.(datasets.Splitter)
 	if !ok {

@@ -229,11 +229,11 @@ func everything() Options {
 
 func TestResumeWithAllOptionsIsExact(t *testing.T) {
 	whole := everything()
-	whole.Dir = filepath.Join(t.TempDir(), "whole")
+	whole.Dir = filepath.Join(inMemory(t), "whole")
 	run(t, whole, 0)
 	for _, stops := range [][]int{{7}, {5}, {1, 2, 11}} {
 		o := everything()
-		o.Dir = filepath.Join(t.TempDir(), fmt.Sprint(stops))
+		o.Dir = filepath.Join(inMemory(t), fmt.Sprint(stops))
 		for _, at := range stops {
 			run(t, o, at)
 			o.Resume = true

@@ -64,7 +64,7 @@ func TestAveragesDoNotChangeTraining(t *testing.T) {
 	for _, ema := range []float64{0, 0.9} {
 		for _, previews := range []int{0, 1} {
 			o := options(nil)
-			o.Dir, o.PreviewEvery, o.EMA = filepath.Join(t.TempDir(), "run"), previews, ema
+			o.Dir, o.PreviewEvery, o.EMA = filepath.Join(inMemory(t), "run"), previews, ema
 			run(t, o, 0)
 			metrics = append(metrics, read(t, o.Dir, "metrics.jsonl"))
 			weights = append(weights, read(t, o.Dir, "checkpoints/latest/generator.safetensors")+read(t, o.Dir, "checkpoints/latest/optimizers.safetensors"))
@@ -79,7 +79,7 @@ func TestAveragesDoNotChangeTraining(t *testing.T) {
 
 func TestLoadAverages(t *testing.T) {
 	o := options(nil)
-	o.Dir, o.EMA = filepath.Join(t.TempDir(), "run"), 0.9
+	o.Dir, o.EMA = filepath.Join(inMemory(t), "run"), 0.9
 	run(t, o, 0)
 	c, err := rundir.OpenCheckpoint(o.Dir)
 	if err != nil {
@@ -127,7 +127,7 @@ func TestLoadAverages(t *testing.T) {
 
 func TestAveragesTurnedOnAndOff(t *testing.T) {
 	o := options(nil)
-	o.Dir = filepath.Join(t.TempDir(), "run")
+	o.Dir = filepath.Join(inMemory(t), "run")
 	const averages = "checkpoints/latest/generator_ema.safetensors"
 	run(t, o, 3)
 	o.Resume, o.EMA = true, 0.5

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/imori-ml/imori/datasets"
@@ -62,6 +63,7 @@ func (t *Trainer) openRun() (*rundir.Checkpoint, error) {
 		return nil, err
 	}
 	c, err := dir.LatestCheckpoint()
+	t.notes.tell(t.observer)
 	if errors.Is(err, fs.ErrNotExist) {
 		t.observer.Warn(fmt.Sprintf("%s has no checkpoint yet: the run begins anew", t.Dir))
 		return nil, nil
@@ -79,7 +81,10 @@ func (t *Trainer) openRun() (*rundir.Checkpoint, error) {
 func (t *Trainer) setDir(dir *rundir.Dir) {
 	t.dir = dir
 	dir.Keep = t.KeepCheckpoints
-	dir.Logf = func(format string, args ...any) { t.observer.Warn(fmt.Sprintf(format, args...)) }
+	if t.OnDivergence == divergenceRollback {
+		dir.KeepEvery = t.CheckpointEvery
+	}
+	dir.Logf = t.notes.add
 }
 
 // openLogs makes the folder of a new run, and drops the lines of a resumed one that it will write again.
@@ -107,6 +112,11 @@ func (t *Trainer) openLogs() error {
 	if t.timing, err = t.dir.Timing(); err != nil {
 		return err
 	}
+	return t.cutLogs()
+}
+
+// cutLogs drops the lines that are later than the state.
+func (t *Trainer) cutLogs() error {
 	if err := errors.Join(t.metrics.TruncateAfter(t.iteration), t.timing.TruncateAfter(t.iteration)); err != nil {
 		return err
 	}
@@ -114,28 +124,11 @@ func (t *Trainer) openLogs() error {
 	return nil
 }
 
-// saveCheckpoint saves the state between two iterations, unless it is saved already.
-func (t *Trainer) saveCheckpoint() error {
-	if t.dir == nil || t.savedAt == t.iteration {
-		return nil
-	}
-	c, err := t.snapshot()
-	if err != nil {
-		return err
-	}
-	if err := t.dir.SaveCheckpoint(c); err != nil {
-		return err
-	}
-	t.savedAt = t.iteration
-	t.observer.Saved(SavedCheckpoint, filepath.Join(t.Dir, "checkpoints", fmt.Sprintf("%08d", t.iteration)))
-	return nil
-}
-
 // snapshot copies everything that training depends on.
 func (t *Trainer) snapshot() (*rundir.Checkpoint, error) {
 	c := &rundir.Checkpoint{State: rundir.State{
 		Iteration: t.iteration,
-		Batches:   t.loader.Consumed(),
+		Batches:   t.consumed(),
 		Libtorch:  torchx.NewReport().Libtorch,
 	}}
 	extra, err := json.Marshal(t.settings())
@@ -147,6 +140,14 @@ func (t *Trainer) snapshot() (*rundir.Checkpoint, error) {
 		return nil, err
 	}
 	c.State.Extra = map[string]json.RawMessage{settingsKey: extra, datasetKey: dataset}
+	if t.rollbacks > 0 {
+		c.State.Extra[rollbacksKey] = json.RawMessage(strconv.Itoa(t.rollbacks))
+	}
+	if t.best.Metric != "" {
+		if c.State.Extra[bestKey], err = json.Marshal(t.best); err != nil {
+			return nil, err
+		}
+	}
 	torchx.Scoped(func() {
 		c.State.Generators = t.generatorStates()
 		for _, n := range t.networks {
@@ -174,6 +175,14 @@ func (t *Trainer) restore(c *rundir.Checkpoint) error {
 	if err := t.compare(c); err != nil {
 		return err
 	}
+	if err := errors.Join(t.restoreRollbacks(c), t.restoreBest(c)); err != nil {
+		return err
+	}
+	return t.load(c)
+}
+
+// load copies a checkpoint of these networks into them and what trains them.
+func (t *Trainer) load(c *rundir.Checkpoint) error {
 	if err := LoadWeights(t.model, c); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (c Config) checkClipping() (errs []error) {
 }
 
 // clip limits the gradients of a network that the phase updates, if it is to. The norm that is logged is the one before.
-func (s *Step) clip(n *network, grads []torch.Tensor) {
+func (s *Step) clip(n *network, grads []torch.Tensor) error {
 	c := s.t.Config
 	var norm torch.Tensor
 	if c.ClipNorm > 0 || s.log != nil {
@@ -34,12 +34,16 @@ func (s *Step) clip(n *network, grads []torch.Tensor) {
 	if norm.T != nil {
 		s.record(GradNorm+s.of(n), norm)
 	}
+	if err := s.checkNorm(n, norm); err != nil {
+		return err
+	}
 	switch {
 	case c.ClipNorm > 0:
 		torchx.ClipGradNorm(grads, norm, c.ClipNorm)
 	case c.ClipValue > 0:
 		torchx.ClipGradValue(grads, c.ClipValue)
 	}
+	return nil
 }
 
 // of tells the networks of a phase apart in the names of metrics, where there are several.

@@ -19,6 +19,12 @@
 // anybody looked or not. Random numbers come from libtorch's default generators, which belong to the process: two
 // trainers that train at once disturb each other's.
 //
+// Of a long run nothing is lost that is worth something. Checkpoints are copied between two iterations and written beside
+// training; they are whole or not there, and never of weights that are not finite. What fails between two iterations costs
+// none of those done. A full disk is no reason to stop ([Config].OnSaveError), and where training diverges, [ErrDiverged],
+// the run's folder gets a diagnosis and the run stops, or goes back to a checkpoint (Config.OnDivergence). That, too, is a
+// function of seed and options, and is done again if the run is killed before its next checkpoint.
+//
 // The trainer also watches the figures of health, [IsHealth], and warns through the Observer where they show that a
 // generator collapses or a discriminator has won. Models take part by reporting them under the names [Diversity],
 // [AccuracyReal] and [AccuracyGenerated].

@@ -91,7 +91,7 @@ func sameAsMetrics(t *testing.T, dir string) {
 
 func TestEvents(t *testing.T) {
 	o := options(withDetails)
-	o.Dir, o.LogEvery = filepath.Join(t.TempDir(), "run"), 3
+	o.Dir, o.LogEvery = filepath.Join(inMemory(t), "run"), 3
 	o.Iterations = 10 // the last iteration has a picture, but no line
 	run(t, o, 0)
 	sameAsMetrics(t, o.Dir)
@@ -150,7 +150,7 @@ func TestEventsOfResumedRuns(t *testing.T) {
 	for _, lost := range []int{9, 5, 0} { // what the newest checkpoint is of
 		t.Run(fmt.Sprint(lost), func(t *testing.T) {
 			o := options(withDetails)
-			o.Dir = filepath.Join(t.TempDir(), "run")
+			o.Dir = filepath.Join(inMemory(t), "run")
 			run(t, o, 9)
 			for _, n := range []int{5, 9} {
 				if n > lost {
@@ -194,13 +194,13 @@ func TestEventsOfResumedRuns(t *testing.T) {
 
 func TestEventsAreExtra(t *testing.T) {
 	plain := options(withDetails)
-	plain.Dir, plain.TensorBoard = filepath.Join(t.TempDir(), "plain"), false
+	plain.Dir, plain.TensorBoard = filepath.Join(inMemory(t), "plain"), false
 	run(t, plain, 0)
 	if files, err := tensorboardtest.Files(plain.Dir); err != nil || len(files) != 0 {
 		t.Errorf("files without TensorBoard are %v (%v)", files, err)
 	}
 	o := options(withDetails)
-	o.Dir = filepath.Join(t.TempDir(), "broken")
+	o.Dir = filepath.Join(inMemory(t), "broken")
 	tr := newTrainer(t, o)
 	r := &recorder{}
 	tr.observer, tr.events.warn = r, r.Warn
@@ -220,7 +220,7 @@ func TestEventsAreExtra(t *testing.T) {
 	if _, err := tr.DryRun(); err != nil || tr.events != nil {
 		t.Errorf("a trainer without a folder has events %v (%v)", tr.events, err)
 	}
-	o.Dir = filepath.Join(t.TempDir(), "dry")
+	o.Dir = filepath.Join(inMemory(t), "dry")
 	tr = newTrainer(t, o)
 	if _, err := tr.DryRun(); err != nil {
 		t.Fatal(err)

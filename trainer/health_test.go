@@ -102,7 +102,7 @@ func TestHealthOfResumedRun(t *testing.T) {
 		{"never rises", never, []string{"warning: iteration 1000: the generator"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.options.Dir, c.options.Iterations = filepath.Join(t.TempDir(), "run"), 2000
+			c.options.Dir, c.options.Iterations = filepath.Join(inMemory(t), "run"), 2000
 			if got := warnings(run(t, c.options, 1120)); !slices.Equal(got, c.before) {
 				t.Errorf("before: %q, want %q", got, c.before)
 			}

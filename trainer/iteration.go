@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,6 +15,8 @@ type iteration struct {
 	number int
 	logged bool // metrics are wanted
 	check  bool // every loss is looked at before the networks step
+	saved  bool // there is to be a checkpoint of it
+	losses []lossFigure
 	shards []*shard
 	values []value // of the finished phases, in order
 }
@@ -94,13 +97,17 @@ func (it *iteration) metrics() ([]Metric, error) {
 	return metrics, nil
 }
 
-// iterate runs one iteration and returns its metrics if they are wanted.
-func (t *Trainer) iterate(logged, check bool) (metrics []Metric, err error) {
+// iterate runs one iteration and returns its metrics if they are wanted. One that is saved has finite weights.
+func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
 	if t.broken != nil {
 		return nil, fmt.Errorf("the trainer cannot go on after an error: %w", t.broken)
 	}
+	it := newIteration(t.iteration+1, t.Accumulate, logged, logged || saved || t.info.Device == "cpu")
+	it.saved = saved
+	if err := t.begin(); err != nil {
+		return nil, fmt.Errorf("iteration %d: %w", it.number, err)
+	}
 	t.broken = errUnfinished // should something panic
-	it := newIteration(t.iteration+1, t.Accumulate, logged, check || t.info.Device == "cpu")
 	err = try(func() error {
 		var err error
 		torchx.Scoped(func() {
@@ -112,6 +119,12 @@ func (t *Trainer) iterate(logged, check bool) (metrics []Metric, err error) {
 				}
 			}
 			t.updateAverages()
+			if it.saved {
+				if err = t.checkWeights(); err != nil {
+					err = it.completed(err)
+					return
+				}
+			}
 			if metrics, err = it.metrics(); err == nil && logged {
 				metrics = append(metrics, t.learningRates()...)
 			}
@@ -125,5 +138,33 @@ func (t *Trainer) iterate(logged, check bool) (metrics []Metric, err error) {
 	}
 	t.broken = nil
 	t.iteration++
+	t.takes = t.consumed() > t.start.batches
 	return metrics, nil
+}
+
+// begin gets ready for an iteration. An error leaves the state as it was: that a sample cannot be read shows here already,
+// if it is one of the iteration's first minibatch.
+func (t *Trainer) begin() error {
+	t.start.batches = t.consumed()
+	if t.dir != nil {
+		t.start.generators = t.generatorStates()
+	}
+	if t.takes {
+		return t.readFirst()
+	}
+	return nil
+}
+
+// completed adds to an error of the weights what else is known of the iteration.
+func (it *iteration) completed(err error) error {
+	var d *divergence
+	if !errors.As(err, &d) {
+		return err
+	}
+	found := it.diverged(d.reason)
+	found.network = d.network
+	if sh := it.shards[0]; sh.batch != nil {
+		found.takeBatch(*sh.batch)
+	}
+	return found
 }

@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -113,6 +114,18 @@ func options(change func(m *gan)) Options {
 			"critic":    torchx.RMSprop{LR: 1e-2, Alpha: 0.99, Eps: 1e-8},
 		},
 	}
+}
+
+// inMemory is a folder in memory where there is one: nothing here depends on the disk, which takes its time for each
+// checkpoint.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("/dev/shm", "imori-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	return folder
 }
 
 func newTrainer(t *testing.T, o Options) *Trainer {

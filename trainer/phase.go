@@ -3,15 +3,11 @@ package trainer
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	torch "github.com/wangkuiyi/gotorch"
 
 	"github.com/imori-ml/imori/torchx"
 )
-
-// ErrDiverged is wrapped by the error of a loss that is NaN or infinite. The networks have not stepped on it.
-var ErrDiverged = errors.New("training diverged")
 
 var errUnfinished = errors.New("an iteration was not finished")
 
@@ -27,7 +23,7 @@ type phase struct {
 func (t *Trainer) runPhase(it *iteration, index int) error {
 	p := t.phases[index]
 	for repeat := range p.repeats() {
-		s := &Step{t: t, it: it, phase: p}
+		s := &Step{t: t, it: it, phase: p, repeat: repeat + 1}
 		if it.logged && repeat == p.repeats()-1 {
 			s.log = &it.values
 		}
@@ -37,7 +33,7 @@ func (t *Trainer) runPhase(it *iteration, index int) error {
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("phase %s: %w", p.Name, err)
+			return fmt.Errorf("phase %s: %w", p.Name, t.adviseOnMemory(err))
 		}
 	}
 	return nil
@@ -51,7 +47,9 @@ func (t *Trainer) repeatPhase(s *Step) error {
 		return err
 	}
 	for _, n := range p.networks {
-		s.clip(n, grads[:n.params])
+		if err := s.clip(n, grads[:n.params]); err != nil {
+			return err
+		}
 		n.optimizer.Step(grads[:n.params])
 		grads = grads[n.params:]
 	}
@@ -120,10 +118,8 @@ func (t *Trainer) shardGradients(s *Step) ([]torch.Tensor, error) {
 		copy(values[at+1:], values[at:])
 		values[at] = last
 	}
-	if s.it.check {
-		if v := torchx.Item(loss); math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("%w: the loss is %g, expected a finite number; a lower learning rate may help", ErrDiverged, v)
-		}
+	if err := s.checkLoss(loss); err != nil {
+		return nil, err
 	}
 	if n := len(s.it.shards); n > 1 {
 		loss = torchx.MulScalar(loss, 1/float64(n))

@@ -185,7 +185,7 @@ func (t *Trainer) savePreview() ([]Metric, error) {
 	}
 	path, err := t.dir.SavePicture(t.iteration, stack(p.pictures))
 	if err != nil {
-		return nil, err
+		return p.metrics, t.toleratePicture(err)
 	}
 	t.observer.Saved(SavedPicture, path)
 	return p.metrics, nil

@@ -19,36 +19,49 @@ const frameDelay = 200 * time.Millisecond
 
 // Run trains up to Config.Iterations, writing metrics, pictures and checkpoints to the run's folder as it goes. When ctx
 // ends it finishes the iteration, saves a checkpoint and returns ErrInterrupted. After another error the newest checkpoint
-// is the one to go on from.
+// is the one to go on from: that of the last iteration, if the error came between two and the disk takes it.
 func (t *Trainer) Run(ctx context.Context) error {
 	return t.thread.do(func() error {
 		began := time.Now()
 		t.observer.Started(t.info)
-		err := t.told(func() error { return t.train(ctx, began) })
+		err := t.told(func() error {
+			err := t.saveAtTheEnd(try(func() error { return t.train(ctx, began) }))
+			if err == nil {
+				err = t.finish()
+			}
+			return err
+		})
 		t.observer.Finished(Summary{t.iteration, time.Since(began), err})
 		return err
 	})
 }
 
 func (t *Trainer) train(ctx context.Context, began time.Time) error {
-	pace := newPace(t.loader.Consumed())
+	pace := newPace(t.consumed())
+	t.savedTime = began
 	for t.iteration < t.Iterations {
+		if err := t.tolerateSave(t.finishSaving(false)); err != nil {
+			return err
+		}
 		if ctx.Err() != nil {
-			if err := t.saveCheckpoint(); err != nil {
-				return err
-			}
 			return ErrInterrupted
 		}
 		next := t.iteration + 1
 		last := next == t.Iterations
 		logs := next == 1 || every(t.LogEvery, next)
-		saves := last || every(t.CheckpointEvery, next)
-		metrics, err := t.iterate(logs, logs || saves)
+		saves := last || t.saveDue(next)
+		metrics, err := t.iterate(logs, saves)
 		if err != nil {
-			return err
+			recovered, err := t.recovers(err)
+			if !recovered {
+				return err
+			}
+			pace = newPace(t.consumed())
+			continue
 		}
-		pace.add(t.loader.Consumed(), t.BatchSize)
+		pace.add(t.consumed(), t.BatchSize)
 		if logs {
+			t.newest = lastLogged{next, byName(metrics)}
 			for _, warning := range t.health.see(next, metrics) {
 				t.observer.Warn(warning)
 			}
@@ -59,6 +72,9 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 		if last || previews {
 			measured, err := t.savePreview()
 			if err != nil {
+				if logs {
+					t.warn(t.log(metrics, pace, began)) // the iteration itself is done, and will be saved
+				}
 				return err
 			}
 			shown = append(shown, measured...)
@@ -76,7 +92,7 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			Iteration: t.iteration, Total: t.Iterations, Metrics: shown, Health: t.health.figures,
 			ImagesPerSecond: pace.imagesPerSecond(), Remaining: pace.remaining(t.Iterations - t.iteration),
 		})
-		if saves {
+		if saves && !last { // that one is saved whatever happens, and waited for
 			if err := t.saveCheckpoint(); err != nil {
 				return err
 			}
@@ -85,8 +101,16 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			t.updateCurves()
 		}
 	}
-	t.saveAnimation()
 	return nil
+}
+
+// finish is also for a run whose process was killed right behind its last checkpoint.
+func (t *Trainer) finish() error {
+	if t.dir == nil {
+		return nil
+	}
+	t.saveAnimation()
+	return t.dir.Prune()
 }
 
 // log writes a line to each log.
@@ -98,22 +122,22 @@ func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 	for i, m := range metrics {
 		fields[i] = rundir.Field{Key: m.Name, Value: m.Value}
 	}
-	if err := t.metrics.Append(t.iteration, fields); err != nil {
-		return err
-	}
+	t.best.see(metrics)
+	lateMetrics := t.metrics.Append(t.iteration, fields)
 	rss, _ := ResidentMemory()
 	rate := pace.imagesPerSecond()
 	t.events.log(t.iteration, metrics, rate, rss)
-	return t.timing.Append(t.iteration, []rundir.Field{
+	lateTiming := t.timing.Append(t.iteration, []rundir.Field{
 		{Key: "seconds", Value: time.Since(began).Seconds()},
 		{Key: "images_per_second", Value: rate},
 		{Key: "rss_bytes", Value: rss},
 	})
+	return t.tolerateLog(lateMetrics, lateTiming)
 }
 
 // saveAnimation is an extra: the run is complete without it.
 func (t *Trainer) saveAnimation() {
-	if t.dir == nil || t.savedPictures() < 2 {
+	if t.savedPictures() < 2 {
 		return
 	}
 	path, err := t.dir.SaveAnimation(frameDelay)

@@ -70,12 +70,20 @@ func run(t *testing.T, o Options, interruptAt int) *recorder {
 
 func TestRunFillsItsFolder(t *testing.T) {
 	o := options(nil)
-	o.Dir, o.Recipe = filepath.Join(t.TempDir(), "run"), []byte("name: test\n")
+	o.Dir, o.Recipe = filepath.Join(inMemory(t), "run"), []byte("name: test\n")
 	o.KeepCheckpoints = 2
 	r := run(t, o, 0)
-	want := []string{"started 0", "picture", "checkpoint", "picture", "checkpoint", "picture", "checkpoint", "animation", "finished 12"}
-	if !slices.Equal(r.events, want) {
-		t.Errorf("events are %v, expected %v", r.events, want)
+	// The first two checkpoints are written while training goes on: when they are done is not said.
+	want := []string{"started 0", "picture", "picture", "picture", "checkpoint", "animation", "finished 12"}
+	ended, saved := len(r.events)-3, 0
+	events := slices.DeleteFunc(slices.Concat(r.events[:ended]), func(e string) bool {
+		if e == "checkpoint" {
+			saved++
+		}
+		return e == "checkpoint"
+	})
+	if events = append(events, r.events[ended:]...); !slices.Equal(events, want) || saved != 2 {
+		t.Errorf("events are %v, expected %v and two more checkpoints", r.events, want)
 	}
 	for _, name := range []string{
 		"samples/00000004.png", "samples/00000012.png", "samples/training.gif", "timing.jsonl", "recipe.yaml",
@@ -97,7 +105,7 @@ func TestRunFillsItsFolder(t *testing.T) {
 
 func TestWhatIsLogged(t *testing.T) {
 	o := options(nil)
-	o.Dir, o.LogEvery, o.PreviewEvery, o.CheckpointEvery = filepath.Join(t.TempDir(), "run"), 5, 0, 0
+	o.Dir, o.LogEvery, o.PreviewEvery, o.CheckpointEvery = filepath.Join(inMemory(t), "run"), 5, 0, 0
 	r := run(t, o, 0)
 	if want := []string{"started 0", "picture", "checkpoint", "finished 12"}; !slices.Equal(r.events, want) {
 		t.Errorf("events are %v, expected %v: there is nothing to animate in one picture", r.events, want)
@@ -125,7 +133,7 @@ func sameRun(t *testing.T, a, b string) {
 
 func TestResumeIsExact(t *testing.T) {
 	whole := options(nil)
-	whole.Dir = filepath.Join(t.TempDir(), "whole")
+	whole.Dir = filepath.Join(inMemory(t), "whole")
 	run(t, whole, 0)
 	for _, test := range []struct {
 		name  string
@@ -133,7 +141,7 @@ func TestResumeIsExact(t *testing.T) {
 	}{{"once", []int{7}}, {"at a checkpoint", []int{5}}, {"thrice", []int{1, 2, 11}}} {
 		t.Run(test.name, func(t *testing.T) {
 			o := options(nil)
-			o.Dir = filepath.Join(t.TempDir(), test.name)
+			o.Dir = filepath.Join(inMemory(t), test.name)
 			for _, at := range test.stops {
 				run(t, o, at)
 				o.Resume = true
@@ -148,7 +156,7 @@ func TestResumeIsExact(t *testing.T) {
 	for _, lost := range []int{0, 5} {
 		t.Run(fmt.Sprint("killed after ", lost), func(t *testing.T) {
 			o := options(nil)
-			o.Dir = filepath.Join(t.TempDir(), "killed")
+			o.Dir = filepath.Join(inMemory(t), "killed")
 			run(t, o, 9)
 			for _, n := range []int{5, 9} {
 				if n > lost {
@@ -168,6 +176,20 @@ func TestResumeIsExact(t *testing.T) {
 			sameRun(t, whole.Dir, o.Dir)
 		})
 	}
+	t.Run("killed behind the last checkpoint", func(t *testing.T) {
+		o := options(nil)
+		o.Dir, o.KeepCheckpoints = filepath.Join(t.TempDir(), "killed"), 0
+		run(t, o, 0)
+		if err := os.Remove(filepath.Join(o.Dir, "samples/training.gif")); err != nil {
+			t.Fatal(err)
+		}
+		o.Resume, o.KeepCheckpoints = true, 1
+		run(t, o, 0)
+		sameRun(t, whole.Dir, o.Dir)
+		if left, _ := filepath.Glob(filepath.Join(o.Dir, "checkpoints/0*")); len(left) != 1 {
+			t.Errorf("the checkpoints %v are there, expected the last one", left)
+		}
+	})
 	t.Run("finished", func(t *testing.T) {
 		o := whole
 		o.Resume = true
@@ -198,7 +220,7 @@ func TestPreviewsDoNotChangeTraining(t *testing.T) {
 				return nil
 			}
 		})
-		o.Dir, o.PreviewEvery = filepath.Join(t.TempDir(), "run"), previews
+		o.Dir, o.PreviewEvery = filepath.Join(inMemory(t), "run"), previews
 		run(t, o, 0)
 		metrics[previews] = read(t, o.Dir, "metrics.jsonl")
 	}
@@ -299,7 +321,7 @@ func TestRefusedOptions(t *testing.T) {
 
 func TestRefusedResumes(t *testing.T) {
 	saved := options(nil)
-	saved.Dir, saved.CheckpointEvery = filepath.Join(t.TempDir(), "run"), 0
+	saved.Dir, saved.CheckpointEvery = filepath.Join(inMemory(t), "run"), 0
 	run(t, saved, 3)
 	before := read(t, saved.Dir, "metrics.jsonl")
 	for _, test := range []struct {
@@ -338,7 +360,7 @@ func TestRefusedResumes(t *testing.T) {
 
 func TestLoadWeights(t *testing.T) {
 	o := options(nil)
-	o.Dir = filepath.Join(t.TempDir(), "run")
+	o.Dir = filepath.Join(inMemory(t), "run")
 	tr := newTrainer(t, o)
 	if err := tr.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -370,11 +392,11 @@ func TestNothingIsLeft(t *testing.T) {
 		return len(entries)
 	}
 	o := options(nil)
-	o.Dir = filepath.Join(t.TempDir(), "first")
+	o.Dir = filepath.Join(inMemory(t), "first")
 	run(t, o, 0) // whatever is made once for the process
 	goroutines, open := runtime.NumGoroutine(), files()
 	for i := range 5 {
-		o.Dir = filepath.Join(t.TempDir(), fmt.Sprint(i))
+		o.Dir = filepath.Join(inMemory(t), fmt.Sprint(i))
 		run(t, o, 0)
 		_, err := New(Options{Config: o.Config, Dataset: o.Dataset, Build: func() (Model, error) { return nil, nil }})
 		if err == nil {
@@ -407,7 +429,7 @@ func TestPreviewMeasures(t *testing.T) {
 				return nil
 			}
 		})
-		o.Dir, o.Test, o.LogEvery, o.PreviewEvery, o.Iterations = filepath.Join(t.TempDir(), "run"), test, 3, 4, 10
+		o.Dir, o.Test, o.LogEvery, o.PreviewEvery, o.Iterations = filepath.Join(inMemory(t), "run"), test, 3, 4, 10
 		run(t, o, 0)
 		samples := 10.0
 		if test != nil {

@@ -34,6 +34,7 @@ func (t *Trainer) told(train func() error) error {
 		}
 		t.warn(t.dir.End(state, t.iteration, reason))
 	}()
+	t.notes.tell(t.observer)
 	err = try(train)
 	t.warn(t.drawCurves())
 	return err

@@ -24,7 +24,7 @@ func look(t *testing.T, o Options) rundir.Seen {
 // TestStatus follows a run through its states.
 func TestStatus(t *testing.T) {
 	o := options(nil)
-	o.Dir = filepath.Join(t.TempDir(), "run")
+	o.Dir = filepath.Join(inMemory(t), "run")
 	run(t, o, 7)
 	interrupted := look(t, o)
 	if interrupted.State != rundir.Interrupted || interrupted.Iteration != 7 || interrupted.Iterations != 12 || interrupted.Killed || interrupted.Error != "" {
@@ -53,7 +53,7 @@ func TestStatus(t *testing.T) {
 
 func TestStatusOfFailures(t *testing.T) {
 	o := options(nil)
-	o.Dir = filepath.Join(t.TempDir(), "failed")
+	o.Dir = filepath.Join(inMemory(t), "failed")
 	tr := newTrainer(t, o)
 	tr.broken = errors.New("no more")
 	if err := tr.Run(t.Context()); err == nil {
@@ -64,7 +64,7 @@ func TestStatusOfFailures(t *testing.T) {
 	}
 	tr.Close()
 
-	o.Dir = filepath.Join(t.TempDir(), "panicked")
+	o.Dir = filepath.Join(inMemory(t), "panicked")
 	o.Observer = &recorder{progress: func(Progress) { panic(errors.New("a mistake")) }}
 	tr = newTrainer(t, o)
 	func() {
@@ -83,7 +83,7 @@ func TestStatusOfFailures(t *testing.T) {
 // TestExtrasAreNoReasonToFail: neither the status nor the curves end a run that cannot write them.
 func TestExtrasAreNoReasonToFail(t *testing.T) {
 	o := options(nil)
-	o.Dir = filepath.Join(t.TempDir(), "run")
+	o.Dir = filepath.Join(inMemory(t), "run")
 	for _, name := range []string{"status.json", "curves.png"} {
 		if err := os.MkdirAll(filepath.Join(o.Dir, name, "in the way"), 0o777); err != nil {
 			t.Fatal(err)
@@ -111,7 +111,7 @@ func TestExtrasAreNoReasonToFail(t *testing.T) {
 
 func TestCurves(t *testing.T) {
 	o := options(nil)
-	o.Dir = filepath.Join(t.TempDir(), "run")
+	o.Dir = filepath.Join(inMemory(t), "run")
 	var drawn []int
 	o.Observer = &recorder{progress: func(p Progress) {
 		if _, err := os.Stat(filepath.Join(o.Dir, "curves.png")); err == nil {

@@ -38,12 +38,13 @@ func (device deviceNoise) Normal(shape ...int64) torch.Tensor {
 // Step is what a phase's Loss works with: one repeat of the phase, on one minibatch. It is of no use after Loss has
 // returned. Where its methods fail they end Loss, and the trainer returns the error.
 type Step struct {
-	t     *Trainer
-	it    *iteration
-	phase *phase
-	shard *shard
-	batch *Batch   // of a fresh phase
-	log   *[]value // nil: not logged
+	t      *Trainer
+	it     *iteration
+	phase  *phase
+	repeat int // of the phase, from 1
+	shard  *shard
+	batch  *Batch   // of a fresh phase
+	log    *[]value // nil: not logged
 }
 
 // Batch returns the minibatch: the repeat's own in a Fresh phase, else the one that all such phases of the iteration

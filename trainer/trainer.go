@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/torchx"
@@ -14,7 +15,7 @@ import (
 // Options say what to train, on what, and where the run is kept.
 type Options struct {
 	Config
-	Build      func() (Model, error) // called once, on the trainer's goroutine, in a scope, with the generators seeded
+	Build      func() (Model, error) // on the trainer's goroutine, in a scope, with the generators seeded; once, and for fresh weights of a rollback
 	Dataset    datasets.Dataset
 	Test       datasets.Dataset // what previews show and measure; nil: Dataset
 	Augment    []datasets.Augmentation
@@ -41,9 +42,19 @@ type Trainer struct {
 	timing    *rundir.Log
 	events    *events // nil: none are written
 	iteration int     // completed
-	savedAt   int     // iteration of the newest checkpoint; -1: none
+	savedAt   int     // iteration of the newest checkpoint, be it still being written; -1: none
+	savedTime time.Time
+	saving    *saving // nil: no checkpoint is being written
+	notes     notes
+	logLate   bool // lines of the logs are waiting for the disk
+	best      best
+	rollbacks int
 	curves    curvesClock
 	health    health
+	newest    lastLogged
+	start     start           // of the newest iteration
+	first     *datasets.Batch // of the next iteration; nil: not taken from the loader yet
+	takes     bool            // an iteration takes batches
 	info      Info
 	broken    error // why the state is not one that an iteration ends in
 }
@@ -120,6 +131,7 @@ func (t *Trainer) setUp() error {
 	if t.noise = t.Noise; t.noise == nil {
 		t.noise = deviceNoise(device)
 	}
+	t.best = best{Metric: t.KeepBest, Mode: t.KeepBestMode}
 	var checkpoint *rundir.Checkpoint // nil: from the beginning
 	if t.Resume {
 		if checkpoint, err = t.openRun(); err != nil {
@@ -137,10 +149,7 @@ func (t *Trainer) setUp() error {
 		batches = checkpoint.State.Batches
 	}
 	t.info.Iteration = t.iteration
-	t.loader, err = datasets.NewLoader(t.Dataset, datasets.LoaderOptions{
-		BatchSize: t.BatchSize, Seed: t.Seed, Augment: t.Augment, Start: batches,
-	})
-	if err != nil {
+	if err := t.openLoader(batches); err != nil {
 		return err
 	}
 	return t.openLogs()
@@ -226,12 +235,30 @@ func (t *Trainer) networkNames() string {
 
 // nextBatch takes a minibatch from the loader to the device.
 func (t *Trainer) nextBatch() (Batch, error) {
-	b, err := t.loader.Next()
-	if err != nil {
+	if err := t.readFirst(); err != nil {
 		return Batch{}, err
 	}
+	b := t.first
+	t.first = nil
 	defer t.loader.Recycle(b)
 	return toDevice(b, t.Dataset.Info(), t.info.Device), nil
+}
+
+// readFirst takes the next minibatch from the loader, unless it is there already.
+func (t *Trainer) readFirst() (err error) {
+	if t.first == nil {
+		t.first, err = t.loader.Next()
+	}
+	return err
+}
+
+// consumed counts the minibatches that training has had.
+func (t *Trainer) consumed() int64 {
+	n := t.loader.Consumed()
+	if t.first != nil {
+		n--
+	}
+	return n
 }
 
 // Info describes the trainer. It does not wait for a running iteration.
@@ -254,6 +281,7 @@ func (t *Trainer) Do(f func() error) error { return t.thread.do(f) }
 // networks stay usable. It is not for a trainer whose Run is on: end its context first. A second call does nothing.
 func (t *Trainer) Close() {
 	err := t.thread.do(func() error {
+		t.warn(t.finishSaving(true)) // after a panic
 		for _, n := range t.networks {
 			if n.optimizer != nil {
 				n.optimizer.Close()
@@ -273,8 +301,6 @@ func (t *Trainer) Close() {
 	}
 	t.events.close()
 	if t.dir != nil {
-		if err := t.dir.Close(); err != nil {
-			t.observer.Warn(err.Error())
-		}
+		t.warn(t.dir.Close())
 	}
 }

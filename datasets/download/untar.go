@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
 
 // Contents says what is taken out of an archive. Everything else is left in it.
@@ -26,50 +28,103 @@ type Contents struct {
 const (
 	maxEntries = 1000    // of an archive, skipped ones included
 	slack      = 4 << 20 // bytes of an archive beyond its wanted files: headers, padding, a readme
+	maxRatio   = 100     // of the unpacked bytes beyond slack to the packed ones; photos have about 1, text 10, zeros 1000
 )
 
 // Untar unpacks the files of want from the .tar.gz at archive into the new
-// folder dir, whose parent exists; dir appears complete or not at all.
+// folder dir, whose parent exists; dir appears complete or not at all, and what
+// a killed Untar of it left is removed.
 //
-// The archive is not trusted, whatever its checksum: an entry with an absolute
-// path or with "..", a link, a device, a second file of one name, a file above
-// its limit, more data in all than the limits add up to, or too many entries
+// The archive is not trusted, whatever its checksum: a path that is absolute or
+// has "..", a name that some system cannot store or takes for another one, a
+// link, a device, a second file of one name, a file above its limit, more data
+// in all than the limits add up to, packed or unpacked, or too many entries
 // make it an error, as does a missing file. If ctx ends, the error wraps its
 // cause.
 func Untar(ctx context.Context, archive, dir string, want Contents) error {
+	info, err := os.Stat(archive) // before it is opened: a pipe would block
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("unpacking %s: it is not a regular file", archive)
+	}
 	file, err := os.Open(archive)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 
-	temp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), "."+filepath.Base(dir)+".*.part")
+	temp, unlock, err := unfinished(dir)
 	if err != nil {
-		return fmt.Errorf("unpacking %s: %w", archive, err)
+		return unpackable(archive, dir, err)
 	}
+	defer unlock()
 	defer os.RemoveAll(temp) // after the rename there is nothing left to remove
 
-	if err := unzip(ctx, file, temp, want); err != nil {
-		if local := (*fs.PathError)(nil); errors.As(err, &local) || ctx.Err() != nil { // the archive is not to blame
+	if err := unzip(ctx, file, info.Size(), temp, want); err != nil {
+		switch local := (*fs.PathError)(nil); {
+		case ctx.Err() != nil:
 			return fmt.Errorf("unpacking %s: %w", archive, err)
+		case errors.As(err, &local): // the archive is not to blame
+			return unpackable(archive, dir, err)
 		}
 		return fmt.Errorf("unpacking %s: %w; remove it and put the published file there", archive, err)
 	}
 	if err := os.Chmod(temp, 0o755); err != nil { // MkdirTemp makes it private
-		return fmt.Errorf("unpacking %s: %w", archive, err)
+		return unpackable(archive, dir, err)
 	}
-	if err := os.Rename(temp, dir); err != nil {
-		return fmt.Errorf("unpacking %s: %w", archive, err)
+	if err := errors.Join(atomicfile.SyncDir(temp), os.Rename(temp, dir)); err != nil {
+		return unpackable(archive, dir, err)
 	}
-	return nil
+	return atomicfile.SyncDir(filepath.Dir(filepath.Clean(dir)))
 }
 
-// unzip unpacks a tar.gz stream into the existing folder dir.
-func unzip(ctx context.Context, r io.Reader, dir string, want Contents) error {
-	limit := int64(slack)
-	for _, size := range want.Files {
-		limit += size
+func unpackable(archive, dir string, err error) error {
+	return fmt.Errorf("unpacking %s: %w; the folder %s must be writable and have room",
+		archive, err, filepath.Dir(filepath.Clean(dir)))
+}
+
+// unfinished makes a folder beside dir to be renamed to it, and removes those
+// of processes that were killed. unlock ends its protection from being taken
+// for one of these.
+func unfinished(dir string) (temp string, unlock func(), err error) {
+	parent, prefix := filepath.Dir(filepath.Clean(dir)), "."+filepath.Base(dir)+"."
+	entries, _ := os.ReadDir(parent) // at worst they stay
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), ".part") {
+			removeIdle(filepath.Join(parent, e.Name()), os.RemoveAll)
+		}
 	}
+	for range 10 { // another process may take it for left over before it is locked
+		if temp, err = os.MkdirTemp(parent, prefix+"*.part"); err != nil {
+			return "", nil, err
+		}
+		folder, openErr := os.Open(temp)
+		if openErr != nil {
+			err = openErr
+			continue
+		}
+		locked, lockErr := tryLock(folder)
+		if lockErr != nil || locked && isAt(folder, temp) { // without locks, nobody removes it either
+			return temp, func() { _ = folder.Close() }, nil
+		}
+		_ = folder.Close()
+		err = fmt.Errorf("%s was removed by another process", temp)
+	}
+	return "", nil, err
+}
+
+// unzip unpacks a tar.gz of size bytes into the existing folder dir.
+func unzip(ctx context.Context, r io.Reader, size int64, dir string, want Contents) error {
+	limit := int64(slack)
+	for _, most := range want.Files {
+		limit += most
+	}
+	if size > limit { // what does not compress grows by less than the slack
+		return fmt.Errorf("it has %d bytes, expected at most %d", size, limit)
+	}
+	limit = min(limit, slack+maxRatio*size)
 	zip, err := gzip.NewReader(bufio.NewReaderSize(r, 1<<20))
 	if err != nil {
 		return fmt.Errorf("not a gzip file: %w", err)
@@ -92,6 +147,7 @@ func untar(r io.Reader, dir string, want Contents) error {
 	defer func() { _ = root.Close() }()
 
 	missing := maps.Clone(want.Files)
+	names := names{}
 	archive := tar.NewReader(r)
 	for entries := 0; ; entries++ {
 		header, err := archive.Next()
@@ -106,6 +162,9 @@ func untar(r io.Reader, dir string, want Contents) error {
 		}
 		name, err := checkEntry(header)
 		if err != nil {
+			return err
+		}
+		if err := names.add(name); err != nil {
 			return err
 		}
 		folder, base := path.Split(name)
@@ -133,13 +192,10 @@ func untar(r io.Reader, dir string, want Contents) error {
 // checkEntry refuses what an archive of plain files has no business holding and
 // returns the cleaned name.
 func checkEntry(header *tar.Header) (string, error) {
-	name := path.Clean(header.Name)
-	switch {
-	case strings.ContainsAny(header.Name, "\\\x00"), path.IsAbs(name), !filepath.IsLocal(filepath.FromSlash(name)):
-		return "", fmt.Errorf("it holds the unsafe path %q", header.Name)
-	case slices.Contains(strings.Split(header.Name, "/"), ".."): // a/../b stays inside, but nobody honest writes it
-		return "", fmt.Errorf("it holds the unsafe path %q", header.Name)
+	if err := checkName(header.Name); err != nil {
+		return "", err
 	}
+	name := path.Clean(header.Name)
 	switch header.Typeflag {
 	case tar.TypeReg, tar.TypeDir, tar.TypeXGlobalHeader:
 		return name, nil

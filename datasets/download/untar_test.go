@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/imori-ml/imori/internal/fuzztest"
@@ -111,6 +113,25 @@ func TestUntarHostile(t *testing.T) {
 		{"parent that returns", with(file("box/../box/a.bin", "x")), `unsafe path`},
 		{"absolute", with(file("/tmp/evil", "x")), `unsafe path "/tmp/evil"`},
 		{"backslash", with(file(`..\evil`, "x")), `unsafe path`},
+		{"drive letter", with(file(`C:/evil`, "x")), `unsafe path "C:/evil"`},
+		{"drive letter alone", with(file(`c:evil`, "x")), `unsafe path "c:evil"`},
+		{"stream of a file", with(file(`box/a.bin:hidden`, "x")), `unsafe path`},
+		{"network folder", with(file(`//server/share/evil`, "x")), `unsafe path`},
+		{"absolute with backslashes", with(file(`\\server\share\evil`, "x")), `unsafe path`},
+		{"wildcard", with(file(`box/*.bin`, "x")), `unsafe path`},
+		{"control character", with(file("box/a\x1b[2J", "x")), `unsafe path "box/a\x1b[2J"`},
+		{"top", with(special(tar.TypeDir, "/", "")), `unsafe path "/"`},
+		{"device of Windows", with(file("box/NUL", "x")), `"box/NUL", a device's name`},
+		{"device of Windows with extension", with(file("box/com1.txt", "x")), `"box/com1.txt", a device's name`},
+		{"device of Windows as a folder", with(file("aux/readme", "x")), `"aux/readme", a device's name`},
+		{"dot at the end", with(file("box/a.bin.", "x")), `ends with a dot or space`},
+		{"space at the end", with(file("box /a.bin", "x")), `ends with a dot or space`},
+		{"three dots", with(file("box/.../a.bin", "x")), `ends with a dot or space`},
+		{"long path", with(file(strings.Repeat("d/", 128)+"x", "x")), `a path of 257 bytes, expected at most 256`},
+		{"names that differ by case", with(file("box/A.bin", "x")), `"box/A.bin" and "box/a.bin", which differ only by case`},
+		{"folders that differ by case", with(file("Box/other", "x")), `"Box" and "box", which differ only by case`},
+		{"kelvin sign", with(file("\u212a", "x"), file("k", "x")), `which differ only by case`},
+		{"long s", with(file("\u017f", "x"), file("s", "x")), `which differ only by case`},
 		{"folder outside", with(special(tar.TypeDir, "../evil/", "")), `unsafe path`},
 		{"symlink", with(special(tar.TypeSymlink, "box/a.bin", "/etc/passwd")), `is a link to "/etc/passwd"`},
 		{"symlinked folder", with(special(tar.TypeSymlink, "box", "/tmp")), `is a link to "/tmp"`},
@@ -119,7 +140,9 @@ func TestUntarHostile(t *testing.T) {
 		{"fifo", with(special(tar.TypeFifo, "box/a.bin", "")), `is a special file`},
 		{"twice", with(file("box/a.bin", "first")), `"box/a.bin" twice`},
 		{"too large a file", gzipped(t, tarball(t, file("box/a.bin", strings.Repeat("x", 101)))), "has 101 bytes, expected at most 100"},
-		{"bomb in a skipped file", with(file("bomb", strings.Repeat("\x00", 8<<20))), "unpacks to more than the expected 4194504 bytes"},
+		{"bomb in a skipped file", with(file("bomb", strings.Repeat("\x00", 8<<20))), "unpacks to more than the expected"},
+		{"bomb by ratio", with(file("bomb", strings.Repeat("\x00", slack+1<<18))), "unpacks to more than the expected"},
+		{"larger than what is in it", append(with(), make([]byte, slack+1000)...), "expected at most 4194504"},
 		{"bomb after the end", gzipped(t, append(tarball(t, ab...), make([]byte, 8<<20)...)), "unpacks to more than"},
 		{"bomb of names", with(crowd...), "more than 1000 entries"},
 		{"missing file", gzipped(t, tarball(t, ab[0])), "it lacks b.bin"},
@@ -146,6 +169,55 @@ func TestUntarHostile(t *testing.T) {
 				t.Errorf("left behind: %q", got)
 			}
 		})
+	}
+}
+
+func TestUntarRatio(t *testing.T) {
+	want := Contents{Folder: "box", Files: map[string]int64{"a.bin": 64 << 20}}
+	for name, test := range map[string]struct {
+		data string
+		want string // of the error
+	}{
+		"zeros": {strings.Repeat("\x00", 16<<20), "more than the expected"}, // far below the limit of the file
+		"text":  {strings.Repeat("an honest line of text\n", 40_000), ""},
+	} {
+		dir := t.TempDir()
+		archive := filepath.Join(dir, "x.tar.gz")
+		mustWrite(t, archive, gzipped(t, tarball(t, file("box/a.bin", test.data))))
+		err := Untar(t.Context(), archive, filepath.Join(dir, "out"), want)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+// TestUntarAtOnce: one of many unpacks the folder, and the others disturb it in nothing.
+func TestUntarAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	archive := filepath.Join(dir, "x.tar.gz")
+	mustWrite(t, archive, gzipped(t, tarball(t, honest...)))
+	var group sync.WaitGroup
+	var done atomic.Int32
+	for range 8 {
+		group.Go(func() {
+			if err := Untar(t.Context(), archive, filepath.Join(dir, "out"), wanted); err == nil {
+				done.Add(1)
+			} else if !errors.Is(err, fs.ErrExist) {
+				t.Errorf("error %v, want that the folder exists", err)
+			}
+		})
+	}
+	group.Wait()
+	if got := tree(t, dir); got != "out out/a.bin out/b.bin x.tar.gz" || done.Load() != 1 {
+		t.Errorf("%d succeeded, tree %q", done.Load(), got)
+	}
+}
+
+func TestCheckName(t *testing.T) {
+	for _, name := range []string{"a", "a/b", "./a", "a/", ".hidden", "console", "com", "com10", "nulls.txt", "a b", "été", "a..b", "./"} {
+		if err := checkName(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }
 
@@ -184,7 +256,7 @@ func FuzzUntar(f *testing.F) {
 		var err error
 		fuzztest.Bounded(t, 8<<20+64*len(data), func() { // extensions of a header may have 1 MiB
 			if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
-				err = unzip(t.Context(), bytes.NewReader(data), dir, wanted)
+				err = unzip(t.Context(), bytes.NewReader(data), int64(len(data)), dir, wanted)
 				return
 			}
 			stream := &limitedReader{ctx: t.Context(), r: bytes.NewReader(data), left: 1 << 20, limit: 1 << 20}

@@ -43,7 +43,7 @@ var pure = map[string][]string{
 	"internal":            nil,
 	"cgotorch":            nil,
 	"torchx/safetensors":  {"internal"},
-	"datasets":            {"internal"}, // its goroutines decode ahead and touch no tensor
+	"datasets":            {"internal", "torchx/safetensors/atomicfile"}, // its goroutines decode ahead and touch no tensor
 	"trainer/rundir":      {"internal", "torchx/safetensors"},
 	"trainer/curves":      {"torchx/safetensors/atomicfile", "trainer/rundir"},
 	"trainer/tensorboard": {"internal"},

@@ -25,6 +25,7 @@ type options struct {
 	print     bool   // report and change nothing
 	werror    bool   // a compiler's warning is a failure
 	cxxflags  string // extra flags for compiling and linking
+	out       string // folder for a library that nothing links to by itself; "": where linker and loader look
 }
 
 func main() { os.Exit(command()) }
@@ -56,6 +57,7 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	flags.BoolVar(&o.print, "print", false, "print what is found and change nothing")
 	flags.BoolVar(&o.werror, "werror", false, "fail on compiler warnings")
 	flags.StringVar(&o.cxxflags, "cxxflags", "", "extra `flags` for the C++ compiler, such as -fsanitize=address")
+	flags.StringVar(&o.out, "out", "", "put the library into this `folder`, and leave the one that programs link to as it is")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -17,6 +17,8 @@ type place struct {
 	dir string
 	// private: linker and loader are told about the folder by CGO_LDFLAGS. Otherwise they look there by themselves.
 	private bool
+	// aside: they are told nothing, so that no program finds the library unless it is led there.
+	aside bool
 }
 
 const systemDir = "/usr/local/lib"
@@ -86,7 +88,7 @@ func (p place) install(ctx context.Context, h host, library string, s stamp) err
 	if err := writeWhole(p.stampFile(), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
-	if p.private {
+	if p.private || p.aside {
 		return nil
 	}
 	return ldconfig(ctx)
@@ -98,7 +100,7 @@ func (p place) remove(ctx context.Context, h host) error {
 			return err
 		}
 	}
-	if p.private {
+	if p.private || p.aside {
 		_ = os.Remove(p.dir) // stays if something else is in it
 		return nil
 	}

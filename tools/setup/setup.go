@@ -172,6 +172,9 @@ const slowBLAS = "libtorch runs on the reference BLAS, up to fifty times slower 
 
 // places lists where the library may lie, the better first.
 func (s *setup) places(lt *libtorch) []place {
+	if s.options.out != "" {
+		return []place{{dir: s.options.out, aside: true}}
+	}
 	if lt.outside {
 		return []place{s.private}
 	}
@@ -205,7 +208,7 @@ func (s *setup) provide(ctx context.Context, t *toolchain, cache string) error {
 	}
 	st := stamp{BuildID: b.buildID, Key: key, Libtorch: t.libtorch.root, Outside: t.libtorch.outside, Warnings: len(result.warnings)}
 	for _, p := range s.places(t.libtorch) {
-		if !p.private && os.Geteuid() != 0 {
+		if !p.private && !p.aside && os.Geteuid() != 0 {
 			continue
 		}
 		if err = s.put(ctx, t, p, result.library, st); err == nil {
@@ -232,6 +235,9 @@ func (s *setup) put(ctx context.Context, t *toolchain, p place, library string, 
 // connect lets cgo find the library in p, by go env's CGO_LDFLAGS if need be, and takes back what an earlier set-up
 // put there. The result is tried if it is new.
 func (s *setup) connect(ctx context.Context, t *toolchain, p place, fresh bool) error {
+	if p.aside {
+		return nil
+	}
 	var add []string
 	if p.private {
 		add = privateLDFlags(p.dir, t.libtorch)

@@ -18,8 +18,8 @@ import (
 )
 
 func TestParseFlags(t *testing.T) {
-	o, err := parseFlags([]string{"-no-install", "--werror", "--cxxflags=-fsanitize=address -g"}, io.Discard)
-	if want := (options{noInstall: true, werror: true, cxxflags: "-fsanitize=address -g"}); err != nil || o != want {
+	o, err := parseFlags([]string{"-no-install", "--werror", "--cxxflags=-fsanitize=address -g", "-out", "d"}, io.Discard)
+	if want := (options{noInstall: true, werror: true, cxxflags: "-fsanitize=address -g", out: "d"}); err != nil || o != want {
 		t.Errorf("got %+v, %v", o, err)
 	}
 	var out bytes.Buffer
@@ -279,6 +279,28 @@ func TestPlace(t *testing.T) {
 	}
 	if err := p.remove(t.Context(), h); err != nil || exists(p.dir) {
 		t.Errorf("after removal: %v, exists %v", err, exists(p.dir))
+	}
+}
+
+// TestAside: a library that is put aside is all that there is, and nobody is told of it.
+func TestAside(t *testing.T) {
+	h := host{goos: "linux", env: func(string) string { return "" }}
+	dir := filepath.Join(t.TempDir(), "build")
+	s := &setup{host: h, options: options{out: dir}, out: io.Discard, private: place{dir: "/home/x", private: true}}
+	for _, lt := range []*libtorch{{}, {outside: true}} {
+		if got := s.places(lt); !slices.Equal(got, []place{{dir: dir, aside: true}}) {
+			t.Fatalf("outside %v: got %+v", lt.outside, got)
+		}
+	}
+	library := filepath.Join(t.TempDir(), "new.so")
+	tree(t, filepath.Dir(library), map[string]string{"new.so": "machine code"})
+	t.Setenv("PATH", "") // neither go nor ldconfig nor a compiler can be run
+	s.env.ldflags = "-L/home/x -Wl,-rpath,/home/x"
+	if err := s.put(t.Context(), &toolchain{host: h, libtorch: &libtorch{}}, s.places(&libtorch{})[0], library, stamp{Key: "k"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.places(&libtorch{})[0].readStamp(h); got.Key != "k" || s.env.ldflags != "-L/home/x -Wl,-rpath,/home/x" {
+		t.Errorf("stamp %+v, CGO_LDFLAGS %s", got, s.env.ldflags)
 	}
 }
 

@@ -21,6 +21,7 @@ type Checkpoint struct {
 	State      State
 	Networks   []NamedTensors       // one <name>.safetensors each, with PyTorch's state_dict names
 	Optimizers []safetensors.Tensor // optimizers.safetensors
+	Best       bool                 // for SaveCheckpoint: checkpoints/best is to point to it; no part of what is saved
 }
 
 // NamedTensors are the parameters and buffers of a network.

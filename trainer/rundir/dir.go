@@ -7,7 +7,8 @@
 //	curves.png             the metrics as curves, drawn by package curves
 //	samples/00000500.png   pictures of an iteration;  samples/training.gif at the end
 //	checkpoints/00000500/  <network>.safetensors ..., optimizers.safetensors, state.json
-//	checkpoints/latest     a link to the newest one
+//	checkpoints/latest     a link to the newest one;  checkpoints/best: to the best one, where somebody says which it is
+//	diagnosis/00000512/    what an iteration worked on that went wrong
 //	.lock                  held by the process that writes
 //
 // Nothing here is ever half written: whatever is unfinished has a name that begins with ".tmp-" and is removed by the
@@ -37,8 +38,10 @@ const (
 
 // Dir is the folder of a run. Its methods may be called from several goroutines at once.
 type Dir struct {
-	// Keep is how many checkpoints SaveCheckpoint leaves: the newest ones, 0 for all.
+	// Keep is how many checkpoints SaveCheckpoint leaves: the newest ones, 0 for all. What a link points to stays besides.
 	Keep int
+	// KeepEvery makes the newest checkpoint stay whose iteration is a multiple of it; 0: none.
+	KeepEvery int
 	// Logf takes notes that are no errors, such as a fallback to an older checkpoint; nil drops them.
 	Logf func(format string, args ...any)
 

@@ -107,7 +107,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("left: %s", got)
 	}
 
-	// A disk full to the last byte: a line that does not fit is not there in part, and the next one is whole.
+	// A disk full to the last byte: a line that does not fit is not there in part, and comes with the next one.
 	filler := filepath.Join(disk, "filler")
 	f, err := os.Create(filler)
 	if err != nil {
@@ -125,6 +125,9 @@ func TestFullDisk(t *testing.T) {
 		wrote = append(wrote, n)
 	}
 	wantError(t, err, "cannot append to log", "no space left on device")
+	late := wrote[len(wrote)-1] + 1
+	wantError(t, l.Append(late+1, nil), "cannot append to log")
+	wantError(t, d.SaveCheckpoint(example(late, 1)), "cannot append to log", "the last good one is 00000001")
 	path := filepath.Join(d.Path(), metricsFile)
 	if got := readFile(t, path); got != lines(wrote...) {
 		t.Errorf("the log ends with %q", got[max(0, len(got)-60):])
@@ -138,9 +141,9 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	next := wrote[len(wrote)-1] + 1
-	appendLines(t, l, next)
-	if got := readFile(t, path); got != lines(append(wrote, next)...) {
+	appendLines(t, l, late+2)
+	wrote = append(wrote, late, late+1, late+2)
+	if got := readFile(t, path); got != lines(wrote...) {
 		t.Errorf("then the log ends with %q", got[max(0, len(got)-60):])
 	}
 	save(t, d, 2)

@@ -95,6 +95,9 @@ func (d *Dir) prepare() error {
 			return err
 		}
 	}
+	if err := removeUnfinished(filepath.Join(d.path, diagnosisFolder)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err // it is made when it is needed
+	}
 	if info, err := os.Lstat(filepath.Join(d.path, checkpointFolder, latestLink)); err == nil && info.IsDir() {
 		return fmt.Errorf("%s/%s is a folder, expected a link (a copy that followed links?): remove it", checkpointFolder, latestLink)
 	}

@@ -17,12 +17,13 @@ import (
 )
 
 // Log is a file of JSON objects, one a line: {"iteration":50,"critic/loss":0.25}. A line is in the file, whole, when
-// Append returns, and on the disk at the latest with the next checkpoint.
+// Append returns without an error, and on the disk at the latest with the next checkpoint.
 type Log struct {
 	mu   sync.Mutex
 	file *os.File
-	size int64 // of the whole lines; more in the file is the rest of a failed Append
-	last int   // iteration of the last line that this process knows of
+	size int64  // of the whole lines; more in the file is the rest of a failed Append
+	last int    // iteration of the last line that this process knows of
+	late []byte // lines that could not be written yet
 }
 
 // Field is one figure of a line.
@@ -130,6 +131,9 @@ func iterationOf(line []byte) (int, bool) {
 
 // Append adds a line: "iteration" first, then the fields in the order given. Floats are written so that they read back
 // exactly; NaN and infinities, which JSON has not, as null. Iterations may repeat but not fall.
+//
+// A line that the disk does not take, which is an error of *fs.PathError, is not lost: it is kept in memory and written
+// before the next one, and a checkpoint is saved only behind it.
 func (l *Log) Append(iteration int, fields []Field) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,12 +147,22 @@ func (l *Log) Append(iteration int, fields []Field) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.file.Name(), err)
 	}
-	if _, err := l.file.Write(line); err != nil {
+	l.late = append(l.late, line...)
+	l.last = iteration
+	return l.write()
+}
+
+// write writes the lines that are not in the file yet: all of them or none.
+func (l *Log) write() error {
+	if len(l.late) == 0 {
+		return nil
+	}
+	if _, err := l.file.Write(l.late); err != nil {
 		// A full disk takes part of a line. Should the cut fail too, the next opening makes it.
 		return errors.Join(fmt.Errorf("cannot append to log: %w", err), l.file.Truncate(l.size))
 	}
-	l.size += int64(len(line))
-	l.last = iteration
+	l.size += int64(len(l.late))
+	l.late = l.late[:0]
 	return nil
 }
 
@@ -201,6 +215,7 @@ func (l *Log) TruncateAfter(iteration int) error {
 	if l.file == nil {
 		return errors.New("cannot cut a log: its run folder is closed")
 	}
+	l.dropLate(iteration)
 	end, err := l.endOf(iteration)
 	if err == nil {
 		err = l.file.Truncate(end)
@@ -213,6 +228,18 @@ func (l *Log) TruncateAfter(iteration int) error {
 	}
 	l.size, l.last = end, iteration
 	return nil
+}
+
+// dropLate keeps those late lines that are not of a later iteration.
+func (l *Log) dropLate(iteration int) {
+	end := 0
+	for line := range bytes.Lines(l.late) {
+		if n, _ := iterationOf(line); n > iteration {
+			break
+		}
+		end += len(line)
+	}
+	l.late = l.late[:end]
 }
 
 // endOf finds where the lines up to an iteration end. After a loss of power the lines behind the last checkpoint may be
@@ -243,12 +270,15 @@ func (l *Log) endOf(iteration int) (int64, error) {
 	}
 }
 
-// sync puts the log on the disk.
+// sync puts the log on the disk, late lines too.
 func (l *Log) sync() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
 		return nil
+	}
+	if err := l.write(); err != nil {
+		return err
 	}
 	return l.file.Sync()
 }
@@ -256,7 +286,7 @@ func (l *Log) sync() error {
 func (l *Log) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := errors.Join(l.file.Sync(), l.file.Close())
+	err := errors.Join(l.write(), l.file.Sync(), l.file.Close())
 	l.file = nil
 	return err
 }

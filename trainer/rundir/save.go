@@ -15,6 +15,7 @@ import (
 
 const (
 	latestLink = "latest"
+	bestLink   = "best"
 	// replacedPrefix begins the name of a checkpoint that is being replaced by one of its own iteration.
 	replacedPrefix = ".old-"
 )
@@ -27,7 +28,8 @@ func (d *Dir) CheckpointPath(iteration int) string {
 	return filepath.Join(d.path, checkpointFolder, iterationName(iteration))
 }
 
-// SaveCheckpoint saves checkpoints/<iteration>, points `latest` to it and removes the oldest ones beyond Keep.
+// SaveCheckpoint saves checkpoints/<iteration>, points `latest` to it, and `best` if it is, and removes the oldest ones
+// beyond Keep.
 // It sets the fields of State that say so; c itself stays as it is.
 //
 // The checkpoint is whole and on the disk, with the logs up to it, before it gets its name. When it cannot be saved, on a
@@ -44,6 +46,11 @@ func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 			err = fmt.Errorf("%w; the last good one is %s", err, last)
 		}
 		return err
+	}
+	if c.Best {
+		if err := d.point(bestLink, iterationName(c.State.Iteration)); err != nil {
+			d.logf("checkpoints/%s does not point to the best checkpoint, %s: %v", bestLink, iterationName(c.State.Iteration), err)
+		}
 	}
 	d.prune()
 	return nil
@@ -66,7 +73,7 @@ func (d *Dir) saveCheckpoint(c *Checkpoint) error {
 		os.RemoveAll(temp)
 		return err
 	}
-	return d.pointLatest(iterationName(c.State.Iteration))
+	return d.point(latestLink, iterationName(c.State.Iteration))
 }
 
 // syncLogs puts the logs on the disk: a run that goes on from a checkpoint needs every line before it.
@@ -144,9 +151,9 @@ func (d *Dir) discard(folder string) error {
 	return os.RemoveAll(temp)
 }
 
-// pointLatest replaces the link at once. It is relative, so that a run's folder can be moved.
-func (d *Dir) pointLatest(target string) error {
-	link := filepath.Join(d.path, checkpointFolder, latestLink)
+// point replaces a link at once. It is relative, so that a run's folder can be moved.
+func (d *Dir) point(name, target string) error {
+	link := filepath.Join(d.path, checkpointFolder, name)
 	temp := atomicfile.TempName(link)
 	if err := os.Symlink(target, temp); err != nil {
 		return err
@@ -174,6 +181,17 @@ func (d *Dir) Checkpoints() ([]int, error) {
 	return iterations, nil
 }
 
+// Prune removes the oldest checkpoints beyond Keep. SaveCheckpoint has done so, unless its process was killed first.
+func (d *Dir) Prune() error {
+	if err := d.writable(); err != nil {
+		return err
+	}
+	d.saving.Lock()
+	defer d.saving.Unlock()
+	d.prune()
+	return nil
+}
+
 // prune removes old checkpoints. The new one is saved by then, so a failure is a note.
 func (d *Dir) prune() {
 	if d.Keep <= 0 {
@@ -184,15 +202,94 @@ func (d *Dir) prune() {
 		d.logf("old checkpoints stay: %v", err)
 		return
 	}
-	latest, _ := os.Readlink(filepath.Join(d.path, checkpointFolder, latestLink))
+	latest, best := d.linked(latestLink), d.linked(bestLink)
+	regular := -1
+	for _, n := range iterations {
+		// What is behind the latest one is left of a run that somebody made go back.
+		if d.KeepEvery > 0 && n%d.KeepEvery == 0 && (n <= latest || latest < 0) {
+			regular = n
+		}
+	}
 	for _, n := range iterations[:max(0, len(iterations)-d.Keep)] {
-		if iterationName(n) == latest {
-			continue // a run that went back saves below checkpoints of its former future
+		if n == latest || n == best || n == regular {
+			continue
 		}
 		if err := d.discard(d.CheckpointPath(n)); err != nil {
 			d.logf("old checkpoint %s stays: %v", iterationName(n), err)
 		}
 	}
+}
+
+// linked is the iteration of the checkpoint that a link points to; -1: there is none.
+func (d *Dir) linked(link string) int {
+	target, err := os.Readlink(filepath.Join(d.path, checkpointFolder, link))
+	if err != nil {
+		return -1
+	}
+	n, err := strconv.Atoi(target)
+	if err != nil || iterationName(n) != target {
+		return -1
+	}
+	return n
+}
+
+// PointBest makes `best` point to the checkpoint of an iteration, which must be there.
+func (d *Dir) PointBest(iteration int) error {
+	if err := d.writable(); err != nil {
+		return err
+	}
+	if _, err := os.Stat(d.CheckpointPath(iteration)); err != nil {
+		return fmt.Errorf("the best checkpoint is gone: %w", err)
+	}
+	if d.linked(bestLink) == iteration {
+		return nil
+	}
+	return d.point(bestLink, iterationName(iteration))
+}
+
+// GoBack makes the checkpoint of an iteration the latest one, best that of another, and removes all that are later than the
+// first: what a run does that gives up what it trained since. -1 is none: no checkpoint is left, or best as it is.
+func (d *Dir) GoBack(iteration, best int) error {
+	if err := d.writable(); err != nil {
+		return err
+	}
+	d.saving.Lock()
+	defer d.saving.Unlock()
+	if err := d.goBack(iteration, best); err != nil {
+		return fmt.Errorf("run folder %s: cannot go back to iteration %d: %w", d.path, max(iteration, 0), err)
+	}
+	return nil
+}
+
+// goBack moves the links before what they point to goes, so that a crash leaves a run that can go on.
+func (d *Dir) goBack(iteration, best int) error {
+	if best < 0 {
+		best = d.linked(bestLink)
+	}
+	for link, n := range map[string]int{latestLink: iteration, bestLink: best} {
+		var err error
+		switch {
+		case n >= 0 && n <= iteration:
+			err = d.point(link, iterationName(n))
+		case d.linked(link) >= 0:
+			err = os.Remove(filepath.Join(d.path, checkpointFolder, link))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	iterations, err := d.Checkpoints()
+	if err != nil {
+		return err
+	}
+	for _, n := range slices.Backward(iterations) {
+		if n > iteration {
+			if err := d.discard(d.CheckpointPath(n)); err != nil {
+				return err
+			}
+		}
+	}
+	return atomicfile.SyncDir(filepath.Join(d.path, checkpointFolder))
 }
 
 // LatestCheckpoint reads the checkpoint that `latest` points to. When the link is missing or points to nothing, it takes

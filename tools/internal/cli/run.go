@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -24,8 +22,8 @@ import (
 const (
 	ExitDone        = 0
 	ExitFailed      = 1
-	ExitWrong       = 2 // the command line or the recipe
-	ExitInterrupted = 130
+	ExitWrong       = 2   // the command line or the recipe
+	ExitInterrupted = 130 // by SIGINT; by another signal 128 and its number, as shells count
 )
 
 // wrong is an error of the command line or the recipe.
@@ -46,20 +44,6 @@ func Usage(err error) error { return wrong{err, true} }
 func Main(root *cobra.Command) {
 	torchx.TuneAllocator()
 	os.Exit(Run(untilSignal(), root, os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// untilSignal returns a context that ends with the first SIGINT or SIGTERM. The second ends the process.
-func untilSignal() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
-		cancel()
-		<-signals
-		os.Exit(ExitInterrupted)
-	}()
-	return ctx
 }
 
 // Run is a command without its process: it returns the exit status. The command is interrupted when ctx ends.
@@ -96,7 +80,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	name := command.CommandPath()
 	if ctx.Err() != nil && (errors.Is(err, trainer.ErrInterrupted) || errors.Is(err, context.Canceled)) {
 		fmt.Fprintf(stderr, "%s: interrupted\n", name)
-		return ExitInterrupted
+		return interruptedStatus(ctx)
 	}
 	// What is wrong with a recipe comes as several lines, each with its place.
 	text := strings.TrimRight(err.Error(), "\n")

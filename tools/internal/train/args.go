@@ -60,8 +60,9 @@ train -resume runs/wgan_cifar10/20261123-101500`,
 func notes() string {
 	return fmt.Sprintf(`Built-in recipes: %s
 
-The first SIGINT or SIGTERM ends the running iteration, saves a checkpoint and exits; a second one exits at once.
-Exit status: 0 done, 1 failed, 2 wrong command line or recipe, 130 interrupted.
+The first SIGINT (Ctrl-C), SIGTERM or SIGHUP ends the running iteration, saves a checkpoint and exits; a second one exits
+at once. Under nohup SIGHUP is ignored. Training goes on when nobody reads its output any more.
+Exit status: 0 done, 1 failed, 2 wrong command line or recipe, 130, 143 or 129 after those signals: 128 and their number.
 
 A busy neighbour on the same processors slows training several times over, because OpenMP's threads wait for each other
 spinning. OMP_WAIT_POLICY=passive in the environment makes them sleep instead; on a machine of your own leave it unset.

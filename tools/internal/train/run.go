@@ -3,8 +3,10 @@ package train
 import (
 	"context"
 	"errors"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/imori-ml/imori/recipes/strict"
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/trainer"
+	"github.com/imori-ml/imori/trainer/rundir"
 )
 
 var errNoRecipe = errors.New("no recipe: -recipe FILE or one of the built-in names is needed")
@@ -101,11 +104,19 @@ func resumeCommand(o *options, dir string) string {
 	return strings.Join(words, " ")
 }
 
+// isFinished tells whether a run says that it came to its end. One that was killed right behind its last checkpoint has
+// all its iterations, but not all its files.
+func isFinished(dir string) bool {
+	seen, err := rundir.Look(dir, 0)
+	return err == nil && seen.State == rundir.Finished
+}
+
 // train trains in options.Dir and says where everything is.
 func train(ctx context.Context, options trainer.Options, d *display, resume string) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // before there is a folder
 	}
+	finished := options.Resume && isFinished(options.Dir)
 	t, err := trainer.New(options)
 	if err != nil {
 		return err
@@ -113,10 +124,11 @@ func train(ctx context.Context, options trainer.Options, d *display, resume stri
 	defer t.Close()
 	info := t.Info()
 	printRun(d.out, info, options.Dataset)
-	if info.Iteration >= info.Iterations {
+	if finished && info.Iteration >= info.Iterations {
 		d.say("nothing is left to do: the run has all its %d iterations; for more, add -set train.iterations=N", info.Iterations)
 		return nil
 	}
+	signal.Ignore(syscall.SIGPIPE) // the end of a pager, or of tee by the same Ctrl-C, is no reason to lose what is not saved
 	stop := context.AfterFunc(ctx, func() {
 		d.say("interrupted: finishing the iteration and saving; interrupt again to stop at once")
 	})

@@ -1,11 +1,15 @@
 package train
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -114,6 +118,24 @@ func TestTrainAndResume(t *testing.T) {
 	}
 	out = mustType(t, "-resume parts -set train.iterations=6")
 	expect(t, out, "nothing is left to do", "-set train.iterations=N")
+}
+
+// A run that was killed right behind its last checkpoint has all its iterations, but lacks what comes at the end.
+func TestResumeOfAllIterations(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	mustType(t, "-recipe tiny.yaml -out run")
+	gif := read(t, "run/samples/training.gif")
+	killed := strings.Replace(read(t, "run/status.json"), `"finished"`, `"running"`, 1)
+	if err := errors.Join(os.Remove("run/samples/training.gif"), os.Remove("run/curves.png"), os.WriteFile("run/status.json", []byte(killed), 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, mustType(t, "-resume run"), "done: 0 iterations")
+	if read(t, "run/samples/training.gif") != gif {
+		t.Error("the animation is another one")
+	}
+	expect(t, files(t), "run/curves.png")
+	expect(t, read(t, "run/status.json"), `"finished"`)
+	expect(t, mustType(t, "-resume run"), "nothing is left to do")
 }
 
 func TestDefaultFolder(t *testing.T) {
@@ -288,16 +310,19 @@ func child(t *testing.T, text string, args ...string) (*exec.Cmd, *lockedBuffer)
 }
 
 func TestInterrupt(t *testing.T) {
-	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for s, status := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		t.Run(s.String(), func(t *testing.T) {
+			if s == syscall.SIGHUP && signal.Ignored(s) {
+				t.Skip("this process, and so its child, ignores SIGHUP")
+			}
 			inFolder(t, map[string]string{"tiny.yaml": tiny})
-			c, out := child(t, " 2/10000000", "-recipe", "tiny.yaml", "-out", "run", "-set", "train.iterations=10000000", "-set", "train.checkpoint_every=0")
+			c, out := child(t, " 2/10000000", endless...)
 			if err := c.Process.Signal(s); err != nil {
 				t.Fatal(err)
 			}
 			c.Wait()
-			if c.ProcessState.ExitCode() != cli.ExitInterrupted {
-				t.Errorf("exit status %d, want 130", c.ProcessState.ExitCode())
+			if got := c.ProcessState.ExitCode(); got != status {
+				t.Errorf("exit status %d, want %d", got, status)
 			}
 			expect(t, out.String(), "interrupted: finishing the iteration", "saved run/checkpoints/", "go on with: train -resume run\n", "train: interrupted\n")
 			status, _, stderr := typed("-resume run -set train.iterations=1")
@@ -313,8 +338,8 @@ func TestSecondInterruptStopsAtOnce(t *testing.T) {
 	inFolder(t, map[string]string{"slow.yaml": "name: slow\nmodel: {type: dcgan}\ndataset: {type: digits, size: 64}\n" +
 		"train: {iterations: 2, batch_size: 2000, threads: 1}\n"})
 	c, out := child(t, "run       ", "-recipe", "slow.yaml", "-out", "run")
-	for range 2 {
-		if err := c.Process.Signal(os.Interrupt); err != nil {
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		if err := c.Process.Signal(s); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(200 * time.Millisecond) // two at once may come as one
@@ -326,9 +351,77 @@ func TestSecondInterruptStopsAtOnce(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Fatalf("still running:\n%s", out)
 	}
-	if status := c.ProcessState.ExitCode(); status != cli.ExitInterrupted {
-		t.Errorf("exit status %d, want 130\n%s", status, out)
+	if status := c.ProcessState.ExitCode(); status != 143 {
+		t.Errorf("exit status %d, want 143, of the second signal\n%s", status, out)
 	}
+}
+
+// endless is a run that only an interrupt ends.
+var endless = []string{"-recipe", "tiny.yaml", "-out", "run", "-set", "train.iterations=10000000", "-set", "train.checkpoint_every=0"}
+
+// TestNobodyReads: when the reader of the output is gone, as tee is after a Ctrl-C for both, the state is saved all the same.
+func TestNobodyReads(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	output, pipe, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(os.Args[0], endless...)
+	c.Env = append(os.Environ(), "TRAIN_TEST_AS_COMMAND=1")
+	c.Stdout, c.Stderr = pipe, pipe
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill() })
+	pipe.Close()
+	for lines := bufio.NewScanner(output); lines.Scan() && !strings.Contains(lines.Text(), " 2/10000000"); {
+	}
+	output.Close()
+	time.Sleep(50 * time.Millisecond) // for lines that nobody reads
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if c.Wait(); c.ProcessState.ExitCode() != cli.ExitInterrupted {
+		t.Errorf("the process ended with %v, want status 130", c.ProcessState)
+	}
+	if _, err := os.Stat("run/checkpoints/latest/state.json"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRunInUse: two processes never write to one run.
+func TestRunInUse(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	c, _ := child(t, " 2/10000000", endless...)
+	for _, line := range []string{"-resume run", "-recipe tiny.yaml -out run"} {
+		status, _, stderr := typed(line)
+		if status != cli.ExitFailed {
+			t.Errorf("train %s: status %d, want 1", line, status)
+		}
+		expect(t, stderr, fmt.Sprintf("run folder run is in use by process %d on ", c.Process.Pid), "wait for it to end or choose another folder")
+	}
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if c.Wait(); c.ProcessState.ExitCode() != cli.ExitInterrupted {
+		t.Errorf("the run that was in use ended with %v, want status 130", c.ProcessState)
+	}
+}
+
+// TestKeys: the recipe's keys of what a run does when something goes wrong may change when it is resumed.
+func TestKeys(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	mustType(t, "-recipe tiny.yaml -out run -set train.keep_best=discriminator/loss -set train.keep_checkpoints=1")
+	if _, err := os.Stat("run/checkpoints/best/state.json"); err != nil {
+		t.Error(err)
+	}
+	mustType(t, "-resume run -set train.iterations=6 -set train.keep_best_mode=max -set train.checkpoint_minutes=0.5 "+
+		"-set train.on_save_error=stop -set train.on_divergence=rollback -set train.max_rollbacks=1")
+	status, _, stderr := typed("-recipe tiny.yaml -set train.on_divergence=rollback -set train.checkpoint_every=0")
+	if status != cli.ExitWrong {
+		t.Errorf("status %d", status)
+	}
+	expect(t, stderr, "checkpoint_every is 0, expected above 0 with on_divergence rollback")
 }
 
 func TestInterruptedBeforeTraining(t *testing.T) {

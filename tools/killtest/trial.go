@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/imori-ml/imori/tools/internal/cli"
+	"github.com/imori-ml/imori/tools/internal/train"
+)
+
+// childVariable in the environment makes this program the command train.
+const childVariable = "KILLTEST_AS_TRAIN"
+
+// beChild does not return where this process was started as a training.
+func beChild() {
+	if os.Getenv(childVariable) != "" {
+		cli.Main(train.New())
+	}
+}
+
+// tiny are options that make a model quick on 16x16 digits, with what could be forgotten at a resume: dropout and buffers
+// of spectral norms. A model that is not named here is trained as it is.
+var tiny = map[string]string{
+	"ae":       "hidden: 8",
+	"alphagan": "z_dim: 4, generator_channels: [8, 4], discriminator_channels: [4, 8], code_hidden: [8]",
+	"cgan":     "z_dim: 4, generator_channels: [8, 4], discriminator_channels: [4, 8]",
+	"convae":   "channels: [4, 4]",
+	"dcgan":    "z_dim: 4, generator_channels: [8, 4], discriminator_channels: [4, 8], spectral_norm: true",
+	"gan":      "z_dim: 4, generator_hidden: [16], discriminator_hidden: [16]",
+	"pix2pix":  "channels: [4, 8, 8], discriminator_channels: [4, 8]",
+	"vae":      "hidden: [16]",
+	"wgan":     "z_dim: 4, generator_channels: [8, 4], critic_channels: [4, 8], n_critic: 2",
+	"wgangp":   "z_dim: 4, dim: 4, n_critic: 2, spectral_norm: true",
+}
+
+// Distances between what a trial saves, so that kills fall before, in and behind checkpoints.
+const (
+	checkpointEvery = 2
+	previewEvery    = 3
+)
+
+// trial is a short training.
+type trial struct {
+	model      string
+	iterations int
+	recipe     string // the file
+}
+
+// newTrial writes the recipe, which uses all that a resumed run has to go on with: averages, augmentation, a schedule.
+func newTrial(dir, model string, s settings) (trial, error) {
+	options, dataset, batch := tiny[model], "size: 16, count: 40", 4
+	if s.full {
+		options, dataset, batch = "", "size: 32, count: 200", 16
+	}
+	return writeTrial(dir, model, s.iterations, options, dataset, fmt.Sprintf(
+		"batch_size: %d, threads: %d, ema: 0.9, schedule: cosine, warmup: 2, decay_until: %d, clip_norm: 10, "+
+			"log_every: 1, preview_every: %d, checkpoint_every: %d",
+		batch, s.threads, s.iterations, previewEvery, checkpointEvery))
+}
+
+func writeTrial(dir, model string, iterations int, options, dataset, config string) (trial, error) {
+	t := trial{model, iterations, filepath.Join(dir, model+".yaml")}
+	if options != "" {
+		options = ", " + options
+	}
+	if model == "pix2pix" {
+		dataset += ", outlines: true" // pairs
+	}
+	text := fmt.Sprintf("name: killtest\nmodel: {type: %s%s}\ndataset: {type: digits, %s, augment: [{type: translate}, {type: contrast}]}\n"+
+		"train: {iterations: %d, device: cpu, %s}\n", model, options, dataset, iterations, config)
+	return t, os.WriteFile(t.recipe, []byte(text), 0o666)
+}
+
+// command begins the run in a folder, or goes on with it.
+func (t trial) command(folder string) *exec.Cmd {
+	args := []string{"-recipe", t.recipe, "-out", folder}
+	if _, err := os.Stat(filepath.Join(folder, "recipe.yaml")); err == nil {
+		args = []string{"-resume", folder}
+	} // else it was killed before the recipe was there, and nothing else is
+	c := exec.Command(os.Args[0], args...)
+	// Threads that spin while they wait would take the cores from this process, which has to hit its moment.
+	c.Env = append(os.Environ(), childVariable+"=1", "OMP_WAIT_POLICY=passive")
+	return c
+}
+
+// run trains to the end, or kills the training at a moment; nil: never. It returns whether it did so.
+func (t trial) run(ctx context.Context, folder string, at moment) (killed bool, err error) {
+	c := t.command(folder)
+	var output bytes.Buffer
+	c.Stdout, c.Stderr = &output, &output
+	if err := c.Start(); err != nil {
+		return false, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	kill := make(chan struct{})
+	if at != nil {
+		watch, stop := context.WithCancel(ctx)
+		defer stop()
+		go func() {
+			if at(watch, folder) {
+				close(kill)
+			}
+		}()
+	}
+	select {
+	case err = <-ended:
+	case <-kill:
+		_ = c.Process.Kill() // it may have ended in this instant
+		err = <-ended
+		killed = wasKilled(err)
+	case <-ctx.Done():
+		_ = c.Process.Kill()
+		<-ended
+		return false, ctx.Err()
+	}
+	if err != nil && !killed {
+		return false, fmt.Errorf("train %s: %w\n%s", strings.Join(c.Args[1:], " "), err, output.Bytes())
+	}
+	return killed, nil
+}
+
+func wasKilled(err error) bool {
+	exit := (*exec.ExitError)(nil)
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}

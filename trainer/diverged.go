@@ -1,0 +1,184 @@
+package trainer
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"math"
+
+	torch "github.com/wangkuiyi/gotorch"
+
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/torchx/safetensors"
+	"github.com/imori-ml/imori/trainer/rundir"
+)
+
+// ErrDiverged is wrapped by the error of a loss that is NaN or infinite, of gradients that are NaN, and of weights that are
+// either. The networks have not stepped on that loss.
+//
+// On the CPU every loss is looked at. On a GPU that would make it wait, so only those of iterations are that are logged or
+// saved. Gradients are looked at where their norm is computed, weights before they are saved. So whatever makes weights NaN
+// shows within one iteration on the CPU, in the next loss, and before the next checkpoint everywhere: a checkpoint has no
+// such weights.
+var ErrDiverged = errors.New("training diverged")
+
+// divergence is an ErrDiverged with what is known of it.
+type divergence struct {
+	reason    string // "the loss is NaN, expected a finite number"
+	iteration int
+	phase     string // "" for weights
+	repeat    int    // from 1
+	minibatch int    // of those whose gradients are averaged, from 1
+	network   string // whose gradients or weights they are; "" for a loss
+	losses    []lossFigure
+	metrics   []Metric // that were logged in this iteration so far
+	gradients []Metric // norms, by network
+	batch     []safetensors.Tensor
+	picture   image.Image // of the batch; nil: it cannot be drawn
+}
+
+// lossFigure is a loss that was looked at.
+type lossFigure struct {
+	Phase     string   `json:"phase"`
+	Repeat    int      `json:"repeat"`
+	Minibatch int      `json:"minibatch"`
+	Loss      figure64 `json:"loss"`
+}
+
+func (d *divergence) Error() string {
+	return fmt.Sprintf("%v: %s; a lower learning rate may help", ErrDiverged, d.reason)
+}
+
+func (d *divergence) Unwrap() error { return ErrDiverged }
+
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// checkLoss looks at a loss before anything steps on it.
+func (s *Step) checkLoss(loss torch.Tensor) error {
+	if !s.it.check {
+		return nil
+	}
+	v := torchx.Item(loss)
+	if s.t.dir != nil {
+		s.it.losses = append(s.it.losses, lossFigure{s.phase.Name, s.repeat, s.shard.index + 1, figure64(v)})
+	}
+	if isFinite(v) {
+		return nil
+	}
+	d := s.diverged(fmt.Sprintf("the loss is %g, expected a finite number", v))
+	if s.t.dir != nil {
+		d.gradients = s.normsOf(loss)
+	}
+	return d
+}
+
+// checkNorm looks at the norm of a network's gradients where there is one. An infinite one is let through: clipping may
+// still help, and if it does not the next loss tells.
+func (s *Step) checkNorm(n *network, norm torch.Tensor) error {
+	if !s.it.check || norm.T == nil || !math.IsNaN(torchx.Item(norm)) {
+		return nil
+	}
+	d := s.diverged(fmt.Sprintf("gradients of %s are NaN, expected finite numbers", n.Name))
+	d.network, d.gradients = n.Name, []Metric{{n.Name, math.NaN()}}
+	return d
+}
+
+// diverged gathers what goes with the iteration's tensors.
+func (s *Step) diverged(reason string) *divergence {
+	d := s.it.diverged(reason)
+	d.phase, d.repeat = s.phase.Name, s.repeat
+	if s.shard == nil {
+		return d
+	}
+	d.minibatch = s.shard.index + 1
+	if s.t.dir == nil {
+		return d
+	}
+	if b := s.batch; b != nil {
+		d.takeBatch(*b)
+	} else if b := s.shard.batch; b != nil {
+		d.takeBatch(*b)
+	}
+	return d
+}
+
+func (it *iteration) diverged(reason string) *divergence {
+	d := &divergence{reason: reason, iteration: it.number, losses: it.losses}
+	if metrics, err := it.metrics(); err == nil {
+		d.metrics = metrics
+	}
+	return d
+}
+
+// normsOf are those of a loss's gradients, as far as they can be had.
+func (s *Step) normsOf(loss torch.Tensor) (norms []Metric) {
+	err := torchx.Try(func() {
+		grads := torchx.Gradients(loss, s.phase.params, false)
+		for _, n := range s.phase.networks {
+			if norm := torchx.GradNorm(grads[:n.params]); norm.T != nil {
+				norms = append(norms, Metric{n.Name, torchx.Item(norm)})
+			}
+			grads = grads[n.params:]
+		}
+	})
+	if err != nil {
+		return nil // it has no graph, or no memory
+	}
+	return norms
+}
+
+// diagnosisImages is how many of a batch's images the picture shows at most.
+const diagnosisImages = 64
+
+// takeBatch copies out what the iteration will free.
+func (d *divergence) takeBatch(b Batch) {
+	d.batch = torchx.StateTensors(batchState(b))
+	var pictures []picture
+	for _, e := range batchState(b).State() {
+		s := torchx.Shape(e.Tensor)
+		if len(s) != 4 || s[1] != 1 && s[1] != 3 {
+			continue
+		}
+		n := min(s[0], diagnosisImages)
+		torchx.Scoped(func() {
+			values := torchx.Float32s(torchx.Narrow(e.Tensor, 0, 0, n))
+			pictures = append(pictures, picture{e.Name, s, rundir.Grid(values, int(n), int(s[1]), int(s[2]), int(s[3]), 0)})
+		})
+	}
+	d.picture = stack(pictures)
+}
+
+// batchState names a batch's tensors.
+type batchState Batch
+
+func (b batchState) State() (state []torchx.Entry) {
+	for _, e := range []torchx.Entry{
+		{Name: "images", Tensor: b.Images}, {Name: "targets", Tensor: b.Targets}, {Name: "labels", Tensor: b.Labels},
+	} {
+		if e.Tensor.T != nil {
+			state = append(state, e)
+		}
+	}
+	return state
+}
+
+// checkWeights is an ErrDiverged if a network that trains has weights that are not finite.
+func (t *Trainer) checkWeights() (err error) {
+	tensorErr := torchx.Try(func() {
+		torchx.Scoped(func() {
+			torchx.NoGrad(func() {
+				for _, n := range t.networks {
+					if n.optimizer == nil {
+						continue
+					}
+					norm := torchx.GradNorm(torchx.Parameters(n.Module))
+					if norm.T != nil && !isFinite(torchx.Item(norm)) {
+						err = &divergence{reason: fmt.Sprintf("weights of %s are not finite numbers any more", n.Name), iteration: t.iteration, network: n.Name}
+						return
+					}
+				}
+			})
+		})
+	})
+	return errors.Join(err, tensorErr)
+}

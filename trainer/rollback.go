@@ -1,0 +1,206 @@
+package trainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/trainer/rundir"
+)
+
+// What Config.OnDivergence can be.
+const (
+	divergenceStop     = "stop"
+	divergenceRollback = "rollback"
+)
+
+// rollbacksKey is where in a checkpoint's State.Extra the trainer keeps how often the run went back.
+const rollbacksKey = "rollbacks"
+
+func (c Config) checkFailures() (errs []error) {
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.OnSaveError != saveErrorStop && c.OnSaveError != saveErrorContinue {
+		wrong("on_save_error is %q, expected %s or %s", c.OnSaveError, saveErrorStop, saveErrorContinue)
+	}
+	if c.OnDivergence != divergenceStop && c.OnDivergence != divergenceRollback {
+		wrong("on_divergence is %q, expected %s or %s", c.OnDivergence, divergenceStop, divergenceRollback)
+	}
+	if c.OnDivergence == divergenceRollback && c.CheckpointEvery == 0 {
+		wrong("checkpoint_every is 0, expected above 0 with on_divergence %s: it goes back to such a checkpoint", divergenceRollback)
+	}
+	return errs
+}
+
+// recovers tells whether training can go on after an error of an iteration, because the run has gone back. Otherwise it
+// returns the error to stop with.
+func (t *Trainer) recovers(err error) (bool, error) {
+	var d *divergence
+	if !errors.As(err, &d) {
+		return false, err
+	}
+	err = t.explain(d, err)
+	switch {
+	case t.OnDivergence != divergenceRollback:
+		return false, fmt.Errorf("%w; a run with on_divergence %s goes back to a checkpoint and tries again", err, divergenceRollback)
+	case t.rollbacks >= t.MaxRollbacks:
+		return false, fmt.Errorf("%w; the run went back %d times, as often as max_rollbacks allows", err, t.rollbacks)
+	}
+	if err := t.tolerateSave(t.finishSaving(true)); err != nil {
+		return false, err
+	}
+	if failed := t.rollBack(); failed != nil {
+		return false, fmt.Errorf("%w; and going back failed: %w", err, failed)
+	}
+	t.observer.Warn(fmt.Sprintf("%v; the run goes on from iteration %d with other noise and another order (rollback %d of %d)",
+		err, t.iteration, t.rollbacks, t.MaxRollbacks))
+	return true, nil
+}
+
+// rollBack makes the state that of the newest checkpoint of checkpoint_every, or a fresh one where there is none, but for
+// random numbers and the order of the samples. All that is a function of the seed and the number of rollbacks: neither
+// checkpoints by the clock nor those of an interruption count.
+func (t *Trainer) rollBack() error {
+	c := t.rollbackPoint()
+	t.rollbacks++
+	t.broken = errUnfinished
+	t.renew()
+	if c == nil {
+		if err := t.restart(); err != nil {
+			return err
+		}
+	} else if err := t.load(c); err != nil {
+		return err
+	}
+	torchx.ManualSeed(rollbackSeed(t.Seed, t.rollbacks))
+	batches := int64(0)
+	if c != nil {
+		batches = c.State.Batches
+	}
+	if err := t.openLoader(batches); err != nil {
+		return err
+	}
+	if err := t.restoreBest(c); err != nil {
+		return err
+	}
+	if err := t.forgetLater(); err != nil {
+		return err
+	}
+	t.broken = nil
+	return nil
+}
+
+// rollbackSeed is that of the noise and the order after a rollback.
+func rollbackSeed(seed int64, rollbacks int) int64 {
+	return int64(rand.NewPCG(uint64(seed), uint64(rollbacks)).Uint64())
+}
+
+// orderSeed is the seed of the order and the augmentation of the samples.
+func (t *Trainer) orderSeed() int64 {
+	if t.rollbacks == 0 {
+		return t.Seed
+	}
+	return rollbackSeed(t.Seed, t.rollbacks)
+}
+
+func (t *Trainer) openLoader(batches int64) (err error) {
+	if t.loader != nil {
+		t.loader.Close()
+	}
+	t.first = nil
+	t.loader, err = datasets.NewLoader(t.Dataset, datasets.LoaderOptions{
+		BatchSize: t.BatchSize, Seed: t.orderSeed(), Augment: t.Augment, Start: batches,
+	})
+	return err
+}
+
+// rollbackPoint reads the checkpoint to go back to; nil if there is none.
+func (t *Trainer) rollbackPoint() *rundir.Checkpoint {
+	if t.dir == nil {
+		return nil
+	}
+	iterations, err := t.dir.Checkpoints()
+	t.warn(err)
+	for _, n := range slices.Backward(iterations) {
+		if n == 0 || n > t.iteration || !every(t.CheckpointEvery, n) {
+			continue
+		}
+		c, err := rundir.OpenCheckpoint(t.dir.CheckpointPath(n))
+		if err == nil {
+			return c
+		}
+		t.observer.Warn(fmt.Sprintf("going back further: %v", err))
+	}
+	return nil
+}
+
+// renew gives the networks optimisers and averages that know of nothing.
+func (t *Trainer) renew() {
+	for _, n := range t.networks {
+		if n.optimizer != nil {
+			n.optimizer.Close()
+			n.optimizer = torchx.NewOptimizer(t.Optimizers[n.Name], torchx.NamedParameters(n.Module))
+		}
+		if n.average != nil {
+			n.average.Close()
+			n.average = torchx.NewAverage(n.Module, t.EMA)
+		}
+	}
+	t.iteration, t.savedAt = 0, -1
+}
+
+// restart gives the networks fresh weights: those of a model that is built with another seed.
+func (t *Trainer) restart() error {
+	torchx.ManualSeed(rollbackSeed(t.Seed, t.rollbacks))
+	model, err := t.Build()
+	if err != nil {
+		return fmt.Errorf("cannot build the model again: %w", err)
+	}
+	fresh := model.Networks()
+	for i, n := range t.networks {
+		if i >= len(fresh) || fresh[i].Name != n.Name {
+			return fmt.Errorf("the model, built again, has other networks than %s", t.networkNames())
+		}
+		if err := torchx.LoadState(n.Module, torchx.StateTensors(fresh[i].Module)); err != nil {
+			return fmt.Errorf("network %s, built again: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+// forgetLater removes from the run's folder what it trained since the iteration that it has gone back to. Pictures stay:
+// those of the same iterations replace them.
+func (t *Trainer) forgetLater() error {
+	t.health, t.newest = health{}, lastLogged{}
+	if t.dir == nil {
+		return nil
+	}
+	best := t.best.Iteration
+	if t.best.Value == nil {
+		best = -1
+	}
+	if err := t.dir.GoBack(t.savedAt, best); err != nil {
+		return err
+	}
+	if err := t.cutLogs(); err != nil {
+		return err
+	}
+	t.events.close()
+	t.openEvents()
+	return nil
+}
+
+// restoreRollbacks goes on from the checkpoint's number.
+func (t *Trainer) restoreRollbacks(c *rundir.Checkpoint) error {
+	raw := c.State.Extra[rollbacksKey]
+	if raw == nil {
+		return nil
+	}
+	if err := json.Unmarshal(raw, &t.rollbacks); err != nil {
+		return fmt.Errorf("what it says of rollbacks is damaged: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,290 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	torch "github.com/wangkuiyi/gotorch"
+
+	"github.com/imori-ml/imori/datasets"
+	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/trainer/rundir"
+)
+
+// checkpoints lists a run's checkpoints and links.
+func checkpoints(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(dir, "checkpoints"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		name := strings.TrimLeft(e.Name(), "0")
+		if target, err := os.Readlink(filepath.Join(dir, "checkpoints", e.Name())); err == nil {
+			name += "=" + strings.TrimLeft(target, "0")
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " ")
+}
+
+func warned(r *recorder) (all []string) {
+	for _, e := range r.events {
+		if text, ok := strings.CutPrefix(e, "warning: "); ok {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// attempt trains until Run returns.
+func attempt(t *testing.T, o Options) (*recorder, error) {
+	t.Helper()
+	r, _ := o.Observer.(*recorder)
+	if r == nil {
+		r = &recorder{}
+		o.Observer = r
+	}
+	tr := newTrainer(t, o)
+	defer tr.Close()
+	return r, tr.Run(t.Context())
+}
+
+func TestCheckpointsByTheClock(t *testing.T) {
+	whole := options(nil)
+	whole.Dir = filepath.Join(inMemory(t), "whole")
+	run(t, whole, 0)
+	for minutes, want := range map[float64]string{1e-9: "1 2 3 4 5 6 7 8 9 10 11 12 latest=12", 1e9: "5 10 12 latest=12"} {
+		o := options(nil)
+		o.Dir, o.CheckpointMinutes = filepath.Join(inMemory(t), "run"), minutes
+		run(t, o, 0)
+		if got := checkpoints(t, o.Dir); got != want {
+			t.Errorf("every %g minutes: %s, expected %s", minutes, got, want)
+		}
+		sameRun(t, whole.Dir, o.Dir)
+	}
+}
+
+func TestKeepBest(t *testing.T) {
+	scores := map[int]float64{1: 0, 5: 3, 10: 1, 12: 2} // of the lines at and before the checkpoints
+	for mode, want := range map[string]string{"min": "10 12 best=10 latest=12", "max": "5 12 best=5 latest=12"} {
+		for _, stop := range []int{0, 6} {
+			t.Run(fmt.Sprint(mode, stop), func(t *testing.T) {
+				o := options(func(m *gan) {
+					m.phases[1].Loss = func(s *Step) torch.Tensor {
+						score, ok := scores[s.Iteration()]
+						if !ok {
+							score = 2.5
+						}
+						s.Log("score", torchx.Full(score, torch.Double, "cpu"))
+						return m.generatorLoss(s)
+					}
+				})
+				o.Dir, o.KeepBest, o.KeepBestMode, o.KeepCheckpoints = filepath.Join(inMemory(t), "run"), "generator/score", mode, 1
+				if stop > 0 {
+					run(t, o, stop)
+					o.Resume = true
+				}
+				r := run(t, o, 0)
+				if got := checkpoints(t, o.Dir); got != want || len(warned(r)) > 0 {
+					t.Errorf("got %s, expected %s; warnings %q", got, want, warned(r))
+				}
+			})
+		}
+	}
+}
+
+func TestKeepBestOfAnUnknownMetric(t *testing.T) {
+	o := options(nil)
+	o.Dir, o.KeepBest = filepath.Join(inMemory(t), "run"), "critic/los"
+	r := run(t, o, 0)
+	if w := warned(r); len(w) != 1 || !strings.Contains(w[0], "critic/los, which was not logged yet, expected one of critic/loss, critic/real") {
+		t.Errorf("warnings are %q", w)
+	}
+	if got := checkpoints(t, o.Dir); strings.Contains(got, "best") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestFailuresSave: what fails between two iterations costs none of those that are done.
+func TestFailuresSave(t *testing.T) {
+	var fails atomic.Bool
+	failure := errors.New("no more")
+	change := func(m *gan) {
+		m.phases[0].Repeat = 1 // of one minibatch
+		m.draw = func(p *Preview) error {
+			if m.images(m.generator.Forward(p.Uniform(-1, 1, 4, zDim))); fails.Load() {
+				return failure
+			}
+			return nil
+		}
+	}
+	whole := options(change)
+	whole.Dir = filepath.Join(inMemory(t), "whole")
+	run(t, whole, 0)
+	for _, test := range []struct {
+		name  string
+		data  datasets.Dataset
+		saved string
+	}{
+		{"preview", stripes(10), "8 latest=8"},
+		{"dataset", failing{stripes(10), &fails, failure}, " latest="},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			fails.Store(false)
+			o := options(change)
+			o.Dir, o.CheckpointEvery, o.Dataset, o.Test = filepath.Join(inMemory(t), "run"), 0, test.data, stripes(10)
+			o.Observer = &recorder{progress: func(p Progress) { fails.Store(fails.Load() || p.Iteration == 6) }}
+			r, err := attempt(t, o)
+			if !errors.Is(err, failure) {
+				t.Fatalf("error is %v", err)
+			}
+			if got := checkpoints(t, o.Dir); !strings.Contains(got, test.saved) || len(warned(r)) > 0 {
+				t.Errorf("got %s, expected %s; warnings %q", got, test.saved, warned(r))
+			}
+			fails.Store(false)
+			o.Resume, o.Observer = true, nil
+			run(t, o, 0)
+			for _, name := range []string{"metrics.jsonl", "checkpoints/latest/generator.safetensors", "checkpoints/latest/optimizers.safetensors", "checkpoints/latest/state.json"} {
+				if read(t, whole.Dir, name) != read(t, o.Dir, name) {
+					t.Errorf("%s differs from that of a run without the failure", name)
+				}
+			}
+		})
+	}
+}
+
+// failing is a dataset that cannot be read from some moment on.
+type failing struct {
+	datasets.Dataset
+	fails *atomic.Bool
+	err   error
+}
+
+func (d failing) Read(i int, s *datasets.Sample) error {
+	if d.fails.Load() {
+		return d.err
+	}
+	return d.Dataset.Read(i, s)
+}
+
+func TestNothingIsSavedInAnIteration(t *testing.T) {
+	o := options(func(m *gan) {
+		m.phases[1].Loss = func(s *Step) torch.Tensor {
+			if s.Iteration() == 8 {
+				fail(errors.New("no more"))
+			}
+			return m.generatorLoss(s)
+		}
+	})
+	o.Dir = filepath.Join(inMemory(t), "run")
+	if _, err := attempt(t, o); err == nil || !strings.Contains(err.Error(), "iteration 8: phase generator: no more") {
+		t.Errorf("error is %v", err)
+	}
+	if got := checkpoints(t, o.Dir); got != "5 latest=5" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// away takes a run's checkpoints away while iterations run, as a disk that comes and goes.
+func away(t *testing.T, dir string, from, to int) *recorder {
+	here, gone := filepath.Join(dir, "checkpoints"), filepath.Join(dir, "gone")
+	return &recorder{progress: func(p Progress) {
+		var err error
+		switch p.Iteration {
+		case from: // when the checkpoint before is written
+			written := fmt.Sprintf("%08d", from-1)
+			for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+				if target, _ := os.Readlink(filepath.Join(here, "latest")); target == written {
+					break
+				}
+			}
+			err = os.Rename(here, gone)
+		case to:
+			err = os.Rename(gone, here)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}}
+}
+
+func TestOnSaveError(t *testing.T) {
+	whole := options(nil)
+	whole.Dir = filepath.Join(inMemory(t), "whole")
+	run(t, whole, 0)
+	settle := func(o *Options) { o.CheckpointEvery = 2 }
+	t.Run("continue", func(t *testing.T) {
+		o := options(nil)
+		o.Dir = filepath.Join(inMemory(t), "run")
+		settle(&o)
+		o.Observer = away(t, o.Dir, 5, 9)
+		r, err := attempt(t, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := warned(r)
+		if len(w) < 1 || !strings.Contains(w[0], "cannot save checkpoint "+filepath.Join(o.Dir, "checkpoints/00000006")) || !strings.Contains(w[0], "training goes on, and tries again") {
+			t.Errorf("warnings are %q", w)
+		}
+		if got := strings.Replace(checkpoints(t, o.Dir), " 8 ", " ", 1); got != "2 4 10 12 latest=12" { // 8 may be in time or not
+			t.Errorf("got %s", got)
+		}
+		sameRun(t, whole.Dir, o.Dir)
+	})
+	t.Run("stop", func(t *testing.T) {
+		o := options(nil)
+		o.Dir, o.OnSaveError = filepath.Join(inMemory(t), "run"), "stop"
+		settle(&o)
+		o.Observer = away(t, o.Dir, 5, 100)
+		r, err := attempt(t, o)
+		if err == nil || !strings.Contains(err.Error(), "cannot save checkpoint") {
+			t.Errorf("error is %v", err)
+		}
+		if w := warned(r); len(w) != 1 || !strings.Contains(w[0], "is lost") {
+			t.Errorf("warnings are %q", w)
+		}
+	})
+	for _, interrupt := range []bool{false, true} {
+		t.Run(fmt.Sprint("at the end ", interrupt), func(t *testing.T) { // there is no next time
+			o := options(nil)
+			o.Dir = filepath.Join(inMemory(t), "run")
+			settle(&o)
+			r := away(t, o.Dir, 11, 100)
+			o.Observer = r
+			if interrupt {
+				o.Iterations = 1000
+			}
+			tr := newTrainer(t, o)
+			defer tr.Close()
+			ctx := t.Context()
+			if interrupt {
+				c, cancel := context.WithCancel(ctx)
+				defer cancel()
+				ctx = c
+				before := r.progress
+				r.progress = func(p Progress) {
+					if before(p); p.Iteration == 11 {
+						cancel()
+					}
+				}
+			}
+			err := tr.Run(ctx)
+			if err == nil || errors.Is(err, ErrInterrupted) || !strings.Contains(err.Error(), "cannot save checkpoint") {
+				t.Errorf("error is %v", err)
+			}
+			if seen := look(t, o); seen.State != rundir.Failed || slices.Contains(r.events, "animation") {
+				t.Errorf("the run is %+v, events are %v", seen, r.events)
+			}
+		})
+	}
+}
