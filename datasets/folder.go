@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 func init() {
@@ -59,6 +60,25 @@ func (o *FolderOptions) Test() Options {
 	test := *o
 	test.Split = "test"
 	return &test
+}
+
+// HasClasses tells by their names alone whether all images of the split lie in folders directly in the split's, so that
+// those may be classes.
+func (o *FolderOptions) HasClasses(ctx context.Context) (bool, error) {
+	part, err := partOf(o.Root, o.Split)
+	if err != nil {
+		return false, fmt.Errorf("dataset folder: %w", err)
+	}
+	l, err := list(ctx, Env{}, part)
+	if err != nil {
+		return false, fmt.Errorf("dataset folder: %w", err)
+	}
+	for _, name := range l.names {
+		if !strings.Contains(name, "/") {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func (o *FolderOptions) open(ctx context.Context, env Env) (*gallery, error) {

@@ -373,3 +373,29 @@ func TestDecoderPanics(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestHasClasses(t *testing.T) {
+	root := t.TempDir()
+	put := func(name string) {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("no picture"), 0o666); err != nil { // which does not matter
+			t.Fatal(err)
+		}
+	}
+	o := FolderOptions{Root: root, Split: "all"}
+	if _, err := o.HasClasses(t.Context()); err == nil || !strings.Contains(err.Error(), "holds no image") {
+		t.Errorf("got %v", err)
+	}
+	put("a/1.png")
+	put("b/c/2.png")
+	if has, err := o.HasClasses(t.Context()); !has || err != nil {
+		t.Errorf("got %v, %v", has, err)
+	}
+	put("3.png")
+	if has, err := o.HasClasses(t.Context()); has || err != nil {
+		t.Errorf("got %v, %v", has, err)
+	}
+}

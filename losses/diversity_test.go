@@ -65,6 +65,21 @@ func TestDiversity(t *testing.T) {
 	}
 }
 
+// Images of more values than are looked at at once.
+func TestDiversityOfLargeImages(t *testing.T) {
+	const d = 3 * 100 * 150
+	generated, real := formula.Values("generated", 4*d, 0.5, 0.2), formula.Values("real", 3*d, 1, 0)
+	torchx.Scoped(func() {
+		got := torchx.Item(Diversity(torchx.FromFloat32(generated, 4, 3, 100, 150), torchx.FromFloat32(real, 3, 3, 100, 150)))
+		if want := pairwise(generated, d) / pairwise(real, d); !(math.Abs(got-want) <= 1e-7*want) {
+			t.Errorf("got %.15g, want %.15g", got, want)
+		}
+	})
+	if n := torchx.LiveTensors(); n != 0 {
+		t.Errorf("%d live tensors left", n)
+	}
+}
+
 func TestDiversityOfWhatIsAlike(t *testing.T) {
 	const d = 60
 	same := func(n int) (values []float32) {

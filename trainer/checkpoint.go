@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,6 +67,13 @@ func (t *Trainer) openRun() (*rundir.Checkpoint, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		t.observer.Warn(fmt.Sprintf("%s has no checkpoint yet: the run begins anew", t.Dir))
 		return nil, nil
+	}
+	if damaged := (*rundir.DamagedError)(nil); errors.As(err, &damaged) {
+		var others []string
+		for _, n := range damaged.Others {
+			others = append(others, filepath.Base(dir.CheckpointPath(n)))
+		}
+		return nil, fmt.Errorf("%w; to go on from another one, point %s to it: %s", err, damaged.Link, strings.Join(others, ", "))
 	}
 	return c, err
 }

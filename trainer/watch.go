@@ -81,37 +81,37 @@ func (w *collapseWatch) add(iteration int, diversity float64) bool {
 
 const (
 	wonRight    = 0.99 // of images: all but one or two of a hundred
-	wonVanished = 1e-3 // of the highest norm
-	wonOver     = 100  // times that norm: it has not won
+	wonVanished = 1e-3 // of the highest mean
+	wonOver     = 100  // times that: it has not won
 )
 
 // wonWatch tells that a discriminator has won: the mean of a whole window of the lower of its two accuracies is at least
-// 0.99, and that of the norm of the gradients of the phases that learn from it, the largest of them, is below a
-// thousandth of the highest it ever was. Until the gradients are a hundred times that, there is no other warning.
+// 0.99, and that of the norm of the gradients of the phases that learn from it, the largest of them, is a thousandth of the
+// highest that it has been, or less. Until the gradients are over a hundred times that, there is no other warning. A single
+// spike, at the beginning or later, makes no other gradients small; gradients that are 0 from the beginning have vanished.
 //
 // The accuracies alone say nothing: with spectral normalisation they are 1 in healthy runs, too, for a thousand iterations
 // and more, while the generator goes on learning from how far the discriminator is right.
 type wonWatch struct {
 	right, gradient window
-	highest         float64
+	highest         float64 // mean of a whole window of gradients
 	won             bool
 }
 
 // add takes the next figures, and tells whether it shows with them that the discriminator has won.
 func (w *wonWatch) add(iteration int, right, gradient float64) bool {
-	if gradient > w.highest && !math.IsInf(gradient, 0) {
-		w.highest = gradient
-	}
 	whole := w.right.add(iteration, right)
 	if !w.gradient.add(iteration, gradient) || !whole {
 		return false
 	}
+	recent := w.gradient.mean()
+	w.highest = max(w.highest, recent)
 	vanished := wonVanished * w.highest
-	switch recent := w.gradient.mean(); {
-	case !w.won && w.right.mean() >= wonRight && recent < vanished:
+	switch {
+	case !w.won && w.right.mean() >= wonRight && recent <= vanished:
 		w.won = true
 		return true
-	case recent >= wonOver*vanished:
+	case recent > wonOver*vanished:
 		w.won = false
 	}
 	return false

@@ -56,11 +56,11 @@ type truncated struct {
 	limit float64
 }
 
-// minTruncation keeps the number of draws for each value below a hundred or so.
-const minTruncation = 0.01
+// MinTruncation is the least that has an effect of its own: it keeps the number of draws for each value below a hundred or so.
+const MinTruncation = 0.01
 
 func (t truncated) Normal(shape ...int64) torch.Tensor {
-	limit := float32(math.Max(t.limit, minTruncation))
+	limit := float32(math.Max(t.limit, MinTruncation))
 	values := torchx.Float32s(t.Noise.Normal(shape...))
 	for {
 		var far []int

@@ -20,6 +20,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/recipes"
@@ -98,20 +100,70 @@ func Open(ctx context.Context, path string, o Options) (*Run, error) {
 // locate finds the run's folder, and the checkpoint's if it is one that path names.
 func locate(path string) (run, checkpoint string, err error) {
 	if _, err := os.Lstat(filepath.Join(path, "state.json")); err != nil {
-		return path, "", nil
+		return path, "", checkRun(path)
 	}
 	real, err := filepath.EvalSymlinks(path) // checkpoints/latest is a link
-	if err == nil {
-		real, err = filepath.Abs(real)
-	}
 	if err != nil {
 		return "", "", err
 	}
-	run = filepath.Dir(filepath.Dir(real))
+	run = filepath.Join(real, "..", "..") // not Dir, as real may be "."
 	if _, err := os.Stat(filepath.Join(run, "recipe.yaml")); err != nil {
 		return "", "", fmt.Errorf("checkpoint %s is not in the folder of a run: its recipe was expected at %s", path, filepath.Join(run, "recipe.yaml"))
 	}
 	return run, real, nil
+}
+
+// checkRun looks what may be meant by a folder that is not that of a run.
+func checkRun(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() || rundir.IsRun(path) {
+		return nil // or what rundir.Open says
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	parent, grand := filepath.Join(real, ".."), filepath.Join(real, "..", "..")
+	switch {
+	case rundir.IsRun(grand) && filepath.Base(parent) == "checkpoints":
+		return fmt.Errorf("checkpoint %s is not whole: it has no state.json%s", path, others(grand, filepath.Base(real)))
+	case rundir.IsRun(grand):
+		return fmt.Errorf("%s lies in the folder of a run, %s; did you mean that?", path, grand)
+	case rundir.IsRun(parent):
+		return fmt.Errorf("%s lies in the folder of a run, %s; did you mean that?", path, parent)
+	}
+	runs, _ := rundir.Find(path, 3)
+	if len(runs) == 0 {
+		return nil
+	}
+	slices.Reverse(runs) // the newest first, as they are called after the time
+	text := strings.Join(runs[:min(len(runs), 3)], ", ")
+	if more := len(runs) - 3; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Errorf("%s is not the folder of a run, but holds runs: %s", path, text)
+}
+
+// others names the checkpoints of a run beside one, in the end of a sentence.
+func others(run, one string) string {
+	dir, err := rundir.Open(run)
+	if err != nil {
+		return ""
+	}
+	iterations, err := dir.Checkpoints()
+	if err != nil {
+		return ""
+	}
+	iterations = slices.DeleteFunc(iterations, func(n int) bool { return filepath.Base(dir.CheckpointPath(n)) == one })
+	slices.Reverse(iterations)
+	return anotherOne(iterations)
+}
+
+func anotherOne(iterations []int) string {
+	if len(iterations) == 0 {
+		return ""
+	}
+	return "; another one is " + strings.Trim(strings.ReplaceAll(fmt.Sprint(iterations), " ", ", "), "[]")
 }
 
 func readRecipe(dir *rundir.Dir) (*recipes.Recipe, error) {
@@ -126,23 +178,31 @@ func readRecipe(dir *rundir.Dir) (*recipes.Recipe, error) {
 }
 
 func readCheckpoint(dir *rundir.Dir, folder string, o Options) (*rundir.Checkpoint, error) {
-	switch {
-	case folder != "" && o.Checkpoint != 0:
+	if folder != "" && o.Checkpoint != 0 {
 		return nil, fmt.Errorf("%s is a checkpoint, expected the folder of a run where another one, %d, is asked for", folder, o.Checkpoint)
-	case folder != "":
-		return rundir.OpenCheckpoint(folder)
-	case o.Checkpoint == 0:
-		return dir.LatestCheckpoint()
 	}
-	path := dir.CheckpointPath(o.Checkpoint)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		iterations, err := dir.Checkpoints()
-		if err != nil {
-			return nil, err
+	if folder == "" && o.Checkpoint == 0 {
+		c, err := dir.LatestCheckpoint()
+		if damaged := (*rundir.DamagedError)(nil); errors.As(err, &damaged) {
+			err = fmt.Errorf("%w%s", err, anotherOne(damaged.Others))
 		}
-		return nil, fmt.Errorf("run %s has no checkpoint of iteration %d, expected one of %d", dir.Path(), o.Checkpoint, iterations)
+		return c, err
 	}
-	return rundir.OpenCheckpoint(path)
+	if folder == "" {
+		folder = dir.CheckpointPath(o.Checkpoint)
+		if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+			iterations, err := dir.Checkpoints()
+			if err != nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("run %s has no checkpoint of iteration %d, expected one of %d", dir.Path(), o.Checkpoint, iterations)
+		}
+	}
+	c, err := rundir.OpenCheckpoint(folder)
+	if err != nil {
+		err = fmt.Errorf("%w%s", err, others(dir.Path(), filepath.Base(folder)))
+	}
+	return c, err
 }
 
 // load builds the model and gives it the checkpoint's weights.

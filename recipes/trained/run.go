@@ -17,8 +17,8 @@ import (
 func (r *Run) Do(f func() error) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	torchx.SetThreads(r.threads)
 	tensorErr := torchx.Try(func() {
+		torchx.SetThreads(r.threads)
 		torchx.Scoped(func() {
 			torchx.NoGrad(func() { err = f() })
 		})

@@ -150,6 +150,19 @@ func TestOpenRefuses(t *testing.T) {
 	if err := os.Remove(filepath.Join(partial, "checkpoints/00000004/discriminator.safetensors")); err != nil {
 		t.Fatal(err)
 	}
+	torn := t.TempDir()
+	if err := os.CopyFS(torn, os.DirFS(folder)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(torn, "checkpoints/00000004/state.json")); err != nil {
+		t.Fatal(err)
+	}
+	around := t.TempDir()
+	for _, name := range []string{"x/1", "x/2", "x/3", "x/4"} {
+		if err := os.CopyFS(filepath.Join(around, name), os.DirFS(folder)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	norecipe := t.TempDir()
 	if err := os.CopyFS(norecipe, os.DirFS(folder)); err != nil {
 		t.Fatal(err)
@@ -170,12 +183,37 @@ func TestOpenRefuses(t *testing.T) {
 		{filepath.Join(partial, "checkpoints/00000004"), Options{}, "discriminator.safetensors"},
 		{norecipe, Options{}, "has no recipe.yaml"},
 		{folder, Options{Checkpoint: 3}, "has no checkpoint of iteration 3, expected one of [2 4]"},
+		{folder, Options{Threads: -2}, "the number of threads is -2, expected at least 1"},
+		{folder, Options{Threads: 100000}, "the number of threads is 100000"},
+		{broken, Options{}, "is damaged: its sha256 is"},
+		{broken, Options{}, "...; another one is 2"},
+		{filepath.Join(broken, "checkpoints/latest"), Options{}, "...; another one is 2"},
+		{broken, Options{Checkpoint: 4}, "...; another one is 2"},
+		{filepath.Join(torn, "checkpoints/00000004"), Options{}, "checkpoints/00000004 is not whole: it has no state.json; another one is 2"},
+		{filepath.Join(folder, "checkpoints"), Options{}, "/checkpoints lies in the folder of a run, " + folder + "; did you mean that?"},
+		{around, Options{}, around + " is not the folder of a run, but holds runs: " + around + "/x/4, " + around + "/x/3, " + around + "/x/2 and 1 more"},
 		{filepath.Join(folder, "checkpoints/latest"), Options{Checkpoint: 2}, "expected the folder of a run"},
 		{folder, Options{Device: "cuda:77"}, "cuda:77"},
 	} {
 		if _, err := Open(context.Background(), test.path, test.o); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want an error with %q", test.path, err, test.want)
 		}
+	}
+}
+
+// A run that was given by a relative path has one, whichever folder of it was named.
+func TestOpenRelative(t *testing.T) {
+	folder := train(t, tinyGAN)
+	t.Chdir(filepath.Dir(folder))
+	name := filepath.Base(folder)
+	for _, path := range []string{name, name + "/checkpoints/latest", name + "/checkpoints/00000002/"} {
+		if r := open(t, path, Options{}); r.Path != name {
+			t.Errorf("%s: the run's path is %s", path, r.Path)
+		}
+	}
+	t.Chdir(name + "/checkpoints/00000002")
+	if r := open(t, ".", Options{}); r.Path != "../.." {
+		t.Errorf("the run's path is %s", r.Path)
 	}
 }
 

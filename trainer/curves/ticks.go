@@ -8,8 +8,9 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// linearTicks marks multiples of 1, 2 or 5 times a power of ten, about n of them.
-func linearTicks(low, high float64, n int) []plot.Tick {
+// Ticks returns the multiples of 1, 2 or 5 times a power of ten from low to high, where low is the smaller: about n of
+// them, never more than 20. Digits is how many they have behind the point.
+func Ticks(low, high float64, n int) (values []float64, digits int) {
 	rough := (high - low) / float64(n)
 	power := math.Floor(math.Log10(rough))
 	step := math.Pow(10, power)
@@ -18,10 +19,19 @@ func linearTicks(low, high float64, n int) []plot.Tick {
 			break
 		}
 	}
-	digits := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
-	var ticks []plot.Tick
-	for i := math.Ceil(low/step - 1e-9); i*step <= high*(1+1e-12)+step*1e-9 && len(ticks) < 20; i++ {
-		ticks = append(ticks, plot.Tick{Value: i * step, Label: tickLabel(i*step, digits)})
+	for i := math.Ceil(low/step - 1e-9); i*step <= high*(1+1e-12)+step*1e-9 && len(values) < 20; i++ {
+		if n := len(values); n > 0 && values[n-1] == i*step {
+			break // a step is less than the precision of such numbers
+		}
+		values = append(values, i*step)
+	}
+	return values, max(0, -int(math.Floor(math.Log10(step)+1e-9)))
+}
+
+func linearTicks(low, high float64, n int) (ticks []plot.Tick) {
+	values, digits := Ticks(low, high, n)
+	for _, v := range values {
+		ticks = append(ticks, plot.Tick{Value: v, Label: tickLabel(v, digits)})
 	}
 	return ticks
 }

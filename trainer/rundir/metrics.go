@@ -34,16 +34,27 @@ func ReadRunMetrics(folder string) ([]Series, error) {
 	return series, err
 }
 
+// ReadLastMetrics is ReadRunMetrics with the last point of each series alone.
+func ReadLastMetrics(folder string) ([]Series, error) {
+	series, err := readMetrics(filepath.Join(folder, metricsFile), true)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return series, err
+}
+
 // ReadMetrics reads a log such as metrics.jsonl, also while a run appends to it: the series in the order in which their
 // names appear first, their points in the order of the lines. Values that are no numbers are passed over. A last line
 // that was torn by a crash, or is being written, does not count; any other damage is an error.
-func ReadMetrics(path string) ([]Series, error) {
+func ReadMetrics(path string) ([]Series, error) { return readMetrics(path, false) }
+
+func readMetrics(path string, lastOnly bool) ([]Series, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read metrics: %w", err)
 	}
 	defer f.Close()
-	m := metricsReader{index: map[string]int{}}
+	m := metricsReader{index: map[string]int{}, lastOnly: lastOnly}
 	lines := &lineReader{r: bufio.NewReader(f)}
 	for number := 1; ; number++ {
 		line, err := lines.next()
@@ -67,6 +78,8 @@ type metricsReader struct {
 	series []Series
 	index  map[string]int // in series, by name
 	last   int            // iteration
+
+	lastOnly bool // points
 }
 
 // add takes a line: {"iteration":50,"critic/loss":0.25}.
@@ -144,6 +157,9 @@ func (m *metricsReader) addValue(name string, iteration int, value json.Token) e
 		at = len(m.series)
 		m.index[name] = at
 		m.series = append(m.series, Series{Name: name})
+	}
+	if m.lastOnly {
+		m.series[at].Points = m.series[at].Points[:0]
 	}
 	m.series[at].Points = append(m.series[at].Points, Point{iteration, v})
 	return nil

@@ -74,3 +74,18 @@ func TestReadMetricsRefuses(t *testing.T) {
 		wantError(t, err, path+": line 2 is damaged", want)
 	}
 }
+
+func TestReadLastMetrics(t *testing.T) {
+	folder := t.TempDir()
+	writeFile(t, filepath.Join(folder, metricsFile), `{"iteration":1,"a":1,"b":2}
+{"iteration":2,"a":3}
+{"iteration":3,"a":null}
+`)
+	got, err := ReadLastMetrics(folder)
+	if err != nil || len(got) != 2 || len(got[0].Points) != 1 || got[0].Points[0].Iteration != 3 || len(got[1].Points) != 1 || got[1].Points[0] != (Point{1, 2}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := ReadLastMetrics(t.TempDir()); got != nil || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

@@ -293,7 +293,8 @@ func (d *Dir) goBack(iteration, best int) error {
 }
 
 // LatestCheckpoint reads the checkpoint that `latest` points to. When the link is missing or points to nothing, it takes
-// the newest one, with a note to Logf. A damaged one is an error, never passed over; none at all is fs.ErrNotExist.
+// the newest one, with a note to Logf. A damaged one is an error, a DamagedError where there are others, never passed over;
+// none at all is fs.ErrNotExist.
 func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 	folder := filepath.Join(d.path, checkpointFolder)
 	iterations, err := d.Checkpoints()
@@ -317,14 +318,14 @@ func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 	if err == nil {
 		return c, nil
 	}
-	var others []string
+	var others []int
 	for _, n := range slices.Backward(iterations) {
 		if iterationName(n) != filepath.Base(target) {
-			others = append(others, iterationName(n))
+			others = append(others, n)
 		}
 	}
 	if len(others) > 0 {
-		err = fmt.Errorf("%w; to go on from another one, point %s to it: %s", err, link, strings.Join(others, ", "))
+		err = &DamagedError{err, link, others}
 	}
 	return nil, err
 }

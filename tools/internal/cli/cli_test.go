@@ -70,6 +70,7 @@ func tree() *cobra.Command {
 			return nil
 		},
 	}
+	line.Flags().Int("steps", 2, "this many")
 	line.Flags().String("from", "-1,-1", "begin at this `point`")
 	Complete(line, "from", func() []string { return []string{"0,0", "1,1"} })
 	latent.AddCommand(line)
@@ -101,8 +102,15 @@ func TestRun(t *testing.T) {
 		{"latent line used", 2, "used", "imori latent line: used\n\nUsage: imori latent line RUN"},
 		{"latent line", 2, "", "RUN is missing: imori latent line RUN\n"},
 		{"latent line a b", 2, "", `unexpected argument "b": imori latent line RUN`},
-		{"latent line a -form 1", 2, "", "unknown flag: --form, did you mean -from?"},
+		{"latent line a -form 1", 2, "", "unknown flag: -form, did you mean -from?"},
 		{"latent line a -from=", 2, "", "flag needs a value: -from"},
+		{"latent line a -from", 2, "", "flag needs a value: -from"},
+		{"latent line a -steps x", 2, "", `-steps: found "x", expected a whole number`},
+		{"train -list=x", 2, "", `-list: found "x", expected true or false`},
+		{"-version", 0, "libtorch", ""},
+		{"--version", 0, "libtorch", ""},
+		{"completion fish tarin", 2, "", `found "tarin", expected a command: one of imori, train`},
+		{"completion fish train x", 2, "", `expected a shell`},
 		{"latent lien", 2, "", `imori latent: unknown command "lien", expected one of line; did you mean line?`},
 		{"trian", 2, "", `unknown command "trian", expected one of completion, latent, runs, train, version; did you mean train?`},
 		{"completion tcsh", 2, "", `found "tcsh", expected a shell: one of bash, zsh, fish, powershell`},
@@ -159,6 +167,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"latent", "line", "-from", ""}, []string{"0,0", "1,1"}},
 		{[]string{"train", "-"}, []string{"-dry-run", "-help", "-list", "-out", "-recipe", "-set"}},
 		{[]string{"completion", "f"}, []string{"fish"}},
+		{[]string{"completion", "fish", ""}, []string{"imori", "train"}},
 	}
 	for _, test := range tests {
 		var out, errs bytes.Buffer
@@ -178,6 +187,11 @@ func TestCompletion(t *testing.T) {
 		if status := Run(context.Background(), tree(), []string{"completion", shell}, &out, &out); status != 0 ||
 			!strings.Contains(out.String(), "imori") || !strings.Contains(out.String(), "train") {
 			t.Errorf("%s: status %d, %d bytes", shell, status, out.Len())
+		}
+		out.Reset()
+		Run(context.Background(), tree(), []string{"completion", shell, "train"}, &out, &out)
+		if strings.Contains(out.String(), "imori") || !strings.Contains(out.String(), "train") {
+			t.Errorf("%s for train is for imori", shell)
 		}
 	}
 }

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,17 +14,49 @@ import (
 // NewCompletion makes the command that prints completion scripts for the commands.
 func NewCompletion(commands ...func() *cobra.Command) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish", "powershell"}
+	names := func() (names []string) { // later, for this command is in one of them
+		for _, command := range commands {
+			names = append(names, command().Name())
+		}
+		return names
+	}
+	isShell := OneOf("a shell", shells...)
 	return &cobra.Command{
-		Use:   "completion " + strings.Join(shells, "|"),
+		Use:   "completion SHELL [COMMAND]",
 		Short: "print a script with which the shell completes commands and flags",
-		Example: `source <(imori completion bash)                                    # for this shell
-imori completion bash > /etc/bash_completion.d/imori               # for every bash
-imori completion fish > ~/.config/fish/completions/imori.fish`,
-		ValidArgs: shells,
-		Args:      OneOf("a shell", shells...),
+		Long: `Prints a script with which the shell completes commands and flags. SHELL is ` + strings.Join(shells, ", ") + `.
+COMMAND is imori or train: the script for one of them, as a file for zsh or fish needs it; without it, for both.`,
+		Example: `source <(imori completion bash)                                       # for this shell; zsh, too
+imori completion fish | source
+imori completion powershell | Out-String | Invoke-Expression
+imori completion bash > /etc/bash_completion.d/imori                  # for every shell
+imori completion zsh imori > "${fpath[1]}/_imori"
+imori completion zsh train > "${fpath[1]}/_train"
+imori completion fish imori > ~/.config/fish/completions/imori.fish
+imori completion fish train > ~/.config/fish/completions/train.fish`,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, begun string) (words []cobra.Completion, d cobra.ShellCompDirective) {
+			switch len(args) {
+			case 0:
+				words = slices.Clone(shells)
+			case 1:
+				words = names()
+			}
+			others := func(word string) bool { return !strings.HasPrefix(word, begun) }
+			return slices.DeleteFunc(words, others), cobra.ShellCompDirectiveNoFileComp
+		},
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				return errors.Join(isShell(c, args[:1]), OneOf("a command", names()...)(c, args[1:]))
+			}
+			return isShell(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, command := range commands {
-				if err := script(command(), args[0], c.OutOrStdout()); err != nil {
+				root := command()
+				if len(args) == 2 && root.Name() != args[1] {
+					continue
+				}
+				if err := script(root, args[0], c.OutOrStdout()); err != nil {
 					return err
 				}
 			}

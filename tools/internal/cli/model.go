@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/recipes/trained"
+	"github.com/imori-ml/imori/torchx"
 )
 
 // ModelFlags are the flags of every command that opens the model of a run.
@@ -25,8 +27,28 @@ func (m *ModelFlags) Add(c *cobra.Command) {
 	}
 }
 
+// maxThreads is more than any machine has cores.
+const maxThreads = 1 << 16
+
+// check refuses what could not be right for any run.
+func (m *ModelFlags) check() error {
+	if m.o.Threads < 0 || m.o.Threads > maxThreads {
+		return Wrong(fmt.Errorf("-threads: found %d, expected 1 to %d, or 0 for the default", m.o.Threads, maxThreads))
+	}
+	if m.o.Checkpoint < 0 {
+		return Wrong(fmt.Errorf("-checkpoint: found %d, expected an iteration, or 0 for the newest", m.o.Checkpoint))
+	}
+	if _, _, err := torchx.ResolveDevice(m.o.Device); err != nil {
+		return Wrong(fmt.Errorf("-device: %w", err))
+	}
+	return nil
+}
+
 // Open opens the model of a run. What a dataset has to say goes to the command's standard error.
 func (m *ModelFlags) Open(c *cobra.Command, path string) (*trained.Run, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
 	m.o.Env = datasets.Env{Logf: func(format string, args ...any) { c.PrintErrf(format+"\n", args...) }}
 	ctx := c.Context()
 	if ctx == nil {

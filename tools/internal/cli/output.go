@@ -14,11 +14,11 @@ func WriteFile(path string, write func(io.Writer) error) error {
 	var o Outputs
 	defer o.Discard()
 	f, err := o.Create(path)
+	if err == nil {
+		err = Fill(f, write)
+	}
 	if err != nil {
 		return err
-	}
-	if err := write(f); err != nil {
-		return cannotWrite(path, err)
 	}
 	return o.Commit()
 }

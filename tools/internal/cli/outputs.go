@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,11 +17,23 @@ import (
 // made for them. Create them before the work, so that a place that cannot be written is found before it. Discard by defer.
 type Outputs struct {
 	files []*atomicfile.File
-	made  []string // folders, outer ones first
+	paths map[string]bool // of files, cleaned
+	made  []string        // folders, outer ones first
 }
 
-// Create begins a file, and makes its folder if need be.
+// CreateIf is Create, unless path is empty: then the file is nil.
+func (o *Outputs) CreateIf(path string) (*atomicfile.File, error) {
+	if path == "" {
+		return nil, nil
+	}
+	return o.Create(path)
+}
+
+// Create begins a file, and makes its folder if need be. Two files of one name are an error.
 func (o *Outputs) Create(path string) (*atomicfile.File, error) {
+	if o.paths[filepath.Clean(path)] {
+		return nil, Wrong(fmt.Errorf("cannot write %s: two files would have this name", path))
+	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("cannot write %s: it is a folder, expected the name of a file", path)
 	}
@@ -32,6 +45,10 @@ func (o *Outputs) Create(path string) (*atomicfile.File, error) {
 		return nil, cannotWrite(path, err)
 	}
 	o.files = append(o.files, f)
+	if o.paths == nil {
+		o.paths = map[string]bool{}
+	}
+	o.paths[filepath.Clean(path)] = true
 	return f, nil
 }
 
@@ -46,7 +63,12 @@ func (o *Outputs) PNG(path string, img image.Image) error {
 
 // Encode is what f, which is then closed, is to hold: a picture as PNG.
 func Encode(f *atomicfile.File, img image.Image) error {
-	err := png.Encode(f, img)
+	return Fill(f, func(w io.Writer) error { return png.Encode(w, img) })
+}
+
+// Fill writes all that f, which is then closed, is to hold.
+func Fill(f *atomicfile.File, write func(io.Writer) error) error {
+	err := write(f)
 	if err == nil {
 		err = f.Close()
 	}
@@ -83,7 +105,8 @@ func (o *Outputs) MakeFolder(path string) error {
 	return nil
 }
 
-// Commit makes the files appear.
+// Commit makes the files appear. Where that fails in the middle, files that are new are removed again; those that replace
+// older ones stay.
 func (o *Outputs) Commit() error {
 	for _, f := range o.files { // the disk may be full
 		if err := f.Close(); err != nil {
@@ -91,9 +114,17 @@ func (o *Outputs) Commit() error {
 		}
 	}
 	folders := map[string]bool{}
+	var fresh []string
 	for _, f := range o.files {
+		_, before := os.Lstat(f.Path())
 		if err := f.Commit(); err != nil {
+			for _, path := range fresh {
+				os.Remove(path)
+			}
 			return cannotWrite(f.Path(), err)
+		}
+		if before != nil {
+			fresh = append(fresh, f.Path())
 		}
 		folders[filepath.Dir(f.Path())] = true
 	}

@@ -90,3 +90,48 @@ func TestWriteFile(t *testing.T) {
 		t.Errorf("left: %s", got)
 	}
 }
+
+func TestOutputsOfOneName(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var o Outputs
+	defer o.Discard()
+	if f, err := o.CreateIf(""); f != nil || err != nil {
+		t.Errorf("got %v, %v", f, err)
+	}
+	if _, err := o.Create("a/x"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := o.CreateIf("./a/../a/x")
+	if err == nil || !strings.Contains(err.Error(), "two files would have this name") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Where a file cannot get its name, the new ones before it go again, and those that have replaced older ones stay.
+func TestCommitFails(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("old", nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var o Outputs
+	for _, path := range []string{"old", "folder/new", "taken"} {
+		f, err := o.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(f, "new")
+	}
+	if err := os.Mkdir("taken", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Commit(); err == nil || !strings.Contains(err.Error(), "cannot write taken") {
+		t.Errorf("got %v", err)
+	}
+	o.Discard()
+	if got := left(t); got != "old taken" {
+		t.Errorf("left: %s", got)
+	}
+	if text, err := os.ReadFile("old"); string(text) != "new" {
+		t.Errorf("got %q, %v", text, err)
+	}
+}

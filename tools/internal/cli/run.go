@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,11 +53,14 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { help(c, stdout) })
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return suggestFlag(c, err) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(c, err) })
 	parsed := false
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		parsed = true
 		return checkGiven(c.Flags())
+	}
+	if len(args) == 1 && strings.HasPrefix(args[0], "-") && strings.TrimLeft(args[0], "-") == "version" && hasVersion(root) {
+		args = []string{"version"}
 	}
 	command, path, rest := find(root, args)
 	err := unknownCommand(command, rest)
@@ -93,6 +97,10 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	return ExitFailed
 }
 
+func hasVersion(root *cobra.Command) bool {
+	return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == "version" })
+}
+
 // unknownCommand says what a word may have been meant to be that is none of a command's commands. To a command that runs
 // by itself too, the word is an argument.
 func unknownCommand(c *cobra.Command, rest []string) error {
@@ -120,6 +128,26 @@ func checkGiven(f *pflag.FlagSet) (err error) {
 	return err
 }
 
+// flagError says what is wrong with a flag, which it writes with one dash as help does.
+func flagError(c *cobra.Command, err error) error {
+	var needs *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &needs):
+		return fmt.Errorf("flag needs a value: -%s", needs.GetSpecifiedName())
+	case errors.As(err, &invalid):
+		f := invalid.GetFlag()
+		if expected := expectedOf[f.Value.Type()]; expected != "" {
+			return fmt.Errorf("-%s: found %q, expected %s", f.Name, invalid.GetValue(), expected)
+		}
+		return fmt.Errorf("-%s: %w", f.Name, invalid.Unwrap())
+	}
+	return suggestFlag(c, err)
+}
+
+// expectedOf is what the library's values are.
+var expectedOf = map[string]string{"int": "a whole number", "float64": "a number", "bool": "true or false"}
+
 // suggestFlag says what an unknown flag may have been meant to be.
 func suggestFlag(c *cobra.Command, err error) error {
 	unknown := (*pflag.NotExistError)(nil)
@@ -129,7 +157,7 @@ func suggestFlag(c *cobra.Command, err error) error {
 	var known []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 	if k := strict.Nearest(unknown.GetSpecifiedName(), known); k != "" {
-		return fmt.Errorf("%w, did you mean -%s?", err, k)
+		return fmt.Errorf("unknown flag: -%s, did you mean -%s?", unknown.GetSpecifiedName(), k)
 	}
-	return fmt.Errorf("%w; see %s -help", err, c.CommandPath())
+	return fmt.Errorf("unknown flag: -%s; see %s -help", unknown.GetSpecifiedName(), c.CommandPath())
 }

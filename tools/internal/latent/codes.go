@@ -13,12 +13,13 @@ import (
 
 	"github.com/imori-ml/imori/losses"
 	"github.com/imori-ml/imori/models"
+	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/trainer"
 )
 
 const (
-	encodeBatch = 256
+	encodeBatch = 256 // of 32x32 pixels
 	// unusedKL is the divergence, in nats, below which a dimension says nothing about an image.
 	unusedKL = 0.01
 )
@@ -43,7 +44,7 @@ func (s *space) encode(ctx context.Context, images *selection) (*codes, error) {
 	c := &codes{images: images, weight: make([]float64, s.dims)}
 	var gaussian models.GaussianEncoder
 	gaussian, c.kl = encoder.(models.GaussianEncoder)
-	err = s.run.Each(images, encodeBatch, func(b trainer.Batch) error {
+	err = s.run.Each(images, s.batch(encodeBatch), func(b trainer.Batch) error {
 		var z torch.Tensor
 		if c.kl {
 			mu, logvar := gaussian.Encode(b.Images)
@@ -68,9 +69,8 @@ func (s *space) encode(ctx context.Context, images *selection) (*codes, error) {
 		c.labels = make([]int64, len(c.points))
 	}
 	for i, p := range c.points {
-		if slices.ContainsFunc(p, func(v float32) bool { return v-v != 0 }) {
-			return nil, fmt.Errorf("the latent of image %d holds NaN or an infinite number: has the training diverged? an earlier -checkpoint may be whole",
-				images.indices[i])
+		if slices.ContainsFunc(p, notFinite) {
+			return nil, fmt.Errorf("the latent of image %d holds NaN or an infinite number: %s", images.indices[i], diverged)
 		}
 	}
 	if !c.kl {
@@ -131,9 +131,9 @@ func short(v float64) string {
 // listed is of how many dimensions the KL is printed.
 const listed = 20
 
-// print prints the KL of each dimension, if the encoder is Gaussian.
+// print prints the KL of each dimension, if the encoder is Gaussian. c may be nil.
 func (c *codes) print(out io.Writer) {
-	if !c.kl {
+	if c == nil || !c.kl {
 		return
 	}
 	dims := make([]int, len(c.weight))
@@ -182,7 +182,7 @@ func (c *codes) rows() [][]string {
 	}
 	rows := [][]string{header}
 	for i, p := range c.points {
-		row := []string{fmt.Sprint(c.images.indices[i]), c.images.name(i), c.className(i)}
+		row := []string{fmt.Sprint(c.images.indices[i]), cli.FileName(c.images.Dataset, i), c.className(i)}
 		for _, v := range p {
 			row = append(row, fmt.Sprint(v))
 		}

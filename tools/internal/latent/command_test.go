@@ -169,8 +169,8 @@ func generated(t *testing.T, name string, class int64, scale int, latents ...[]f
 			} else {
 				made = r.Model.(models.Encoder).Decode(at)
 			}
-			m := &images{torchx.Float32s(made), r.Info.Channels, r.Info.Height, r.Info.Width}
-			tiles = append(tiles, m.tile(0, image.Pt(scale*m.w, scale*m.h)))
+			m := format{r.Info.Channels, r.Info.Height, r.Info.Width}
+			tiles = append(tiles, m.tile(torchx.Float32s(made), image.Pt(scale*m.w, scale*m.h)))
 		}
 	})
 	return tiles
@@ -442,7 +442,7 @@ func TestGridOfMany(t *testing.T) {
 // Models that draw latents from U(-1, 1) are shown there.
 func TestGridOfGAN(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "g.png")
-	status, stdout, stderr := typed("grid RUN/cgan -size 2 -classes 3 -out " + path)
+	status, stdout, stderr := typed("grid RUN/cgan -size 2 -class 3 -out " + path)
 	if status != 0 || !strings.Contains(stderr, "no encoder that says which dimensions matter: showing z1 and z2") {
 		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
 	}
@@ -462,7 +462,7 @@ func TestLine(t *testing.T) {
 func TestInterpolate(t *testing.T) {
 	dir := t.TempDir()
 	path, film := dir+"/i.png", dir+"/i.gif"
-	mustType(t, "interpolate RUN/cgan -seeds 5,6,7 -classes 2 -steps 3 -gif "+film+" -out "+path)
+	mustType(t, "interpolate RUN/cgan -seeds 5,6,7 -class 2 -steps 3 -gif "+film+" -out "+path)
 	z := ofSeeds(t, "cgan", 5, 6, 7)
 	img := readPNG(t, path)
 	inRow(t, img, generated(t, "cgan", 2, 12, z[0], lerp(z[0], z[1], 0.5), z[1]))
@@ -541,7 +541,7 @@ func TestTraverseDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		images, err := (&source{}).open(context.Background(), r)
+		images, err := (&source{}).open(context.Background(), r, &cli.Chosen{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -593,11 +593,16 @@ func TestDiverged(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, n := range r.Model.Networks() {
-			torchx.Copy(torchx.Parameters(n.Module)[0], torchx.MulScalar(torchx.Parameters(n.Module)[0], math.Inf(1)))
+			for _, p := range torchx.Parameters(n.Module) {
+				torchx.Copy(p, torchx.MulScalar(p, math.Inf(1)))
+			}
 		}
-		images, err := (&source{}).open(context.Background(), r)
+		images, err := (&source{}).open(context.Background(), r, &cli.Chosen{})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if _, err := s.decode(context.Background(), []point{make(point, s.dims)}, image.Pt(8, 8)); err == nil || !strings.Contains(err.Error(), "holds NaN or an infinite number") {
+			t.Errorf("decode: got %v", err)
 		}
 		if _, err := s.encode(context.Background(), images); err == nil || !strings.Contains(err.Error(), "the latent of image 0 holds NaN or an infinite number") {
 			t.Errorf("got %v", err)
@@ -635,7 +640,12 @@ func TestWrong(t *testing.T) {
 		{"grid RUN/thin", 1, "one dimension, expected two or more; imori latent traverse shows it"},
 		{"line RUN/thin", 1, "one dimension, expected two or more"},
 
-		{"scatter RUN/vae -count -1", 2, "-count: found -1, expected 1 or more"},
+		{"scatter RUN/vae -count -1", 2, "-count: found -1, expected 1 to"},
+		{"scatter RUN/vae -count 0", 2, "-count: found 0, expected 1 to"},
+		{"scatter RUN/vae -threads -2", 2, "-threads: found -2, expected 1 to 65536"},
+		{"scatter RUN/vae -threads 100000", 2, "-threads: found 100000"},
+		{"scatter RUN/vae -device tpu", 2, `-device: device "tpu" is unknown`},
+		{"scatter RUN/vae -checkpoint -1", 2, "-checkpoint: found -1, expected an iteration"},
 		{"scatter RUN/vae -count 3 -images 1", 2, "-count and -images exclude each other"},
 		{"scatter RUN/vae -images 0-100000", 2, "-images: dataset digits has no sample"},
 		{"scatter RUN/vae -data nowhere", 1, "the folder nowhere does not exist"},
@@ -652,14 +662,21 @@ func TestWrong(t *testing.T) {
 		{"line RUN/wide -to 1", 2, "-to: found 1 numbers, expected 2, for z"},
 		{"line RUN/vae -to x", 2, `found "x", expected numbers such as -2,2`},
 		{"line RUN/vae -from 1,1 -to 1,1", 2, "-from and -to: found the same point twice, 1,1"},
+		{"line RUN/vae -to 1,1e39", 2, "-to: found 1e+39, expected numbers from -1000000 to 1000000"},
+		{"line RUN/vae -from -2e6,0", 2, "-from: found -2e+06"},
 		{"line RUN/vae -steps 1", 2, "-steps: found 1, expected 2 to 100"},
 
 		{"grid RUN/vae -size 1", 2, "-size: found 1, expected 2 to 100"},
 		{"grid RUN/vae -range 1,-1", 2, "-range: found 1,-1, expected two numbers, the lower one first"},
+		{"grid RUN/vae -range 1e17,1.0001e17", 2, "-range: found 1e+17, expected numbers from"},
+		{"grid RUN/vae -range 1,1.00000001", 2, "-range: found 1,1.00000001, expected numbers that differ as float32"},
+		{"traverse RUN/vae -range -1e39,1", 2, "-range: found -1e+39"},
+		{"grid RUN/wide -dims 1,2 -data folder.png", 2, "-data: with -dims nothing is measured"},
+		{"grid RUN/vae -data folder.png", 2, "-data: nothing is measured on images"},
 		{"grid RUN/vae -range 3", 2, "-range: found 3"},
-		{"grid RUN/vae -classes 3", 2, "-classes: model vae makes images without regard to classes"},
-		{"grid RUN/cgan -classes 10", 2, `there is no class "10"`},
-		{"grid RUN/cgan -classes 1,2", 2, `-classes: found 2 classes in "1,2", expected one`},
+		{"grid RUN/vae -class 3", 2, "-class: model vae makes images without regard to classes"},
+		{"grid RUN/cgan -class 10", 2, `there is no class "10"`},
+		{"grid RUN/cgan -class 1,2", 2, `-class: found 2 classes in "1,2", expected one`},
 		{"grid RUN/gan -data folder.png", 2, "-data: this model has no encoder"},
 
 		{"interpolate RUN/gan -seeds 1", 2, "-seeds: found 1, expected 2 to 20"},
@@ -703,5 +720,59 @@ func TestInterrupted(t *testing.T) {
 	}
 	if _, err := os.Stat("x.png"); err == nil {
 		t.Error("it wrote a picture")
+	}
+}
+
+// What takes long ends with the context: decoding, too.
+func TestDecodeInterrupted(t *testing.T) {
+	opened(t, "vae", func(r *trained.Run) {
+		s, err := spaceOf(r, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if _, err := s.decode(ctx, []point{{0, 0}}, image.Pt(8, 8)); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := s.decode(context.Background(), make([]point, 10000), image.Pt(100, 100)); err == nil || !strings.Contains(err.Error(), "expected 64 million pixels at most") {
+			t.Errorf("got %v", err)
+		}
+		r.Info.Height, r.Info.Width = 128, 256
+		if got := s.batch(decodeBatch); got != 4 {
+			t.Errorf("%d images of 256x128 at once", got)
+		}
+	})
+}
+
+// Dimensions that were chosen by measuring come with what was measured.
+func TestMeasuredIsPrinted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.png")
+	for line, want := range map[string]bool{
+		"grid RUN/wide -size 2":               true,
+		"grid RUN/wide -size 2 -dims 1,2":     false,
+		"traverse RUN/wide -steps 2":          true,
+		"traverse RUN/wide -steps 2 -dims 3":  false,
+		"line RUN/wide -steps 2":              true,
+		"line RUN/wide -steps 2 -dims 1,2":    false,
+		"line RUN/vae -steps 2":               false,
+		"grid RUN/vae -size 2":                false,
+		"traverse RUN/vae -images 1 -steps 2": false,
+	} {
+		if out := mustType(t, line+" -out "+path); strings.Contains(out, "KL divergence of a dimension") != want {
+			t.Errorf("%s: printed\n%s", line, out)
+		}
+	}
+}
+
+// Traverse begins with images of a folder, and ranks dimensions on the same.
+func TestTraverseFolder(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 {
+		photo(t, fmt.Sprintf("%s/photos/%d.png", dir, i), uint8(100*i))
+	}
+	out := mustType(t, "traverse RUN/wide -steps 2 -data "+dir+"/photos -images 0 -out "+dir+"/t.png")
+	if !strings.Contains(out, "mean over 3 images of "+dir+"/photos") {
+		t.Errorf("printed\n%s", out)
 	}
 }

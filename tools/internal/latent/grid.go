@@ -34,21 +34,21 @@ grows to the right and the second upward, as in a plot. All other dimensions are
 Of models without an encoder, the first two.`,
 		Example: `imori latent grid runs/vae_mnist/20261123-101500
 imori latent grid runs/vae_cifar10/20261123-101500 -dims 3,17 -range -2,2 -size 12
-imori latent grid runs/cgan_mnist/20261123-101500 -classes 7 -dims 1,2`,
+imori latent grid runs/cgan_mnist/20261123-101500 -class 7 -dims 1,2`,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },
 	}
 	f := c.Flags()
 	f.Var(&o.dims, "dims", "the two dimensions to vary, first the one to the right, such as 1,2 (default the two that say most)")
 	f.Var(&o.limits, "range", "both from `low,high` (default -4,4, or the limits of what the model draws latents from)")
 	f.IntVar(&o.size, "size", 30, "`number` of images to the right, and upward")
-	f.StringVar(&o.class, "classes", "", "the `class` to show of a conditional model, by name or number (default the first)")
-	o.source.addData(c)
+	f.StringVar(&o.class, "class", "", "the `class` to show of a conditional model, by name or number (default the first)")
+	o.source.add(c)
 	o.add(c, "latent-grid.png")
 	return c
 }
 
 func (o *gridFlags) run(c *cobra.Command, path string) error {
-	if err := cli.CheckExtension("out", o.out, ".png"); err != nil {
+	if err := o.picture.Check(); err != nil {
 		return err
 	}
 	if o.size < 2 || o.size > maxSize {
@@ -57,11 +57,21 @@ func (o *gridFlags) run(c *cobra.Command, path string) error {
 	if err := checkRange(&o.limits); err != nil {
 		return err
 	}
+	if o.source.data != "" && len(o.dims.List) > 0 {
+		return cli.Wrong(errors.New("-data: with -dims nothing is measured on images, expected one of them"))
+	}
 	run, err := o.model.Open(c, path)
 	if err != nil {
 		return err
 	}
+	var files cli.Outputs
+	defer files.Discard()
+	picture, _, err := o.begin(&files, run, "")
+	if err != nil {
+		return err
+	}
 	var t *table
+	var measured *codes
 	err = run.Do(func() error {
 		s, err := spaceOf(run, o.class)
 		if err != nil {
@@ -70,20 +80,23 @@ func (o *gridFlags) run(c *cobra.Command, path string) error {
 		if err := s.checkPlane(o.dims.List); err != nil {
 			return err
 		}
-		dims, measured, err := s.pick(c, &o.source, o.dims.List, 2)
-		if err != nil {
+		if o.source.data != "" && s.dims == 2 {
+			return cli.Wrong(errors.New("-data: nothing is measured on images, as the latent has just the two dimensions that are shown"))
+		}
+		var dims []int
+		if dims, measured, err = s.pick(c, &o.source, o.dims.List, 2); err != nil {
 			return err
 		}
 		lo, hi := s.limits(&o.limits, normalGrid)
-		made, err := s.decode(lattice(make(point, s.dims), dims[0], dims[1], evenly(lo, hi, o.size)))
-		if err != nil {
-			return err
-		}
-		t = &table{images: made, columns: o.size, title: titleOf(run) + s.ofClass()}
-		if made.c == 3 { // photos would run into each other
+		t = &table{columns: o.size, title: titleOf(run) + s.ofClass()}
+		if s.format().c == 3 { // photos would run into each other
 			t.gap = 1
 		}
-		t.size = made.fit(o.size, t.gap, 96)
+		t.size = s.format().fit(o.size, t.gap, 96)
+		points := lattice(make(point, s.dims), dims[0], dims[1], evenly(lo, hi, o.size))
+		if t.tiles, err = s.decode(c.Context(), points, t.size); err != nil {
+			return err
+		}
 		t.bottom = axis{label: measured.label(dims[0]), ticks: true}
 		t.left = axis{label: measured.label(dims[1]), ticks: true}
 		for _, m := range marks(lo, hi, 8) {
@@ -96,23 +109,29 @@ func (o *gridFlags) run(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	picture, err := o.picture(run, "latent-grid.png", t.draw())
-	if err != nil {
+	if err := cli.Encode(picture, t.draw()); err != nil {
 		return err
 	}
-	if err := write(picture); err != nil {
+	if err := files.Commit(); err != nil {
 		return err
 	}
-	say(c, picture)
+	measured.print(c.OutOrStdout())
+	cli.Wrote(c, picture.Path())
 	return nil
 }
 
 // checkRange wants two numbers, or none.
 func checkRange(r *cli.Point) error {
-	if v := r.Values; v != nil && (len(v) != 2 || v[0] >= v[1]) {
+	v := r.Values
+	switch {
+	case v == nil:
+		return nil
+	case len(v) != 2 || v[0] >= v[1]:
 		return cli.Wrong(fmt.Errorf("-range: found %s, expected two numbers, the lower one first, such as -4,4", r))
+	case float32(v[0]) == float32(v[1]):
+		return cli.Wrong(fmt.Errorf("-range: found %s, expected numbers that differ as float32, in which latents are", r))
 	}
-	return nil
+	return checkFar("range", r)
 }
 
 // limits are those given, or those that latents are drawn from, or else normal to both sides of 0.
@@ -151,7 +170,7 @@ func (s *space) pick(c *cobra.Command, images *source, given []int64, n int) ([]
 	for i := range first {
 		first[i] = i
 	}
-	if len(first) == s.dims && images.data == "" {
+	if len(first) == s.dims {
 		return first, nil, nil
 	}
 	if s.encoder == nil {
@@ -161,8 +180,7 @@ func (s *space) pick(c *cobra.Command, images *source, given []int64, n int) ([]
 		c.PrintErrf("this model has no encoder that says which dimensions matter: showing %s; choose others with -dims\n", span(first))
 		return first, nil, nil
 	}
-	source := source{data: images.data, count: measuredOn}
-	selection, err := source.open(c.Context(), s.run)
+	selection, err := images.open(c.Context(), s.run, &cli.Chosen{Count: measuredOn})
 	if err != nil {
 		if images.data != "" || c.Context().Err() != nil {
 			return nil, nil, err

@@ -4,6 +4,8 @@ import (
 	"image"
 
 	"github.com/spf13/cobra"
+
+	"github.com/imori-ml/imori/tools/internal/cli"
 )
 
 type interpolateFlags struct {
@@ -28,7 +30,7 @@ and a straight line leads through places near it that training never saw.`,
 		Example: `imori latent interpolate runs/vae_mnist/20261123-101500 -seeds 1,2
 imori latent interpolate runs/wgangp_cifar10/20261123-101500 -seeds 1-4 -spherical -gif walk.gif
 imori latent interpolate runs/ae_imori/20261123-101500 -images 0,5
-imori latent interpolate runs/cgan_mnist/20261123-101500 -seeds 1,2 -classes 7`,
+imori latent interpolate runs/cgan_mnist/20261123-101500 -seeds 1,2 -class 7`,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },
 	}
 	c.Flags().BoolVar(&o.spherical, "spherical", false, "along an arc around the origin, for latents of a normal distribution")
@@ -48,8 +50,14 @@ func (o *interpolateFlags) run(c *cobra.Command, path string) error {
 	if o.spherical {
 		between, kind = slerp, "spherical"
 	}
+	var files cli.Outputs
+	defer files.Discard()
+	picture, animation, err := o.begin(&files, run, o.gif)
+	if err != nil {
+		return err
+	}
 	var t *table
-	var film *images
+	var film []*image.RGBA
 	err = run.Do(func() error {
 		s, err := spaceOf(run, o.class)
 		if err != nil {
@@ -69,33 +77,29 @@ func (o *interpolateFlags) run(c *cobra.Command, path string) error {
 			from, to = append(from, a.name), append(to, b.name)
 		}
 		t.left.marks, t.right.marks = middles(from...), middles(to...)
-		if t.images, err = s.decode(points); err != nil {
+		t.size = s.format().fit(t.columns, t.gap, 96)
+		if t.tiles, err = s.decode(c.Context(), points, t.size); err != nil {
 			return err
 		}
-		t.size = t.fit(t.columns, t.gap, 96)
-		if o.gif != "" {
-			film, err = s.decode(append(frames, ends[len(ends)-1].point))
+		if animation != nil {
+			film, err = s.decode(c.Context(), append(frames, ends[len(ends)-1].point), s.format().fit(1, 0, 256))
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	files := make([]file, 1)
-	if files[0], err = o.picture(run, "latent-interpolate.png", t.draw()); err != nil {
-		return err
-	}
-	if film != nil {
-		size := film.fit(1, 0, 256)
-		animation, err := loop(o.gif, film.len(), func(i int) (*image.RGBA, error) { return film.tile(i, size), nil })
-		if err != nil {
+	if animation != nil {
+		if err := writeLoop(c.Context(), animation, len(film), func(i int) *image.RGBA { return film[i] }); err != nil {
 			return err
 		}
-		files = append(files, animation)
 	}
-	if err := write(files...); err != nil {
+	if err := cli.Encode(picture, t.draw()); err != nil {
 		return err
 	}
-	say(c, files...)
+	if err := files.Commit(); err != nil {
+		return err
+	}
+	cli.Wrote(c, picture.Path(), o.gif)
 	return nil
 }

@@ -21,14 +21,14 @@ places in between. The dimensions of a latent are numbered from 1 everywhere: z1
 
 // command is what the commands have in common.
 type command struct {
-	model cli.ModelFlags
-	out   string
+	model   cli.ModelFlags
+	picture cli.Picture
 }
 
 // add adds the flags. name is that of the picture in the run's views.
 func (o *command) add(c *cobra.Command, name string) {
 	c.Args = cli.Args("RUN")
 	c.Flags().SortFlags = false
-	c.Flags().StringVar(&o.out, "out", "", "write the picture to this PNG `file` (default RUN/views/"+name+")")
+	o.picture.Add(c, name)
 	o.model.Add(c)
 }

@@ -1,7 +1,9 @@
 package latent
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -46,19 +48,28 @@ imori latent line runs/vae_cifar10/20261123-101500 -dims 3,17 -from -3,0 -to 3,0
 }
 
 func (o *lineFlags) run(c *cobra.Command, path string) error {
-	if err := o.check(); err != nil {
+	if err := o.check(c); err != nil {
 		return err
 	}
 	if err := checkSteps(o.steps); err != nil {
+		return err
+	}
+	if err := errors.Join(checkFar("from", o.from), checkFar("to", o.to)); err != nil {
 		return err
 	}
 	run, err := o.model.Open(c, path)
 	if err != nil {
 		return err
 	}
+	var files cli.Outputs
+	defer files.Discard()
+	picture, _, err := o.begin(&files, run, "")
+	if err != nil {
+		return err
+	}
 	var points *cloud
 	var on []point
-	var strip *images
+	var strip *table
 	err = run.Do(func() error {
 		var s *space
 		if s, points, err = o.encode(c.Context(), run); err != nil {
@@ -75,7 +86,8 @@ func (o *lineFlags) run(c *cobra.Command, path string) error {
 			return cli.Wrong(fmt.Errorf("-from and -to: found the same point twice, %s", o.from))
 		}
 		on = walk(from, to, o.steps, lerp)
-		strip, err = s.decode(on)
+		strip = numbered(s.format(), o.steps)
+		strip.tiles, err = s.decode(c.Context(), on, strip.size)
 		return err
 	})
 	if err != nil {
@@ -83,14 +95,16 @@ func (o *lineFlags) run(c *cobra.Command, path string) error {
 	}
 	points.alpha, points.radius = 0.35, 1.8
 	above := points.figure(points.title(run), &trail{on, points.x, points.y})
-	picture, err := o.picture(run, "latent-line.png", stack(above, numbered(strip).draw()))
-	if err != nil {
+	if err := cli.Encode(picture, stack(above, strip.draw())); err != nil {
 		return err
 	}
-	if err := write(picture); err != nil {
+	if err := files.Commit(); err != nil {
 		return err
 	}
-	say(c, picture)
+	if len(o.dims.List) == 0 && len(points.weight) > 2 { // they were chosen by it
+		points.print(c.OutOrStdout())
+	}
+	cli.Wrote(c, picture.Path())
 	return nil
 }
 
@@ -110,12 +124,25 @@ func place(flag string, given *cli.Point, dims, x, y int) (point, error) {
 		flag, len(given.Values), dimName(x), dimName(y), dims))
 }
 
-// numbered is a strip of images with numbers from 1 on, in as many rows as it needs.
-func numbered(m *images) *table {
+// farthest is how far from 0 places of the latent space may be that somebody gives: numbers that float32 and the arithmetic
+// of any model can hold, and far more than any latent is.
+const farthest = 1e6
+
+// checkFar refuses places that are too far away.
+func checkFar(flag string, given *cli.Point) error {
+	for _, v := range given.Values {
+		if math.Abs(v) > farthest {
+			return cli.Wrong(fmt.Errorf("-%s: found %g, expected numbers from %.0f to %.0f", flag, v, -farthest, farthest))
+		}
+	}
+	return nil
+}
+
+// numbered is a strip for n images with numbers from 1 on, in as many rows as it needs.
+func numbered(m format, n int) *table {
 	const most = 10 // in a row
-	n := m.len()
 	rows := (n + most - 1) / most
-	t := &table{images: m, columns: (n + rows - 1) / rows, gap: 6}
+	t := &table{columns: (n + rows - 1) / rows, gap: 6}
 	t.size = m.fit(t.columns, t.gap, 96)
 	for i := range n {
 		t.captions = append(t.captions, fmt.Sprint(i+1))

@@ -15,6 +15,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	vgdraw "gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"github.com/imori-ml/imori/trainer/curves"
 )
 
 const (
@@ -99,20 +101,11 @@ type mark struct {
 	text string
 }
 
-// marks are about n multiples of 1, 2 or 5 times a power of ten between lo and hi.
-func marks(lo, hi float64, n int) []mark {
-	rough := (hi - lo) / float64(n)
-	power := math.Pow(10, math.Floor(math.Log10(rough)))
-	step := 10 * power
-	for _, f := range []float64{5, 2, 1} {
-		if f*power >= rough*0.99 {
-			step = f * power
-		}
-	}
-	digits := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
-	var all []mark
-	for i := math.Ceil(lo/step - 1e-9); i*step <= hi+step*1e-9; i++ {
-		all = append(all, mark{i * step, number(i*step, digits)})
+// marks are about n round numbers between lo and hi.
+func marks(lo, hi float64, n int) (all []mark) {
+	values, digits := curves.Ticks(lo, hi, n)
+	for _, v := range values {
+		all = append(all, mark{v, number(v, digits)})
 	}
 	return all
 }

@@ -99,6 +99,7 @@ func TestMarks(t *testing.T) {
 		{-0.3, 6.9, 8, "0 1 2 3 4 5 6"},
 		{0.001, 0.003, 4, "0.0010 0.0015 0.0020 0.0025 0.0030"},
 		{-300, 1200, 6, "0 500 1000"},
+		{1e17, 1e17 + 32, 8, "100000000000000000"}, // steps below the precision of such numbers
 	} {
 		if got := texts(marks(test.lo, test.hi, test.n)); got != test.want {
 			t.Errorf("%g to %g: got %s, want %s", test.lo, test.hi, got, test.want)

@@ -13,21 +13,23 @@ import (
 // planeFlags say which images are shown, and along which two dimensions.
 type planeFlags struct {
 	command
-	source
-	dims cli.Numbers
+	source source
+	chosen cli.Chosen
+	dims   cli.Numbers
 }
 
 func (o *planeFlags) add(c *cobra.Command, name string) {
 	c.Flags().Var(&o.dims, "dims", "the two dimensions to show, first the one to the right, such as 1,2 (default the two that say most)")
 	o.source.add(c)
+	o.chosen.Add(c, 0, "images")
 	o.command.add(c, name)
 }
 
-func (o *planeFlags) check() error {
-	if err := cli.CheckExtension("out", o.out, ".png"); err != nil {
+func (o *planeFlags) check(c *cobra.Command) error {
+	if err := o.picture.Check(); err != nil {
 		return err
 	}
-	return o.source.check()
+	return o.chosen.Check(c)
 }
 
 const aboutDims = `Dimensions are numbered from 1: z1, z2, ...
@@ -58,13 +60,19 @@ imori latent scatter runs/ae_imori/20261123-101500 -data my/photos -csv codes.cs
 }
 
 func (o *scatterFlags) run(c *cobra.Command, path string) error {
-	if err := o.check(); err != nil {
+	if err := o.check(c); err != nil {
 		return err
 	}
 	if err := cli.CheckExtension("csv", o.csv, ".csv"); err != nil {
 		return err
 	}
 	run, err := o.model.Open(c, path)
+	if err != nil {
+		return err
+	}
+	var files cli.Outputs
+	defer files.Discard()
+	picture, table, err := o.begin(&files, run, o.csv)
 	if err != nil {
 		return err
 	}
@@ -76,22 +84,19 @@ func (o *scatterFlags) run(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	files := make([]file, 1)
-	if files[0], err = o.picture(run, "latent-scatter.png", points.figure(points.title(run))); err != nil {
-		return err
-	}
-	if o.csv != "" {
-		table, err := csvFile(o.csv, points.rows())
-		if err != nil {
+	if table != nil {
+		if err := writeCSV(table, points.rows()); err != nil {
 			return err
 		}
-		files = append(files, table)
 	}
-	if err := write(files...); err != nil {
+	if err := cli.Encode(picture, points.figure(points.title(run))); err != nil {
+		return err
+	}
+	if err := files.Commit(); err != nil {
 		return err
 	}
 	points.print(c.OutOrStdout())
-	say(c, files...)
+	cli.Wrote(c, picture.Path(), o.csv)
 	return nil
 }
 
@@ -111,7 +116,7 @@ func (o *planeFlags) encode(ctx context.Context, run *trained.Run) (*space, *clo
 	if err != nil {
 		return nil, nil, err
 	}
-	images, err := o.open(ctx, run)
+	images, err := o.source.open(ctx, run, &o.chosen)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,8 +2,6 @@ package latent
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -12,32 +10,17 @@ import (
 	"github.com/imori-ml/imori/tools/internal/cli"
 )
 
-// source is the flags that say which images are encoded.
+// source is where images that are encoded come from.
 type source struct {
-	data  string
-	count int
-	list  cli.Numbers
+	data string // a folder; "": what the recipe says
+
+	whole datasets.Dataset // once it is open
+	what  string
 }
 
 func (f *source) add(c *cobra.Command) {
-	f.addData(c)
-	c.Flags().IntVar(&f.count, "count", 0, "this `number` of images, spread evenly (default all)")
-	c.Flags().Var(&f.list, "images", "the images of these numbers, counted from 0, such as 0-99,420")
-}
-
-func (f *source) addData(c *cobra.Command) {
 	c.Flags().StringVar(&f.data, "data", "", "images of this `folder`, scaled to the model's size (default the recipe's test images)")
 	cli.CompleteFolder(c, "data")
-}
-
-func (f *source) check() error {
-	switch {
-	case f.count < 0:
-		return cli.Wrong(fmt.Errorf("-count: found %d, expected 1 or more", f.count))
-	case f.count > 0 && len(f.list.List) > 0:
-		return cli.Wrong(errors.New("-count and -images exclude each other"))
-	}
-	return nil
 }
 
 // selection is images of a dataset.
@@ -47,56 +30,47 @@ type selection struct {
 	what    string
 }
 
-// open opens the images that the flags say.
-func (f *source) open(ctx context.Context, run *trained.Run) (*selection, error) {
-	whole, what, err := f.whole(ctx, run)
+// open opens the images, and returns the chosen ones.
+func (f *source) open(ctx context.Context, run *trained.Run, chosen *cli.Chosen) (*selection, error) {
+	if err := f.openWhole(ctx, run); err != nil {
+		return nil, err
+	}
+	indices, some, err := chosen.Of(f.whole)
 	if err != nil {
 		return nil, err
 	}
-	n := whole.Len()
-	if f.count > 0 {
-		n = f.count
-	}
-	s := &selection{indices: datasets.Evenly(n, whole.Len()), what: what}
-	if len(f.list.List) > 0 {
-		s.indices = f.list.Ints()
-	}
-	if s.Dataset, err = datasets.Pick(whole, s.indices); err != nil {
-		return nil, cli.Wrong(fmt.Errorf("-images: %w", err))
-	}
-	return s, nil
+	return &selection{some, indices, f.what}, nil
 }
 
-func (f *source) whole(ctx context.Context, run *trained.Run) (d datasets.Dataset, what string, err error) {
-	if f.data != "" {
-		d, err = folder(ctx, run, f.data)
-		return d, "images of " + f.data, err
+func (f *source) openWhole(ctx context.Context, run *trained.Run) (err error) {
+	switch {
+	case f.whole != nil:
+		return nil
+	case f.data != "":
+		f.what = "images of " + f.data
+		f.whole, err = folder(ctx, run, f.data)
+		return err
 	}
-	d, test, err := run.Data(ctx)
+	whole, test, err := run.Data(ctx)
+	if err != nil {
+		return err
+	}
+	f.whole, f.what = whole, "training images"
 	if test {
-		return d, "test images", err
+		f.what = "test images"
 	}
-	return d, "training images", err
+	return nil
 }
 
 // folder opens a folder of images, whose folders are the classes if all images are in one.
 func folder(ctx context.Context, run *trained.Run, root string) (datasets.Dataset, error) {
-	plain, err := run.Folder(ctx, root)
+	o := &datasets.FolderOptions{Root: root, Split: "all", PictureOptions: run.Pictures()}
+	sorted, err := o.HasClasses(ctx)
 	if err != nil {
 		return nil, err
 	}
-	o := datasets.FolderOptions{Root: root, Split: "all", PictureOptions: run.Pictures()}
-	o.Classes = "auto"
-	if sorted, err := o.Open(ctx, datasets.Env{}); err == nil {
-		return sorted, nil
+	if sorted {
+		o.Classes = "auto"
 	}
-	return plain, nil
-}
-
-// name is the file of an image, "" if it has none.
-func (s *selection) name(i int) string {
-	if named, ok := s.Dataset.(datasets.Named); ok {
-		return named.FileName(i)
-	}
-	return ""
+	return run.Open(ctx, o)
 }

@@ -1,8 +1,11 @@
 package latent
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"image"
+	"slices"
 
 	torch "github.com/wangkuiyi/gotorch"
 
@@ -52,7 +55,7 @@ func (s *space) choose(class string) error {
 		return nil
 	}
 	if s.sampler == nil || s.sampler.Classes() == 0 {
-		return cli.Wrong(fmt.Errorf("-classes: model %s makes images without regard to classes, expected a conditional one such as cgan",
+		return cli.Wrong(fmt.Errorf("-class: model %s makes images without regard to classes, expected a conditional one such as cgan",
 			s.run.Recipe.Model.Type))
 	}
 	classes, err := cli.Classes(class, s.run.Info.Classes)
@@ -60,7 +63,7 @@ func (s *space) choose(class string) error {
 		return err
 	}
 	if len(classes) != 1 {
-		return cli.Wrong(fmt.Errorf("-classes: found %d classes in %q, expected one", len(classes), class))
+		return cli.Wrong(fmt.Errorf("-class: found %d classes in %q, expected one", len(classes), class))
 	}
 	s.class = classes[0]
 	return nil
@@ -74,40 +77,75 @@ func (s *space) ofClass() string {
 	return ", class " + s.run.Info.Classes[s.class]
 }
 
-// decodeBatch keeps the memory for images in the making small.
+// decodeBatch is for images of 32x32 pixels.
 const decodeBatch = 128
 
-// decode makes an image of each latent. Call it within Do.
-func (s *space) decode(latents []point) (*images, error) {
-	info := s.run.Info
-	out := &images{c: info.Channels, h: info.Height, w: info.Width}
-	for from := 0; from < len(latents); from += decodeBatch {
-		part := latents[from:min(from+decodeBatch, len(latents))]
-		n := int64(len(part))
-		var flat []float32
-		for _, p := range part {
-			flat = append(flat, p...)
+// batch is how many images are worked on at a time, so many of 32x32: the memory for larger ones stays small, and an
+// interrupt need not wait long.
+func (s *space) batch(ofSmall int) int {
+	return min(max(ofSmall*32*32/(s.run.Info.Height*s.run.Info.Width), 1), ofSmall)
+}
+
+// format is the size of the model's images.
+func (s *space) format() format {
+	return format{s.run.Info.Channels, s.run.Info.Height, s.run.Info.Width}
+}
+
+// checkPixels refuses a picture of n images that would fill the memory.
+func checkPixels(n int, size image.Point) error {
+	if n*size.X*size.Y <= cli.MaxPixels {
+		return nil
+	}
+	return cli.Wrong(fmt.Errorf("%d images of %dx%d pixels are too many for a picture, expected %d million pixels at most; ask for fewer",
+		n, size.X, size.Y, cli.MaxPixels>>20))
+}
+
+// decode draws the image of each latent in that size. Call it within Do.
+func (s *space) decode(ctx context.Context, latents []point, size image.Point) ([]*image.RGBA, error) {
+	if err := checkPixels(len(latents), size); err != nil {
+		return nil, err
+	}
+	f := s.format()
+	area := f.c * f.h * f.w
+	var tiles []*image.RGBA
+	for part := range slices.Chunk(latents, s.batch(decodeBatch)) {
+		values := s.decodeBatch(part)
+		if len(values) != len(part)*area {
+			return nil, fmt.Errorf("model %s made %d values of %d latents, expected images of %dx%dx%d",
+				s.run.Recipe.Model.Type, len(values), len(part), f.c, f.h, f.w)
 		}
-		torchx.Scoped(func() {
-			z := torchx.To(torchx.FromFloat32(flat, n, int64(s.dims)), s.run.Device, -1)
-			var made torch.Tensor
-			if s.sampler != nil {
-				labels := make([]int64, n)
-				for i := range labels {
-					labels[i] = s.class
-				}
-				made = s.sampler.Generate(z, s.run.Labels(labels))
-			} else {
-				made = s.encoder.Decode(z)
+		if slices.ContainsFunc(values, notFinite) {
+			return nil, fmt.Errorf("an image that model %s makes of a latent holds NaN or an infinite number: %s", s.run.Recipe.Model.Type, diverged)
+		}
+		for image := range slices.Chunk(values, area) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
 			}
-			out.values = append(out.values, torchx.Float32s(torchx.To(made, "cpu", -1))...)
-		})
+			tiles = append(tiles, f.tile(image, size))
+		}
 	}
-	if len(out.values) != len(latents)*out.c*out.h*out.w {
-		return nil, fmt.Errorf("model %s made %d values of %d latents, expected images of %dx%dx%d",
-			s.run.Recipe.Model.Type, len(out.values), len(latents), out.c, out.h, out.w)
-	}
-	return out, nil
+	return tiles, nil
+}
+
+// diverged is what may be behind NaN.
+const diverged = "has the training diverged? an earlier -checkpoint may be whole"
+
+func notFinite(v float32) bool { return v-v != 0 }
+
+// decodeBatch makes images, one after another.
+func (s *space) decodeBatch(latents []point) (values []float32) {
+	torchx.Scoped(func() {
+		n := int64(len(latents))
+		z := torchx.To(torchx.FromFloat32(slices.Concat(latents...), n, int64(s.dims)), s.run.Device, -1)
+		var made torch.Tensor
+		if s.sampler != nil {
+			made = s.sampler.Generate(z, s.run.Labels(slices.Repeat([]int64{s.class}, len(latents))))
+		} else {
+			made = s.encoder.Decode(z)
+		}
+		values = torchx.Float32s(torchx.To(made, "cpu", -1))
+	})
+	return values
 }
 
 // seeds returns the latents of seeds. Call it within Do.

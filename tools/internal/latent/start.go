@@ -14,7 +14,8 @@ import (
 // startFlags say from which latents a command begins: those of seeds, or of images.
 type startFlags struct {
 	command
-	source source // its list is -images
+	source source
+	chosen cli.Chosen // only -images
 	seeds  cli.Numbers
 	class  string
 	gif    string
@@ -24,9 +25,9 @@ type startFlags struct {
 func (o *startFlags) add(c *cobra.Command, name, usual string, steps int) {
 	f := c.Flags()
 	f.Var(&o.seeds, "seeds", "the latents of these seeds (default "+usual+")")
-	f.Var(&o.source.list, "images", "the latents that the encoder finds for these images, counted from 0 (default "+usual+" where latents are not drawn)")
-	o.source.addData(c)
-	f.StringVar(&o.class, "classes", "", "the `class` to show of a conditional model, by name or number (default the first)")
+	f.Var(&o.chosen.Images, "images", "the latents that the encoder finds for these images, counted from 0 (default "+usual+" where latents are not drawn)")
+	o.source.add(c)
+	f.StringVar(&o.class, "class", "", "the `class` to show of a conditional model, by name or number (default the first)")
 	f.IntVar(&o.steps, "steps", steps, "`number` of images in a row, both ends among them")
 	f.StringVar(&o.gif, "gif", "", "write an animation, there and back again, to this GIF `file`, too")
 	o.command.add(c, name)
@@ -34,7 +35,7 @@ func (o *startFlags) add(c *cobra.Command, name, usual string, steps int) {
 
 // check checks the flags. least is how many latents there must be.
 func (o *startFlags) check(least int) error {
-	seeds, images := o.seeds.List, o.source.list.List
+	seeds, images := o.seeds.List, o.chosen.Images.List
 	if len(seeds) > 0 && len(images) > 0 {
 		return cli.Wrong(errors.New("-seeds and -images exclude each other"))
 	}
@@ -43,7 +44,7 @@ func (o *startFlags) check(least int) error {
 			return cli.Wrong(fmt.Errorf("-%s: found %d, expected %d to %d", flag, n, least, maxStarts))
 		}
 	}
-	if err := cli.CheckExtension("out", o.out, ".png"); err != nil {
+	if err := o.picture.Check(); err != nil {
 		return err
 	}
 	if err := cli.CheckExtension("gif", o.gif, ".gif"); err != nil {
@@ -63,7 +64,7 @@ type start struct {
 
 // starts returns the latents that the flags say, or those of the defaults. Call it within Do.
 func (o *startFlags) starts(ctx context.Context, s *space, defaults ...int64) ([]start, error) {
-	seeds, images := o.seeds.List, slices.Clone(o.source.list.List)
+	seeds, images := o.seeds.List, slices.Clone(o.chosen.Images.List)
 	if len(seeds) == 0 && len(images) == 0 {
 		if s.sampler != nil && o.source.data == "" {
 			seeds = defaults
@@ -81,9 +82,7 @@ func (o *startFlags) starts(ctx context.Context, s *space, defaults ...int64) ([
 	if _, err := s.run.Encoder(); err != nil {
 		return nil, cli.Wrong(fmt.Errorf("-images: %w; give -seeds", err))
 	}
-	source := source{data: o.source.data}
-	source.list.List = images
-	selection, err := source.open(ctx, s.run)
+	selection, err := o.source.open(ctx, s.run, &cli.Chosen{Images: cli.Numbers{List: images}})
 	if err != nil {
 		return nil, err
 	}

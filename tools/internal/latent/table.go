@@ -9,18 +9,12 @@ import (
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
-// images are n pictures, c x h x w each, in [-1, 1].
-type images struct {
-	values  []float32
-	c, h, w int
-}
+// format is the size of images: channels, height, width.
+type format struct{ c, h, w int }
 
-func (m *images) len() int { return len(m.values) / (m.c * m.h * m.w) }
-
-// tile draws an image in that size. Pixels that grow stay squares.
-func (m *images) tile(i int, size image.Point) *image.RGBA {
-	area := m.c * m.h * m.w
-	img := rundir.Picture(m.values[i*area:(i+1)*area], m.c, m.h, m.w)
+// tile draws an image, values in [-1, 1], in that size. Pixels that grow stay squares.
+func (m format) tile(values []float32, size image.Point) *image.RGBA {
+	img := rundir.Picture(values, m.c, m.h, m.w)
 	if img.Rect.Max == size {
 		return img
 	}
@@ -35,7 +29,7 @@ func (m *images) tile(i int, size image.Point) *image.RGBA {
 
 // fit is the size of images of which so many stand side by side: a whole multiple of their own, up to about the given
 // number of pixels, or less where they would be too wide.
-func (m *images) fit(columns, gap, pixels int) image.Point {
+func (m format) fit(columns, gap, pixels int) image.Point {
 	room := (goodWidth - (columns-1)*gap) / columns
 	if scale := min(room/m.w, max(1, pixels/max(m.w, m.h))); scale > 1 {
 		return image.Pt(m.w*scale, m.h*scale)
@@ -65,7 +59,7 @@ func middles(texts ...string) []mark {
 
 // table is images in rows, with what they stand for.
 type table struct {
-	*images
+	tiles               []*image.RGBA // all of one size
 	columns             int
 	gap                 int // pixels between images
 	size                image.Point
@@ -85,7 +79,7 @@ const (
 
 // draw draws the table.
 func (t *table) draw() *image.RGBA {
-	rows := (t.len() + t.columns - 1) / t.columns
+	rows := (len(t.tiles) + t.columns - 1) / t.columns
 	caption := 0
 	if t.captions != nil {
 		caption = captionLine
@@ -139,9 +133,9 @@ func (t *table) draw() *image.RGBA {
 		p.write(s, t.left.label, margin+labelLine/2, float64(area.Min.Y+area.Max.Y)/2, 0, 0)
 	}
 	img := p.image()
-	for i := range t.len() {
+	for i, tile := range t.tiles {
 		at := tileOf(i)
-		draw.Draw(img, image.Rectangle{at, at.Add(t.size)}, t.tile(i, t.size), image.Point{}, draw.Src)
+		draw.Draw(img, image.Rectangle{at, at.Add(t.size)}, tile, image.Point{}, draw.Src)
 	}
 	return img
 }

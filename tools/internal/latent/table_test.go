@@ -37,19 +37,19 @@ func matches(whole, part *image.RGBA, x, y int) bool {
 	return true
 }
 
-// greys are images of one value each, 2x1 pixels.
-func greys(n int) *images {
-	m := &images{c: 1, h: 1, w: 2}
+// greys are images of one value each.
+func greys(n int, size image.Point) (tiles []*image.RGBA) {
 	for i := range n {
 		v := float32(i+1)/8 - 1
-		m.values = append(m.values, v, v)
+		tiles = append(tiles, format{1, 1, 2}.tile([]float32{v, v}, size))
 	}
-	return m
+	return tiles
 }
 
 func TestTable(t *testing.T) {
-	m := greys(5)
-	plain := &table{images: m, columns: 3, gap: 4, size: image.Pt(20, 10)}
+	size := image.Pt(20, 10)
+	m := greys(5, size)
+	plain := &table{tiles: m, columns: 3, gap: 4, size: size}
 	full := *plain
 	full.title, full.captions = "a title wider than the images themselves", []string{"1", "2", "3", "4", "5"}
 	full.left = axis{label: "z2", marks: middles("seed 1", "seed 2"), ticks: true}
@@ -59,12 +59,12 @@ func TestTable(t *testing.T) {
 		stepY int
 	}{"plain": {plain, 14}, "with everything": {&full, 14 + captionLine}} {
 		img := test.draw()
-		first, ok := find(img, m.tile(0, plain.size), 0)
+		first, ok := find(img, m[0], 0)
 		if !ok {
 			t.Fatalf("%s: the first image is not there", name)
 		}
 		for i := range 5 {
-			if at := first.Add(image.Pt(i%3*24, i/3*test.stepY)); !matches(img, m.tile(i, plain.size), at.X, at.Y) {
+			if at := first.Add(image.Pt(i%3*24, i/3*test.stepY)); !matches(img, m[i], at.X, at.Y) {
 				t.Errorf("%s: image %d is not at %v", name, i, at)
 			}
 		}
@@ -99,7 +99,7 @@ func TestFit(t *testing.T) {
 		{512, 512, 1, 0, 256, image.Pt(512, 512)},
 		{3000, 1500, 1, 0, 256, image.Pt(1400, 700)},
 	} {
-		m := &images{c: 1, h: test.h, w: test.w}
+		m := format{c: 1, h: test.h, w: test.w}
 		if got := m.fit(test.columns, test.gap, test.pixels); got != test.want {
 			t.Errorf("%+v: got %v", test, got)
 		}
@@ -108,7 +108,7 @@ func TestFit(t *testing.T) {
 
 func TestNumbered(t *testing.T) {
 	for n, want := range map[int]int{2: 2, 10: 10, 11: 6, 34: 9, 100: 10} {
-		if got := numbered(greys(n)); got.columns != want || len(got.captions) != n || got.captions[n-1] == got.captions[0] {
+		if got := numbered(format{1, 1, 2}, n); got.columns != want || len(got.captions) != n || got.captions[n-1] == got.captions[0] {
 			t.Errorf("%d images: %d in a row, %v", n, got.columns, got.captions)
 		}
 	}

@@ -1,6 +1,7 @@
 package latent
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"math"
@@ -36,7 +37,7 @@ largest KL divergence from N(0, 1) where the encoder gives a Gaussian (a VAE), e
 without an encoder, the first ones.`,
 		Example: `imori latent traverse runs/vae_cifar10/20261123-101500 -seeds 3
 imori latent traverse runs/vae_mnist/20261123-101500 -images 7 -range -4,4 -gif dims.gif
-imori latent traverse runs/cgan_mnist/20261123-101500 -classes 7 -dims 1-20`,
+imori latent traverse runs/cgan_mnist/20261123-101500 -class 7 -dims 1-20`,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },
 	}
 	c.Flags().Var(&o.dims, "dims", "the dimensions to vary, such as 1-4,17 (default up to 10, those that say most)")
@@ -56,8 +57,15 @@ func (o *traverseFlags) run(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
+	var files cli.Outputs
+	defer files.Discard()
+	picture, animation, err := o.begin(&files, run, o.gif)
+	if err != nil {
+		return err
+	}
 	var blocks []*table
 	var film *table
+	var measured *codes
 	err = run.Do(func() error {
 		s, err := spaceOf(run, o.class)
 		if err != nil {
@@ -67,8 +75,8 @@ func (o *traverseFlags) run(c *cobra.Command, path string) error {
 		if err != nil {
 			return err
 		}
-		dims, measured, err := s.pick(c, &source{}, o.dims.List, mostDims)
-		if err != nil {
+		var dims []int
+		if dims, measured, err = s.pick(c, &o.source, o.dims.List, mostDims); err != nil {
 			return err
 		}
 		if n := len(begin) * len(dims); n > maxRows {
@@ -81,17 +89,19 @@ func (o *traverseFlags) run(c *cobra.Command, path string) error {
 			rows = append(rows, measured.label(d))
 		}
 		for _, b := range begin {
-			made, err := s.decode(around(b.point, dims, values))
-			if err != nil {
+			t := &table{columns: o.steps, gap: 4, title: titleOf(run) + s.ofClass() + ": " + b.name}
+			t.left.marks, t.bottom.marks = middles(rows...), middles(scale(values)...)
+			t.size = s.format().fit(t.columns, t.gap, 64)
+			if err := checkPixels(len(begin)*len(dims)*len(values), t.size); err != nil {
 				return err
 			}
-			t := &table{images: made, columns: o.steps, gap: 4, title: titleOf(run) + s.ofClass() + ": " + b.name}
-			t.left.marks, t.bottom.marks = middles(rows...), middles(scale(values)...)
-			t.size = t.fit(t.columns, t.gap, 64)
+			if t.tiles, err = s.decode(c.Context(), around(b.point, dims, values), t.size); err != nil {
+				return err
+			}
 			blocks = append(blocks, t)
 		}
-		if o.gif != "" {
-			film, err = s.film(begin, dims, evenly(lo, hi, framesPerPair))
+		if animation != nil {
+			film, err = s.film(c.Context(), begin, dims, evenly(lo, hi, framesPerPair))
 		}
 		return err
 	})
@@ -102,21 +112,20 @@ func (o *traverseFlags) run(c *cobra.Command, path string) error {
 	for _, b := range blocks {
 		pictures = append(pictures, b.draw())
 	}
-	files := make([]file, 1)
-	if files[0], err = o.picture(run, "latent-traverse.png", stack(pictures...)); err != nil {
-		return err
-	}
-	if film != nil {
-		animation, err := loop(o.gif, framesPerPair, func(i int) (*image.RGBA, error) { return film.frame(i, framesPerPair).draw(), nil })
-		if err != nil {
+	if animation != nil {
+		frame := func(i int) *image.RGBA { return film.frame(i, framesPerPair).draw() }
+		if err := writeLoop(c.Context(), animation, framesPerPair, frame); err != nil {
 			return err
 		}
-		files = append(files, animation)
 	}
-	if err := write(files...); err != nil {
+	if err := cli.Encode(picture, stack(pictures...)); err != nil {
 		return err
 	}
-	say(c, files...)
+	if err := files.Commit(); err != nil {
+		return err
+	}
+	measured.print(c.OutOrStdout())
+	cli.Wrote(c, picture.Path(), o.gif)
 	return nil
 }
 
@@ -147,7 +156,7 @@ func around(p point, dims []int, values []float64) []point {
 }
 
 // film is the pictures of an animation: all dimensions side by side, a row for each start, all of the first value first.
-func (s *space) film(begin []start, dims []int, values []float64) (*table, error) {
+func (s *space) film(ctx context.Context, begin []start, dims []int, values []float64) (*table, error) {
 	t := &table{columns: len(dims), gap: 4}
 	var points []point
 	for _, v := range values {
@@ -165,19 +174,16 @@ func (s *space) film(begin []start, dims []int, values []float64) (*table, error
 		rows = append(rows, b.name)
 	}
 	t.bottom.marks, t.left.marks = middles(columns...), middles(rows...)
+	t.size = s.format().fit(t.columns, t.gap, 128)
 	var err error
-	if t.images, err = s.decode(points); err != nil {
-		return nil, err
-	}
-	t.size = t.fit(t.columns, t.gap, 128)
-	return t, nil
+	t.tiles, err = s.decode(ctx, points, t.size)
+	return t, err
 }
 
 // frame is one of n pictures of an animation.
 func (t *table) frame(i, n int) *table {
-	one, all := *t, *t.images
-	size := len(all.values) / n
-	all.values = all.values[i*size : (i+1)*size]
-	one.images = &all
+	one := *t
+	size := len(t.tiles) / n
+	one.tiles = t.tiles[i*size : (i+1)*size]
 	return &one
 }

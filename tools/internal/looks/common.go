@@ -2,7 +2,6 @@
 package looks
 
 import (
-	"errors"
 	"fmt"
 	"image"
 	"image/draw"
@@ -20,85 +19,32 @@ import (
 // batchSize is how many images are looked at at a time.
 const batchSize = 16
 
-// maxImages is what -count may be, and maxPixels how large a picture.
-const (
-	maxImages = 1 << 20
-	maxPixels = 64 << 20
-)
-
 // picture is where a command's picture goes, and its form.
 type picture struct {
-	out     string
+	cli.Picture
 	columns int
 }
 
 func (p *picture) add(c *cobra.Command, name, columns string) {
-	f := c.Flags()
-	f.StringVar(&p.out, "out", "", "write the picture to this PNG `file` (default RUN/views/"+name+".png)")
-	f.IntVar(&p.columns, "columns", 0, "images in a row ("+columns+")")
+	p.Add(c, name+".png")
+	c.Flags().IntVar(&p.columns, "columns", 0, "images in a row ("+columns+")")
 }
 
 func (p *picture) check() error {
 	if p.columns < 0 {
 		return cli.Wrong(fmt.Errorf("-columns: found %d, expected 1 or more", p.columns))
 	}
-	return cli.CheckExtension("out", p.out, ".png")
-}
-
-// path is where the picture goes.
-func (p *picture) path(run *trained.Run, name string) string {
-	if p.out != "" {
-		return p.out
-	}
-	return filepath.Join(run.Path, "views", name+".png")
+	return p.Check()
 }
 
 // checkSize refuses a picture of n images that would fill the memory.
 func (p *picture) checkSize(info datasets.Info, n, columns int, advice string) error {
 	size := rundir.GridSize(n, info.Height, info.Width, columns)
-	if size.X*size.Y <= maxPixels {
+	if size.X*size.Y <= cli.MaxPixels {
 		return nil
 	}
 	return cli.Wrong(fmt.Errorf("a picture of %d images would have %dx%d pixels, expected %d million at most; %s",
-		n, size.X, size.Y, maxPixels>>20, advice))
-}
-
-// chosen are the images of some data that are looked at.
-type chosen struct {
-	count  int
-	images cli.Numbers
-}
-
-func (o *chosen) add(c *cobra.Command, count int, what string) {
-	f := c.Flags()
-	f.IntVar(&o.count, "count", count, "show this many "+what+", evenly spread over all")
-	f.Var(&o.images, "images", "show those of these numbers, from 0 on: a `list` such as 0-7,42")
-}
-
-func (o *chosen) check(c *cobra.Command) error {
-	if c.Flags().Changed("count") && o.images.List != nil {
-		return cli.Wrong(errors.New("found -count and -images, expected one of them"))
-	}
-	return checkCount(o.count)
-}
-
-func checkCount(n int) error {
-	if n < 1 || n > maxImages {
-		return cli.Wrong(fmt.Errorf("-count: found %d, expected 1 to %d", n, maxImages))
-	}
-	return nil
-}
-
-// of are the chosen indices of a dataset.
-func (o *chosen) of(d datasets.Dataset) (indices []int, some datasets.Dataset, err error) {
-	indices = datasets.Evenly(o.count, d.Len())
-	if o.images.List != nil {
-		indices = o.images.Ints()
-	}
-	if some, err = datasets.Pick(d, indices); err != nil {
-		err = cli.Wrong(fmt.Errorf("-images: %w", err))
-	}
-	return indices, some, err
+		n, size.X, size.Y, cli.MaxPixels>>20, advice))
 }
 
 // blocks lays rows of images out, each image below the one of the row before: so many to a line, then the next lines.
@@ -154,15 +100,30 @@ func printRun(c *cobra.Command, run *trained.Run) {
 	fmt.Fprintf(c.OutOrStdout(), "model   %s of %s, iteration %d%s\n", run.Recipe.Model.Type, run.Recipe.Name, run.Iteration, weights)
 }
 
-// recipeData says what the recipe's data are.
-func recipeData(d datasets.Dataset, test bool, what string) string {
+// counted says how many things of a kind there are, such as 24 pictures of photos.
+func counted(d datasets.Dataset, kind, rest string) string {
 	if d == nil {
 		return "" // there is an error
 	}
-	if test {
-		return "test " + what + " of " + d.Info().Name
+	if d.Len() != 1 {
+		kind += "s"
 	}
-	return what + " of " + d.Info().Name + " that the model was trained on, as there are no test images"
+	return fmt.Sprintf("%d %s %s", d.Len(), kind, rest)
+}
+
+// recipeData says what the recipe's data are.
+func recipeData(d datasets.Dataset, test bool, kind string) string {
+	switch {
+	case d == nil:
+		return ""
+	case test:
+		return counted(d, "test "+kind, "of "+d.Info().Name)
+	}
+	return counted(d, kind, "of "+d.Info().Name+" that the model was trained on, as there are no test images")
+}
+
+func printData(c *cobra.Command, d datasets.Dataset, what string) {
+	fmt.Fprintf(c.OutOrStdout(), "data    %s%s\n", what, scaled(d))
 }
 
 // scaled says how many pictures of a folder are shown in another size than their own; "" for none.
@@ -179,14 +140,6 @@ func scaled(d datasets.Dataset) string {
 	return fmt.Sprintf("; %d %s scaled to %dx%d", of.Scaled(), were, in.Width, in.Height)
 }
 
-// fileName is the file that a sample comes from, or "".
-func fileName(d datasets.Dataset, i int) string {
-	if named, ok := d.(datasets.Named); ok {
-		return named.FileName(i)
-	}
-	return ""
-}
-
 // plain makes a name, such as a class's, fit to be part of a file's.
 func plain(name string) string {
 	return strings.Map(func(r rune) rune {
@@ -196,5 +149,3 @@ func plain(name string) string {
 		return r
 	}, name)
 }
-
-func wrote(c *cobra.Command, path string) { fmt.Fprintf(c.OutOrStdout(), "wrote %s\n", path) }

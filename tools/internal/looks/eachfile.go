@@ -20,7 +20,7 @@ func (t *translation) eachNames(d datasets.Dataset, root string) ([]string, erro
 	}
 	files := make([]string, d.Len())
 	for i := range files {
-		if files[i] = fileName(d, i); files[i] == "" {
+		if files[i] = cli.FileName(d, i); files[i] == "" {
 			files[i] = fmt.Sprintf("%05d", i)
 		}
 	}

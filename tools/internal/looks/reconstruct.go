@@ -26,7 +26,7 @@ const maxListed = 32
 type reconstruction struct {
 	model   cli.ModelFlags
 	picture picture
-	chosen  chosen
+	chosen  cli.Chosen
 	data    string
 	csv     string
 	all     bool
@@ -47,7 +47,7 @@ imori reconstruct runs/convae_imori/20261123-101500 -data photos -out photos.png
 		Args: cli.Args("RUN"),
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c, args[0]) },
 	}
-	r.chosen.add(c, 32, "images")
+	r.chosen.Add(c, 32, "images")
 	f := c.Flags()
 	f.StringVar(&r.data, "data", "", "take the images of this `folder`, scaled to the model's size (default the recipe's test images)")
 	f.BoolVar(&r.all, "all", false, "measure the error over all images, not only over those shown")
@@ -59,7 +59,7 @@ imori reconstruct runs/convae_imori/20261123-101500 -data photos -out photos.png
 }
 
 func (r *reconstruction) run(c *cobra.Command, path string) error {
-	if err := r.chosen.check(c); err != nil {
+	if err := r.chosen.Check(c); err != nil {
 		return err
 	}
 	if err := r.picture.check(); err != nil {
@@ -80,7 +80,7 @@ func (r *reconstruction) run(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	indices, some, err := r.chosen.of(d)
+	indices, some, err := r.chosen.Of(d)
 	if err != nil {
 		return err
 	}
@@ -91,10 +91,10 @@ func (r *reconstruction) run(c *cobra.Command, path string) error {
 func (r *reconstruction) open(c *cobra.Command, run *trained.Run) (d datasets.Dataset, what string, err error) {
 	if r.data != "" {
 		d, err = run.Folder(c.Context(), r.data)
-		return d, "images of " + r.data, err
+		return d, counted(d, "image", "of "+r.data), err
 	}
 	d, test, err := run.Data(c.Context())
-	return d, recipeData(d, test, "images"), err
+	return d, recipeData(d, test, "image"), err
 }
 
 // make makes the picture, measures, and writes.
@@ -105,16 +105,14 @@ func (r *reconstruction) make(c *cobra.Command, run *trained.Run, m models.Recon
 	}
 	var files cli.Outputs
 	defer files.Discard()
-	out := r.picture.path(run, "reconstructions")
+	out := r.picture.Path(run.Path)
 	file, err := files.Create(out)
 	if err != nil {
 		return err
 	}
-	var table *atomicfile.File
-	if r.csv != "" {
-		if table, err = files.Create(r.csv); err != nil {
-			return err
-		}
+	table, err := files.CreateIf(r.csv)
+	if err != nil {
+		return err
 	}
 
 	shown := newErrors(some, indices)
@@ -155,17 +153,14 @@ func (r *reconstruction) make(c *cobra.Command, run *trained.Run, m models.Recon
 		return err
 	}
 	r.report(c, run, d, what, shown, all)
-	if r.csv != "" {
-		wrote(c, r.csv)
-	}
-	wrote(c, out)
+	cli.Wrote(c, r.csv, out)
 	return nil
 }
 
 func (r *reconstruction) report(c *cobra.Command, run *trained.Run, d datasets.Dataset, what string, shown, all *imageErrors) {
 	printRun(c, run)
 	out := c.OutOrStdout()
-	fmt.Fprintf(out, "data    %d %s%s\n", d.Len(), what, scaled(d))
+	printData(c, d, what)
 	if len(shown.mse) <= maxListed {
 		shown.print(out)
 	}
@@ -205,7 +200,7 @@ func (e *imageErrors) index(i int) int {
 func (e *imageErrors) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for i := range e.mse {
-		file := fileName(e.d, i)
+		file := cli.FileName(e.d, i)
 		if i == 0 {
 			fmt.Fprint(w, "image\tmse\tmae", tabbed(file, "file"), "\n")
 		}
@@ -225,7 +220,11 @@ func tabbed(file, text string) string {
 func (e *imageErrors) summary() string {
 	worst := 0
 	for i, v := range e.mse {
-		if !(v <= e.mse[worst]) { // or it is not a number
+		if v != v { // NaN: nothing is worse
+			worst = i
+			break
+		}
+		if v > e.mse[worst] {
 			worst = i
 		}
 	}
@@ -238,7 +237,7 @@ func (e *imageErrors) writeCSV(f *atomicfile.File) error {
 	number := func(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
 	rows := [][]string{{"index", "file", "mse", "mae"}}
 	for i := range e.mse {
-		rows = append(rows, []string{strconv.Itoa(e.index(i)), fileName(e.d, i), number(e.mse[i]), number(e.mae[i])})
+		rows = append(rows, []string{strconv.Itoa(e.index(i)), cli.FileName(e.d, i), number(e.mse[i]), number(e.mae[i])})
 	}
 	return w.WriteAll(rows)
 }

@@ -148,7 +148,7 @@ func TestReconstructRefuses(t *testing.T) {
 		{at + " photos", 2, `unexpected argument "photos"`},
 		{"reconstruct nowhere", 1, "no such file"},
 		{"reconstruct norun", 1, "norun is not the folder of a run"},
-		{at + " -count 3 -images 1", 2, "found -count and -images, expected one of them"},
+		{at + " -count 3 -images 1", 2, "-count and -images exclude each other"},
 		{at + " -count 0", 2, "-count: found 0, expected 1 to"},
 		{at + " -images x", 2, "expected whole numbers and ranges"},
 		{at + " -images 3,20000", 2, "-images: dataset digits has no sample 20000, expected 0 to 19999"},
@@ -168,4 +168,13 @@ func TestReconstructRefuses(t *testing.T) {
 
 func TestReconstructOfAnotherModel(t *testing.T) {
 	mustRefuse(t, []refusal{{"reconstruct " + run(t, tinyGAN), 1, "model gan reconstructs no images; what it can do: make images from latents"}})
+}
+
+// An image whose error is not a number is the worst, whatever comes behind it.
+func TestSummaryOfNaN(t *testing.T) {
+	nan := float32(math.NaN())
+	e := &imageErrors{mse: []float32{1, 3, nan, 2, nan}, mae: []float32{1, 1, nan, 1, nan}}
+	if got := e.summary(); !strings.HasSuffix(got, "worst mse NaN, of image 2") {
+		t.Errorf("got %s", got)
+	}
 }

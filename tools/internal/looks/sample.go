@@ -46,9 +46,9 @@ func NewSample() *cobra.Command {
 The latent of each image comes from a seed, a whole number. The same model makes the same image of a seed, whatever else is
 asked for. Of a model with classes, each row of the picture is a class, and each column a seed.
 
-With -truncation, numbers of a latent that lie far from the middle are drawn again: the images are more typical, and less
-various. Where latents are normal, its value counts standard deviations; where they are uniform, it is the part of their range
-that is used. 0.5 to 1 are usual.`,
+With -truncation, latents stay nearer the middle: the images are more typical, and less various. Where latents are normal,
+numbers that lie more than so many standard deviations from the middle are drawn again; where they are uniform, it is the part
+of their range that they are drawn from. 0.5 to 1 are usual, 0.01 is the least.`,
 		Example: `imori sample runs/dcgan_mnist/20261123-101500
 imori sample runs/dcgan_mnist/20261123-101500 -seeds 0-15,42 -columns 4 -out sixteen.png
 imori sample runs/cgan_cifar10/20261123-101500 -classes cat,dog -count 20
@@ -60,7 +60,7 @@ imori sample runs/vae_mnist/20261123-101500 -count 10000 -each generated -npy ge
 	f.IntVar(&s.count, "count", 0, "make this many images, of seeds 0, 1 and so on (default 64; 10 of each class)")
 	f.Var(&s.seeds, "seeds", "make the images of these seeds: a `list` such as 0-15,42")
 	f.StringVar(&s.classes, "classes", "", "show these classes: `names` or numbers, such as 3,cat (default all, at most 100)")
-	f.Float64Var(&s.truncation, "truncation", 0, "keep the numbers of latents within this `bound`, above 0, such as 0.7 (default as in training)")
+	f.Float64Var(&s.truncation, "truncation", 0, "keep the numbers of latents within this `bound`, 0.01 or more, such as 0.7 (default as in training)")
 	s.picture.add(c, "samples", "default a square; 20 at most where there are classes")
 	f.StringVar(&s.each, "each", "", "write each image as a PNG of its own into this `folder`, and the picture only with -out")
 	f.StringVar(&s.npy, "npy", "", "also write the images to this .npy `file`: N x channels x height x width, float32, -1 to 1")
@@ -95,12 +95,12 @@ func (s *sampling) check(c *cobra.Command) error {
 	given := c.Flags().Changed
 	switch {
 	case given("count") && given("seeds"):
-		return cli.Wrong(errors.New("found -count and -seeds, expected one of them: -count 16 is -seeds 0-15"))
-	case given("truncation") && !(s.truncation > 0):
-		return cli.Wrong(fmt.Errorf("-truncation: found %g, expected a number above 0", s.truncation))
+		return cli.Wrong(errors.New("-count and -seeds exclude each other: -count 16 is -seeds 0-15"))
+	case given("truncation") && !(s.truncation >= trained.MinTruncation):
+		return cli.Wrong(fmt.Errorf("-truncation: found %g, expected %g or more", s.truncation, trained.MinTruncation))
 	}
 	if given("count") {
-		if err := checkCount(s.count); err != nil {
+		if err := cli.CheckCount(s.count); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ type plan struct {
 
 func (s *sampling) plan(c *cobra.Command, run *trained.Run, m models.Sampler) (*plan, error) {
 	p := &plan{seeds: s.seeds.List, names: run.Info.Classes, columns: s.picture.columns, perFile: s.each != ""}
-	p.grid = !p.perFile || s.picture.out != ""
+	p.grid = !p.perFile || s.picture.Given()
 	conditional := m.Classes() > 0
 	if p.seeds == nil {
 		n := s.count
@@ -155,13 +155,46 @@ func (s *sampling) plan(c *cobra.Command, run *trained.Run, m models.Sampler) (*
 		p.columns = p.classColumns()
 		p.lines = (len(p.seeds) + p.columns - 1) / p.columns
 	}
-	if p.total > maxImages {
-		return nil, cli.Wrong(fmt.Errorf("%d seeds of %d classes are %d images, expected %d at most", len(p.seeds), len(p.classes), p.total, maxImages))
+	if p.total > cli.MaxCount {
+		return nil, cli.Wrong(fmt.Errorf("%d seeds of %d classes are %d images, expected %d at most", len(p.seeds), len(p.classes), p.total, cli.MaxCount))
+	}
+	if err := s.checkNames(run, p); err != nil {
+		return nil, err
 	}
 	if p.grid {
 		return p, s.picture.checkSize(run.Info, p.tiles(), p.columns, "ask for fewer, or for files with -each")
 	}
 	return p, nil
+}
+
+// checkNames refuses files of -each that would have one name, or that of another output.
+func (s *sampling) checkNames(run *trained.Run, p *plan) error {
+	if !p.perFile {
+		return nil
+	}
+	taken := map[string]string{}
+	if p.grid {
+		taken[filepath.Clean(s.picture.Path(run.Path))] = "-out"
+	}
+	if s.npy != "" {
+		taken[filepath.Clean(s.npy)] = "-npy"
+	}
+	for i := range p.total {
+		class, seed, _ := p.image(i)
+		what := fmt.Sprintf("seed %d", seed)
+		if p.classes != nil {
+			what = fmt.Sprintf("class %s, seed %d", p.names[class], seed)
+		}
+		path := filepath.Join(s.each, p.fileName(class, seed))
+		if other, ok := taken[path]; ok {
+			if other == what {
+				return cli.Wrong(fmt.Errorf("-each: %s is asked for twice, for one file, %s", what, path))
+			}
+			return cli.Wrong(fmt.Errorf("-each: %s and %s would be one file, %s", other, what, path))
+		}
+		taken[path] = what
+	}
+	return nil
 }
 
 // classColumns is a square for one class, and a row for each of several.
@@ -210,7 +243,7 @@ func (s *sampling) make(c *cobra.Command, run *trained.Run, m models.Sampler, p 
 	var grid, npy *atomicfile.File
 	var tiles *rundir.Tiles
 	if p.grid {
-		if grid, err = files.Create(s.picture.path(run, "samples")); err != nil {
+		if grid, err = files.Create(s.picture.Path(run.Path)); err != nil {
 			return err
 		}
 		tiles = rundir.NewTiles(p.tiles(), in.Height, in.Width, p.columns)
@@ -285,13 +318,8 @@ func (s *sampling) report(c *cobra.Command, run *trained.Run, p *plan) {
 		of = fmt.Sprintf(", %d of each class, from top to bottom: %s", len(p.seeds), strings.Join(names, ", "))
 	}
 	fmt.Fprintf(c.OutOrStdout(), "images  %d%s\n", p.total, of)
-	if s.npy != "" {
-		wrote(c, s.npy)
-	}
-	if p.perFile {
-		wrote(c, s.each)
-	}
+	cli.Wrote(c, s.npy, s.each)
 	if p.grid {
-		wrote(c, s.picture.path(run, "samples"))
+		cli.Wrote(c, s.picture.Path(run.Path))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/imori-ml/imori/recipes/trained"
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
@@ -119,11 +120,11 @@ func TestSampleRefuses(t *testing.T) {
 		{"sample nowhere", 1, "cannot open run folder: stat nowhere: no such file"},
 		{"sample norun", 1, "norun is not the folder of a run"},
 		{"sample file", 1, "file is a file, expected the folder of a run"},
-		{at + " -count 3 -seeds 1", 2, "found -count and -seeds, expected one of them"},
+		{at + " -count 3 -seeds 1", 2, "-count and -seeds exclude each other"},
 		{at + " -count 0", 2, "-count: found 0, expected 1 to"},
 		{at + " -count many", 2, "many"},
 		{at + " -seeds 3-1", 2, `found "3-1", expected whole numbers and ranges`},
-		{at + " -truncation 0", 2, "-truncation: found 0, expected a number above 0"},
+		{at + " -truncation 0", 2, "-truncation: found 0, expected 0.01 or more"},
 		{at + " -truncation nan", 2, "-truncation: found NaN"},
 		{at + " -columns -1", 2, "-columns: found -1"},
 		{at + " -classes 3", 2, "model gan knows no classes"},
@@ -135,7 +136,10 @@ func TestSampleRefuses(t *testing.T) {
 		{at + " -out new/x.png -each file", 1, "file is a file, expected a folder"},
 		{at + " -each new/each -npy file/x.npy", 1, "file is a file"},
 		{at + " -checkpoint 7", 1, "has no checkpoint of iteration 7, expected one of [2]"},
-		{at + " -device cuda:77", 1, "cuda:77"},
+		{at + " -device cuda:77", 2, "cuda:77"},
+		{at + " -truncation 0.001", 2, "-truncation: found 0.001, expected 0.01 or more"},
+		{at + " -seeds 7,7 -each each", 2, "-each: seed 7 is asked for twice, for one file, each/seed-00007.png"},
+		{at + " -each each -out ./each/seed-00001.png", 2, "-each: -out and seed 1 would be one file, each/seed-00001.png"},
 	})
 	flip(t, folder+"/checkpoints/00000002/generator.safetensors")
 	mustRefuse(t, []refusal{{at, 1, "generator.safetensors"}})
@@ -147,6 +151,16 @@ func TestSampleRefusesClasses(t *testing.T) {
 		{at + " -classes cat", 2, `there is no class "cat", expected one of 0, 1,`},
 		{at + " -count 200000", 2, "200000 seeds of 10 classes are 2000000 images, expected 1048576 at most"},
 	})
+}
+
+// Classes of other names may make files of one name.
+func TestSampleNames(t *testing.T) {
+	s := &sampling{each: "each"}
+	p := &plan{seeds: []int64{1}, classes: []int64{0, 1}, names: []string{"a/b", "a_b"}, total: 2, columns: 1, lines: 1, perFile: true}
+	err := s.checkNames(&trained.Run{Path: "x"}, p)
+	if err == nil || err.Error() != "-each: class a/b, seed 1 and class a_b, seed 1 would be one file, each/a_b-seed-00001.png" {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestSampleOfAnotherModel(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 type translation struct {
 	model   cli.ModelFlags
 	picture picture
-	chosen  chosen
+	chosen  cli.Chosen
 	folder  string // of the inputs; "": the recipe's test pairs
 	targets string
 	each    string
@@ -50,7 +50,7 @@ imori translate runs/pix2pix_imori/20261123-101500 photos -targets masks -out co
 			return t.run(c, args[0])
 		},
 	}
-	t.chosen.add(c, 16, "inputs")
+	t.chosen.Add(c, 16, "inputs")
 	f := c.Flags()
 	f.StringVar(&t.targets, "targets", "", "what is wanted of FOLDER's inputs: a `folder` with files of the same names, but for the extension")
 	t.picture.add(c, "translations", "default 8")
@@ -64,7 +64,7 @@ func (t *translation) run(c *cobra.Command, path string) error {
 	if t.targets != "" && t.folder == "" {
 		return cli.Usage(errors.New("found -targets without FOLDER, whose pictures they are the targets of"))
 	}
-	if err := t.chosen.check(c); err != nil {
+	if err := t.chosen.Check(c); err != nil {
 		return err
 	}
 	if err := t.picture.check(); err != nil {
@@ -82,7 +82,7 @@ func (t *translation) run(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	indices, some, err := t.chosen.of(d)
+	indices, some, err := t.chosen.Of(d)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (t *translation) run(c *cobra.Command, path string) error {
 			return err
 		}
 		printRun(c, run)
-		fmt.Fprintf(c.OutOrStdout(), "data    %d %s%s\n", d.Len(), what, scaled(d))
+		printData(c, d, what)
 		w.report()
 		return nil
 	})
@@ -116,36 +116,36 @@ func (t *translation) open(ctx context.Context, run *trained.Run, m models.Trans
 		if err == nil {
 			err = fitsPairs(run, d)
 		}
-		return d, recipeData(d, test, "pairs"), err
+		return d, recipeData(d, test, "pair"), err
 	}
 	target := run.Info.Target
-	kind := "picture"
+	form := "picture"
 	if target.Classes != nil {
-		kind = "classes"
+		form = "classes"
 	}
-	pictures, what := run.Pictures(), "pictures of "+t.folder
+	pictures, kind, of := run.Pictures(), "picture", "of "+t.folder
 	if t.targets != "" {
 		o := &datasets.PairedOptions{
 			Images: t.folder, Targets: t.targets, Split: "all",
-			Target: kind, TargetClasses: target.Classes, TargetChannels: target.Channels, PictureOptions: pictures,
+			Target: form, TargetClasses: target.Classes, TargetChannels: target.Channels, PictureOptions: pictures,
 		}
 		if !m.ToTarget() {
 			o.Images, o.Targets = o.Targets, o.Images
 		}
 		d, err = run.Open(ctx, o)
-		return d, what + " with targets of " + t.targets, err
+		return d, counted(d, kind, of+" with targets of "+t.targets), err
 	}
 	switch {
 	case m.ToTarget():
 		d, err = run.Folder(ctx, t.folder)
-	case kind == "classes":
-		what = "class maps of " + t.folder
+	case form == "classes":
+		kind = "class map"
 		d, err = run.Open(ctx, &datasets.MasksOptions{Root: t.folder, Classes: target.Classes, PictureOptions: pictures})
 	default:
 		pictures.Channels = target.Channels
 		d, err = run.Open(ctx, &datasets.FolderOptions{Root: t.folder, Split: "all", PictureOptions: pictures})
 	}
-	return d, what, err
+	return d, counted(d, kind, of), err
 }
 
 // fitsPairs says whether the recipe's pairs are still what the model was trained on.
@@ -198,7 +198,7 @@ func (w *translating) make() error {
 	}
 	var files cli.Outputs
 	defer files.Discard()
-	file, err := files.Create(w.picture.path(w.run, "translations"))
+	file, err := files.Create(w.picture.Path(w.run.Path))
 	if err != nil {
 		return err
 	}
@@ -298,8 +298,5 @@ func (w *translating) report() {
 	case w.hasTargets():
 		fmt.Fprintf(out, "L1      %.4g\n", w.l1)
 	}
-	if w.each != "" {
-		wrote(w.c, w.each)
-	}
-	wrote(w.c, w.picture.path(w.run, "translations"))
+	cli.Wrote(w.c, w.each, w.picture.Path(w.run.Path))
 }

@@ -204,7 +204,7 @@ func TestTranslatePictures(t *testing.T) {
 	for _, direction := range []string{"to_target", "to_image"} {
 		folder := run(t, strings.NewReplacer("DIRECTION", direction, "DATASET", "{type: digits, outlines: true, size: 8, count: 8}").Replace(tinyPix2Pix))
 		writeFiles(t, map[string][]byte{"outlines/1.png": photo(t, 8, 1)})
-		expect(t, mustType(t, "translate "+folder+" outlines -each made"), "pictures of outlines", "wrote made\n")
+		expect(t, mustType(t, "translate "+folder+" outlines -each made"), "1 picture of outlines\n", "wrote made\n")
 		if made, isGrey := readPNG(t, "made/1.png").(*image.Gray); !isGrey || made.Rect.Size() != image.Pt(8, 8) {
 			t.Errorf("%s: it made a picture of another kind", direction)
 		}
@@ -235,7 +235,7 @@ func TestTranslateRefuses(t *testing.T) {
 		{"translate nowhere", 1, "no such file"},
 		{"translate norun", 1, "norun is not the folder of a run"},
 		{at + " -targets one", 2, "found -targets without FOLDER"},
-		{at + " -count 3 -images 1", 2, "found -count and -images"},
+		{at + " -count 3 -images 1", 2, "-count and -images exclude each other"},
 		{at + " -images 3", 2, "-images: dataset paired has no sample 3, expected 0 to 2"},
 		{at + " empty", 1, "empty holds no image"},
 		{at + " nowhere", 1, "the folder nowhere does not exist"},

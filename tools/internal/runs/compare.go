@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,6 +45,12 @@ func compare(out io.Writer, paths []string, picture string) error {
 	if err != nil {
 		return err
 	}
+	var files cli.Outputs
+	defer files.Discard()
+	file, err := files.Create(picture)
+	if err != nil {
+		return err
+	}
 	var rows [][]string
 	for i, r := range runs {
 		rows = append(rows, []string{letter(i), r.path, r.recipeName(), string(r.state()), r.progress(), cli.Duration(r.took())})
@@ -66,7 +74,10 @@ func compare(out io.Writer, paths []string, picture string) error {
 	if err != nil {
 		return err
 	}
-	if err := cli.WritePNG(picture, img); err != nil {
+	if err := cli.Encode(file, img); err != nil {
+		return err
+	}
+	if err := files.Commit(); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\ncurves: %s\n", picture)
@@ -79,12 +90,16 @@ func openAll(paths []string) ([]*run, error) {
 	var errs []error
 	for _, path := range paths {
 		path = filepath.Clean(path)
-		if _, err := rundir.ReadRunMetrics(path); err != nil {
-			errs = append(errs, err)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("the folder %s does not exist", path))
 		} else if !rundir.IsRun(path) {
-			errs = append(errs, fmt.Errorf("%s is not the folder of a run; `runs` lists those in the folder runs", path))
+			errs = append(errs, fmt.Errorf("%s is not the folder of a run; `imori runs` lists those in the folder runs", path))
+		} else if series, err := rundir.ReadRunMetrics(path); err != nil {
+			errs = append(errs, err)
 		} else {
-			runs = append(runs, open(path))
+			r := open(path)
+			r.series = series
+			runs = append(runs, r)
 		}
 	}
 	return runs, errors.Join(errs...)

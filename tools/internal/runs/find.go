@@ -25,8 +25,8 @@ type run struct {
 	path   string
 	recipe *recipes.Recipe // nil: it has none, or a damaged one
 	seen   rundir.Seen
-	series []rundir.Series
-	damage error // what cannot be read
+	series []rundir.Series // the last points, or whole ones to compare
+	damage error           // what cannot be read
 }
 
 // find looks for runs in a folder, which may be one itself, newest first. Problems are folders that cannot be read.
@@ -34,45 +34,24 @@ func find(folder string) (runs []*run, problems []error, err error) {
 	info, err := os.Stat(folder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, noRuns(folder)
+		return nil, nil, fmt.Errorf("the folder %s does not exist; %s", folder, makeOne)
 	case err != nil:
 		return nil, nil, fmt.Errorf("cannot look for runs: %w", err)
 	case !info.IsDir():
 		return nil, nil, fmt.Errorf("%s is a file, expected a folder of runs, or the folder of a run", folder)
 	}
-	paths, problems := walk(filepath.Clean(folder), depth)
+	paths, problems := rundir.Find(filepath.Clean(folder), depth)
 	for _, path := range paths {
 		runs = append(runs, open(path))
 	}
 	if len(runs) == 0 {
-		return nil, nil, errors.Join(append([]error{noRuns(folder)}, problems...)...)
+		return nil, nil, errors.Join(append([]error{fmt.Errorf("no runs in %s; %s", folder, makeOne)}, problems...)...)
 	}
 	slices.SortStableFunc(runs, func(a, b *run) int { return b.seen.Started.Compare(a.seen.Started) })
 	return runs, problems, nil
 }
 
-func noRuns(folder string) error {
-	return fmt.Errorf("no runs in %s; `train -recipe NAME` makes one", folder)
-}
-
-// walk returns the runs in a folder and so many levels below it.
-func walk(folder string, levels int) (paths []string, problems []error) {
-	if rundir.IsRun(folder) {
-		return []string{folder}, nil
-	}
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return nil, []error{err}
-	}
-	for _, e := range entries {
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") || levels == 0 {
-			continue
-		}
-		found, failed := walk(filepath.Join(folder, e.Name()), levels-1)
-		paths, problems = append(paths, found...), append(problems, failed...)
-	}
-	return paths, problems
-}
+const makeOne = "`imori train -recipe NAME` makes a run in the folder runs"
 
 // open reads what a run has. Whatever is damaged leaves the rest to be seen.
 func open(path string) *run {
@@ -99,7 +78,7 @@ func open(path string) *run {
 	if r.seen, err = rundir.Look(path, iterations); err != nil {
 		note(err)
 	}
-	if r.series, err = rundir.ReadRunMetrics(path); err != nil {
+	if r.series, err = rundir.ReadLastMetrics(path); err != nil {
 		note(err)
 	}
 	return r
@@ -136,9 +115,9 @@ func (r *run) note() string {
 	case r.seen.State == rundir.Failed:
 		return firstLine(r.seen.Error)
 	case r.seen.Killed && r.seen.Checkpoint >= 0:
-		return fmt.Sprintf("its process was killed; train -resume %s goes on from iteration %d", r.path, r.seen.Checkpoint)
+		return fmt.Sprintf("its process was killed; imori train -resume %s goes on from iteration %d", r.path, r.seen.Checkpoint)
 	case r.seen.Killed:
-		return fmt.Sprintf("its process was killed before the first checkpoint; train -resume %s begins anew", r.path)
+		return fmt.Sprintf("its process was killed before the first checkpoint; imori train -resume %s begins anew", r.path)
 	}
 	return ""
 }

@@ -170,7 +170,7 @@ func TestListKilled(t *testing.T) {
 	d := made(t, "runs/x", "gan_digits")
 	d.Close()
 	out, _, _ := command(t, "runs/x")
-	if want := "its process was killed before the first checkpoint; train -resume runs/x begins anew"; !strings.Contains(out, "interrupted") || !strings.Contains(out, want) {
+	if want := "its process was killed before the first checkpoint; imori train -resume runs/x begins anew"; !strings.Contains(out, "interrupted") || !strings.Contains(out, want) {
 		t.Errorf("got\n%s", out)
 	}
 	if err := d.Lock(); err != nil {
@@ -180,7 +180,7 @@ func TestListKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Close()
-	if out, _, _ = command(t, "."); !strings.Contains(out, "train -resume runs/x goes on from iteration 40") {
+	if out, _, _ = command(t, "."); !strings.Contains(out, "imori train -resume runs/x goes on from iteration 40") {
 		t.Errorf("got\n%s", out)
 	}
 }
@@ -256,8 +256,8 @@ func TestErrors(t *testing.T) {
 		args, want string
 		status     int
 	}{
-		{"bare", "runs: no runs in bare; `train -recipe NAME` makes one\n", 1},
-		{"none", "no runs in none; `train -recipe NAME` makes one", 1},
+		{"bare", "runs: no runs in bare; `imori train -recipe NAME` makes a run in the folder runs\n", 1},
+		{"none", "the folder none does not exist; `imori train", 1},
 		{"runs/notes.txt", "runs/notes.txt is a file, expected a folder of runs, or the folder of a run", 1},
 		{"a b", `unexpected argument "b", expected one folder`, 2},
 		{"-state runing", `-state: found "runing", expected one of running, finished, interrupted, failed, damaged; did you mean running?`, 2},
@@ -265,8 +265,9 @@ func TestErrors(t *testing.T) {
 		{"compare runs/failed", "runs compare: found 1 runs, expected 2 to 7", 2},
 		{"compare a b c d e f g h", "found 8 runs, expected 2 to 7", 2},
 		{"compare a b -out x.jpg", "-out: found the file x.jpg, expected a name that ends in .png", 2},
-		{"compare runs/failed bare runs/none", "bare is not the folder of a run; `runs` lists those in the folder runs\n", 1},
-		{"compare runs/failed runs/gan_digits/now -out runs/notes.txt/x.png", "cannot write runs/notes.txt/x.png", 1},
+		{"compare runs/failed bare runs/none", "bare is not the folder of a run; `imori runs` lists those in the folder runs\n", 1},
+		{"compare runs/failed /nope", "runs compare: the folder /nope does not exist\n", 1},
+		{"compare runs/failed runs/gan_digits/now -out runs/notes.txt/x.png", "runs/notes.txt is a file, expected a folder to write into", 1},
 	} {
 		_, errs, status := command(t, strings.Fields(c.args)...)
 		if status != c.status || !strings.Contains(errs, c.want) {

@@ -19,12 +19,12 @@ func TestDashes(t *testing.T) {
 
 func TestWrongArguments(t *testing.T) {
 	tests := []struct{ args, want string }{
-		{"-rceipe x", "unknown flag: --rceipe, did you mean -recipe?"},
-		{"--dryrun", "unknown flag: --dryrun, did you mean -dry-run?"},
-		{"-zzz", "unknown flag: --zzz; see train -help"},
-		{"-recipe", "flag needs an argument: --recipe"},
+		{"-rceipe x", "unknown flag: -rceipe, did you mean -recipe?"},
+		{"--dryrun", "unknown flag: -dryrun, did you mean -dry-run?"},
+		{"-zzz", "unknown flag: -zzz; see train -help"},
+		{"-recipe", "flag needs a value: -recipe"},
 		{"-recipe=", "flag needs a value: -recipe"},
-		{"-dry-run=perhaps", `invalid argument "perhaps" for "--dry-run" flag`},
+		{"-dry-run=perhaps", `-dry-run: found "perhaps", expected true or false`},
 		{"dcgan_digits", `unexpected argument "dcgan_digits": did you mean -recipe dcgan_digits?`},
 		{"-recipe a b", `unexpected argument "b"`},
 		{"-list -- -recipe", `unexpected argument "-recipe"`},

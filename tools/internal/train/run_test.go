@@ -251,8 +251,8 @@ func TestBadInput(t *testing.T) {
 		status int
 		want   []string
 	}{
-		{"-rceipe x", 2, []string{"train: unknown flag: --rceipe, did you mean -recipe?"}},
-		{"-recipe", 2, []string{"flag needs an argument: --recipe"}},
+		{"-rceipe x", 2, []string{"train: unknown flag: -rceipe, did you mean -recipe?"}},
+		{"-recipe", 2, []string{"flag needs a value: -recipe"}},
 		{"-recipe dcgan_digit", 2, []string{`no built-in recipe "dcgan_digit"`, "did you mean dcgan_digits?"}},
 		{"-recipe no/such.yaml", 2, []string{"recipe no/such.yaml: no such file"}},
 		{"-recipe keys.yaml -set train.log_every=no", 2, []string{
