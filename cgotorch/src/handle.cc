@@ -40,6 +40,10 @@ Shell *shells = nullptr;
 
 }  // namespace
 
+#ifdef __SANITIZE_ADDRESS__  // which would take no freed shell of a pool for freed
+void *Handle::operator new(std::size_t n) { return ::operator new(n); }
+void Handle::operator delete(void *p) noexcept { ::operator delete(p); }
+#else
 void *Handle::operator new(std::size_t) {
   std::lock_guard<std::mutex> lock(shells_mutex);
   if (shells == nullptr) {
@@ -62,6 +66,7 @@ void Handle::operator delete(void *p) noexcept {
   shell->next = shells;
   shells = shell;
 }
+#endif
 
 Handle *wrap(at::Tensor t) {
   auto *h = new Handle;
