@@ -81,25 +81,29 @@ func (w *collapseWatch) add(iteration int, diversity float64) bool {
 
 const (
 	wonRight    = 0.99 // of images: all but one or two of a hundred
-	wonVanished = 1e-3 // of the highest mean
+	wonVanished = 1e-3 // of the highest norm
 	wonOver     = 100  // times that: it has not won
 )
 
 // wonWatch tells that a discriminator has won: the mean of a whole window of the lower of its two accuracies is at least
-// 0.99, and that of the norm of the gradients of the phases that learn from it, the largest of them, is a thousandth of the
-// highest that it has been, or less. Until the gradients are over a hundred times that, there is no other warning. A single
-// spike, at the beginning or later, makes no other gradients small; gradients that are 0 from the beginning have vanished.
+// 0.99, and that of the norm of the gradients of the phases that learn from it, the largest of them, is a thousandth, or
+// less, of the highest mean that there was or of what fresh weights began with. Until the gradients are over a hundred times
+// that, there is no other warning. A single spike on the way makes no other gradients small.
 //
 // The accuracies alone say nothing: with spectral normalisation they are 1 in healthy runs, too, for a thousand iterations
 // and more, while the generator goes on learning from how far the discriminator is right.
 type wonWatch struct {
 	right, gradient window
-	highest         float64 // mean of a whole window of gradients
+	highest         float64 // mean of a whole window of gradients, or the first of all
+	begun           bool
 	won             bool
 }
 
 // add takes the next figures, and tells whether it shows with them that the discriminator has won.
 func (w *wonWatch) add(iteration int, right, gradient float64) bool {
+	if !w.begun && !math.IsNaN(gradient) && !math.IsInf(gradient, 0) {
+		w.highest, w.begun = gradient, true
+	}
 	whole := w.right.add(iteration, right)
 	if !w.gradient.add(iteration, gradient) || !whole {
 		return false

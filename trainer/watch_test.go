@@ -92,7 +92,7 @@ func TestWonWatch(t *testing.T) {
 		{"gradients vanish as nobody is right", []figure{{1, 0.5}, {9000, 0.5}}, []figure{{1, 2}, {3000, 0}, {9000, 0}}, 0},
 		{"right, and no gradients", []figure{{1, 0.5}, {2000, 1}, {9000, 1}}, []figure{{1, 2}, {3000, 0}, {9000, 0}}, 1},
 		{"no gradients almost from the beginning", []figure{{1, 0.5}, {100, 1}, {2000, 1}}, []figure{{1, 0.01}, {20, 0}, {2000, 0}}, 1},
-		{"a spike that makes others look small", []figure{{1, 1}, {9000, 1}}, []figure{{1, 1e6}, {100, 0.1}, {3000, 0.1}, {3050, 60}, {3100, 0.1}, {9000, 0.1}}, 0},
+		{"a spike that makes others look small", []figure{{1, 1}, {9000, 1}}, []figure{{1, 1}, {100, 1e6}, {150, 0.1}, {3000, 0.1}, {3050, 60}, {3100, 0.1}, {9000, 0.1}}, 0},
 		{"a spike in between is no new beginning", []figure{{1, 1}, {9000, 1}}, []figure{{1, 2}, {1000, 2}, {1100, 0}, {3000, 0}, {3050, 1}, {3100, 0}, {9000, 0}}, 1},
 		{"learns again, and loses again", []figure{{1, 1}, {9000, 1}},
 			[]figure{{1, 2}, {100, 0}, {3000, 0}, {3100, 1}, {5000, 1}, {5100, 0}, {9000, 0}}, 2},
