@@ -279,22 +279,54 @@ func TestRollbackAfterAKill(t *testing.T) {
 	sameRun(t, o.Dir, killed.Dir)
 }
 
-// TestRollbackIgnoresOtherCheckpoints: those by the clock and of interruptions are no place to go back to.
-func TestRollbackIgnoresOtherCheckpoints(t *testing.T) {
-	o := options(poisoned(onceAt(8)))
-	o.Dir, o.OnDivergence = filepath.Join(inMemory(t), "run"), "rollback"
-	run(t, o, 0)
-	other := options(poisoned(onceAt(8)))
-	other.Dir, other.OnDivergence, other.CheckpointMinutes, other.KeepCheckpoints = filepath.Join(inMemory(t), "other"), "rollback", 1e-9, 1
-	other.KeepBest = "critic/loss"
-	run(t, other, 7)
-	other.Resume = true
-	run(t, other, 0)
-	if read(t, o.Dir, "metrics.jsonl") != read(t, other.Dir, "metrics.jsonl") {
-		t.Error("the run differs from one without them")
-	}
-	if got := checkpoints(t, other.Dir); !strings.Contains(got, "10 12 best=") { // and the best one, if it is another
-		t.Errorf("got %s", got)
+// TestRollbackTakesAnyCheckpoint: the newest that can be read, whatever made it, and fresh weights only where there is none.
+func TestRollbackTakesAnyCheckpoint(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		change  func(o *Options) // before the run is resumed at 7
+		damaged []int            // checkpoints that cannot be read then
+		to      string           // "": it ends
+		left    string           // in the folder
+	}{
+		{"interrupted", func(*Options) {}, nil, "from iteration 7 ", "5 7 10 12 latest=12"},
+		{"another checkpoint_every", func(o *Options) { o.CheckpointEvery = 100 }, nil, "from iteration 7 ", "5 7 12 latest=12"},
+		{"by the clock", func(o *Options) { o.CheckpointMinutes = 1e-9 }, nil, "from iteration 8 ", "5 7 8 9 10 11 12 latest=12"},
+		{"damaged", func(*Options) {}, []int{7}, "from iteration 5 ", "5 10 12 latest=12"},
+		{"all damaged", func(*Options) {}, []int{5, 7}, "", "5 7 latest=7"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var dir string
+			o := options(poisoned(onceAt(9)))
+			dir = filepath.Join(inMemory(t), "run")
+			o.Dir, o.OnDivergence = dir, "rollback"
+			run(t, o, 7)
+			o.Resume = true
+			test.change(&o)
+			o.Observer = &recorder{progress: func(p Progress) {
+				if p.Iteration != 8 {
+					return
+				}
+				for _, n := range test.damaged {
+					if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("checkpoints/%08d/critic.safetensors", n)), nil, 0o666); err != nil {
+						t.Error(err)
+					}
+				}
+				test.damaged = nil
+			}}
+			r, err := attempt(t, o)
+			if test.to == "" {
+				if !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "going back failed: none of the 2 checkpoints can be read") {
+					t.Errorf("error is %v", err)
+				}
+			} else if err != nil || !strings.Contains(strings.Join(warned(r), "\n"), "the run goes on "+test.to) {
+				t.Errorf("error is %v, warnings are %q", err, warned(r))
+			} else if got := iterations(t, dir); got != allTwelve {
+				t.Errorf("logged %s", got)
+			}
+			if got := checkpoints(t, dir); got != test.left {
+				t.Errorf("got %s, expected %s", got, test.left)
+			}
+		})
 	}
 }
 
