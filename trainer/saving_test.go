@@ -115,7 +115,7 @@ func TestKeepBestOfAnUnknownMetric(t *testing.T) {
 	}
 }
 
-// TestFailuresSave: what fails between two iterations costs none of those that are done.
+// TestFailuresSave: what fails between two iterations costs none of those that are done, and none is done without its preview.
 func TestFailuresSave(t *testing.T) {
 	var fails atomic.Bool
 	failure := errors.New("no more")
@@ -136,13 +136,13 @@ func TestFailuresSave(t *testing.T) {
 		data  datasets.Dataset
 		saved string
 	}{
-		{"preview", stripes(10), "8 latest=8"},
-		{"dataset", failing{stripes(10), &fails, failure}, " latest="},
+		{"preview", stripes(10), "5 latest=5"},
+		{"dataset", failing{stripes(10), &fails, failure}, " latest="}, // whichever was the last
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			fails.Store(false)
 			o := options(change)
-			o.Dir, o.CheckpointEvery, o.Dataset, o.Test = filepath.Join(inMemory(t), "run"), 0, test.data, stripes(10)
+			o.Dir, o.Dataset, o.Test = filepath.Join(inMemory(t), "run"), test.data, stripes(10)
 			o.Observer = &recorder{progress: func(p Progress) { fails.Store(fails.Load() || p.Iteration == 6) }}
 			r, err := attempt(t, o)
 			if !errors.Is(err, failure) {
@@ -158,6 +158,49 @@ func TestFailuresSave(t *testing.T) {
 				if read(t, whole.Dir, name) != read(t, o.Dir, name) {
 					t.Errorf("%s differs from that of a run without the failure", name)
 				}
+			}
+		})
+	}
+}
+
+// TestFailedPicture: an iteration whose picture cannot be written is done again, the last one too.
+func TestFailedPicture(t *testing.T) {
+	change := func(m *gan) {
+		m.draw = func(p *Preview) error {
+			p.Log("score", float64(p.t.iteration))
+			p.Images("generated", m.images(m.generator.Forward(p.Uniform(-1, 1, 4, zDim))), 0)
+			return nil
+		}
+	}
+	whole := options(change)
+	whole.Dir = filepath.Join(inMemory(t), "whole")
+	run(t, whole, 0)
+	for at, saved := range map[int]string{8: "5 latest=5", 12: "5 10 latest=10"} {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			o := options(change)
+			o.Dir, o.OnSaveError = filepath.Join(inMemory(t), "run"), "stop"
+			picture := filepath.Join(o.Dir, fmt.Sprintf("samples/%08d.png", at))
+			o.Observer = &recorder{progress: func(p Progress) {
+				if p.Iteration == at-1 {
+					if err := os.MkdirAll(picture, 0o777); err != nil {
+						t.Error(err)
+					}
+				}
+			}}
+			if _, err := attempt(t, o); err == nil || !strings.Contains(err.Error(), "cannot save picture "+picture) {
+				t.Fatalf("error is %v", err)
+			}
+			if got := checkpoints(t, o.Dir); got != saved {
+				t.Errorf("got %s, expected %s", got, saved)
+			}
+			if err := os.Remove(picture); err != nil {
+				t.Fatal(err)
+			}
+			o.Resume, o.Observer = true, nil
+			run(t, o, 0)
+			sameRun(t, whole.Dir, o.Dir)
+			if picture := "samples/00000008.png"; read(t, whole.Dir, picture) != read(t, o.Dir, picture) {
+				t.Errorf("%s differs", picture)
 			}
 		})
 	}
