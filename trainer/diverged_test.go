@@ -398,3 +398,32 @@ func TestOutOfMemory(t *testing.T) {
 		t.Log(err)
 	}
 }
+
+// TestHugeWeights: weights whose norm overflows are finite, and buffers are looked at like weights.
+func TestHugeWeights(t *testing.T) {
+	for _, test := range []struct {
+		value float64
+		want  string
+	}{{3e38, ""}, {-3e38, ""}, {math.Inf(-1), "weights of critic are not finite numbers any more: norm.running_var"}, {math.NaN(), "norm.running_var"}} {
+		tr := newTrainer(t, options(nil))
+		err := tr.Do(func() error {
+			n := tr.network("critic")
+			n.Module = huge{n.Module, torchx.Full(test.value, torch.Float, "cpu", 3)}
+			return tr.checkWeights()
+		})
+		if (err == nil) != (test.want == "") || err != nil && (!errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%g: error is %v, expected %q", test.value, err, test.want)
+		}
+	}
+}
+
+// huge has another buffer.
+type huge struct {
+	torchx.Module
+	values torch.Tensor
+}
+
+func (m huge) State() []torchx.Entry {
+	return append(m.Module.State(), torchx.Entry{Name: "norm.running_var", Tensor: m.values, Buffer: true},
+		torchx.Entry{Name: "norm.num_batches_tracked", Tensor: torchx.FromInt64([]int64{math.MaxInt64}), Buffer: true})
+}

@@ -129,7 +129,7 @@ func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 	for i, m := range metrics {
 		fields[i] = rundir.Field{Key: m.Name, Value: m.Value}
 	}
-	t.best.see(metrics)
+	t.best.see(t.iteration, metrics)
 	lateMetrics := t.metrics.Append(t.iteration, fields)
 	rss, _ := ResidentMemory()
 	rate := pace.imagesPerSecond()

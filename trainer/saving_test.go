@@ -103,6 +103,38 @@ func TestKeepBest(t *testing.T) {
 	}
 }
 
+// TestBestIsMeasured: only weights whose value is known can be the best.
+func TestBestIsMeasured(t *testing.T) {
+	for _, test := range []struct {
+		checkpointEvery, logEvery int
+		minutes                   float64
+		best                      string // "": none, and a warning
+	}{{4, 3, 0, " best=12 "}, {5, 4, 0, " best=12 "}, {5, 7, 0, ""}, {0, 7, 0, ""}, {4, 2, 1e-9, " best=1 "}, {0, 4, 1e-9, " best=1 "}} {
+		o := options(func(m *gan) {
+			m.phases[1].Loss = func(s *Step) torch.Tensor {
+				value := float64(s.Iteration())
+				if test.checkpointEvery == 5 && test.logEvery == 4 {
+					value = -value
+				}
+				s.Log("score", torchx.Full(value, torch.Double, "cpu"))
+				return m.generatorLoss(s)
+			}
+		})
+		o.Dir, o.KeepBest, o.CheckpointEvery, o.LogEvery, o.CheckpointMinutes =
+			filepath.Join(inMemory(t), "run"), "generator/score", test.checkpointEvery, test.logEvery, test.minutes
+		o.PreviewEvery = 0
+		r := run(t, o, 0)
+		got := checkpoints(t, o.Dir)
+		if test.best == "" && strings.Contains(got, "best") || !strings.Contains(got, test.best) {
+			t.Errorf("%+v: got %s", test, got)
+		}
+		w := strings.Join(warned(r), "\n")
+		if n := strings.Count(w, "there is no best checkpoint yet: keep_best, generator/score, was logged at"); n > 1 || test.best == "" && n == 0 {
+			t.Errorf("%+v: warnings are %q", test, w)
+		}
+	}
+}
+
 func TestKeepBestOfAnUnknownMetric(t *testing.T) {
 	o := options(nil)
 	o.Dir, o.KeepBest = filepath.Join(inMemory(t), "run"), "critic/los"
