@@ -427,3 +427,24 @@ func (m huge) State() []torchx.Entry {
 	return append(m.Module.State(), torchx.Entry{Name: "norm.running_var", Tensor: m.values, Buffer: true},
 		torchx.Entry{Name: "norm.num_batches_tracked", Tensor: torchx.FromInt64([]int64{math.MaxInt64}), Buffer: true})
 }
+
+// TestDivergenceAndFailedSave: a run that ends by both tells of both.
+func TestDivergenceAndFailedSave(t *testing.T) {
+	o := options(nil)
+	o.Dir, o.OnDivergence, o.OnSaveError = filepath.Join(inMemory(t), "run"), "rollback", "stop"
+	tr := newTrainer(t, o)
+	defer tr.Close()
+	failure := errors.New("no more")
+	err := tr.Do(func() error {
+		tr.saving = &saving{iteration: 5, done: make(chan error, 1)}
+		tr.saving.done <- failure
+		recovered, err := tr.recovers(&divergence{reason: "the loss is NaN", iteration: 6})
+		if recovered {
+			t.Error("the run went on")
+		}
+		return err
+	})
+	if !errors.Is(err, ErrDiverged) || !errors.Is(err, failure) {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -363,3 +363,34 @@ func TestOnSaveError(t *testing.T) {
 		})
 	}
 }
+
+// atAnimation calls f when all is saved, but old checkpoints are not removed yet.
+type atAnimation struct {
+	recorder
+	f func()
+}
+
+func (o *atAnimation) Saved(kind SavedKind, _ string) {
+	if kind == SavedAnimation {
+		o.f()
+	}
+}
+
+func TestNotesAtTheEnd(t *testing.T) {
+	o := options(nil)
+	o.Dir, o.KeepCheckpoints = filepath.Join(inMemory(t), "run"), 1
+	observer := &atAnimation{f: func() {
+		if err := os.Rename(filepath.Join(o.Dir, "checkpoints"), filepath.Join(o.Dir, "gone")); err != nil {
+			t.Error(err)
+		}
+	}}
+	o.Observer = observer
+	tr := newTrainer(t, o)
+	defer tr.Close()
+	if err := tr.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w := strings.Join(warned(&observer.recorder), "\n"); !strings.Contains(w, "old checkpoints stay: ") {
+		t.Errorf("warnings are %q", w)
+	}
+}

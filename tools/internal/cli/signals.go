@@ -15,8 +15,8 @@ func (s signalled) Error() string { return "interrupted by " + s.Signal.String()
 
 func (s signalled) status() int { return 128 + int(s.Signal) }
 
-// untilSignal returns a context that ends with the first SIGINT, SIGTERM or SIGHUP, but for those that the process was
-// started to ignore. The second ends the process.
+// untilSignal returns a context that ends with the first SIGINT, SIGTERM or SIGHUP, but for a SIGINT or SIGHUP that the
+// process was started to ignore; of SIGTERM Go cannot tell. The second ends the process.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
