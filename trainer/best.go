@@ -18,17 +18,19 @@ const (
 	bestMax = "max"
 )
 
-// best follows the metric of Config.KeepBest. Which checkpoints there are to choose from depends on when a run was
+// best follows the metric of Config.KeepBest. A checkpoint can be the best one if the metric was logged at its iteration:
+// of other weights nobody knows the value. Which checkpoints there are to choose from depends on when a run was
 // interrupted, too; training does not depend on the choice.
 type best struct {
 	Metric    string   `json:"metric"`
 	Mode      string   `json:"mode"`
-	Newest    *float64 `json:"newest,omitempty"` // as it was logged last
-	Value     *float64 `json:"value,omitempty"`  // of the best checkpoint; nil: there is none
-	Iteration int      `json:"iteration"`        // of that checkpoint
+	Newest    *float64 `json:"newest,omitempty"`    // as it was logged last; nil: it was not yet, or is not finite
+	NewestAt  int      `json:"newest_at,omitempty"` // the iteration it was logged at
+	Value     *float64 `json:"value,omitempty"`     // of the best checkpoint; nil: there is none
+	Iteration int      `json:"iteration"`           // of that checkpoint
 
 	logged []string // the metrics that there are, until Metric is among them
-	warned bool     // that it is not
+	warned bool     // that it is not, or not of an iteration that has a checkpoint
 }
 
 func (c Config) checkBest() (errs []error) {
@@ -38,19 +40,19 @@ func (c Config) checkBest() (errs []error) {
 	return errs
 }
 
-// see takes a line of metrics.jsonl.
-func (b *best) see(metrics []Metric) {
+// see takes the line of metrics.jsonl of an iteration.
+func (b *best) see(iteration int, metrics []Metric) {
 	if b.Metric == "" {
 		return
 	}
 	for _, m := range metrics {
-		if b.Newest == nil && !slices.Contains(b.logged, m.Name) {
+		if b.NewestAt == 0 && !slices.Contains(b.logged, m.Name) {
 			b.logged = append(b.logged, m.Name)
 		}
 		if m.Name != b.Metric {
 			continue
 		}
-		b.Newest = nil
+		b.Newest, b.NewestAt = nil, iteration
 		if isFinite(m.Value) {
 			b.Newest = &m.Value
 		}
@@ -66,17 +68,34 @@ func (t *Trainer) considerBest() bool {
 	switch {
 	case b.Metric == "":
 		return false
+	case b.NewestAt != t.iteration:
+		t.warnOfNoBest()
+		return false
 	case b.Newest == nil:
-		if !b.warned && b.Value == nil && t.iteration >= max(t.LogEvery, t.PreviewEvery) && !slices.Contains(b.logged, b.Metric) {
-			b.warned = true
-			t.observer.Warn(fmt.Sprintf("keep_best is %s, which was not logged yet, expected one of %s", b.Metric, strings.Join(b.logged, ", ")))
-		}
 		return false
 	case b.Value != nil && b.Mode == bestMax && *b.Newest <= *b.Value, b.Value != nil && b.Mode == bestMin && *b.Newest >= *b.Value:
 		return false
 	}
 	b.Value, b.Iteration = b.Newest, t.iteration
 	return true
+}
+
+// warnOfNoBest tells, once, why there may never be a best checkpoint. One by the clock says nothing of the next ones, unless
+// there are no others.
+func (t *Trainer) warnOfNoBest() {
+	b := &t.best
+	if b.warned || b.Value != nil {
+		return
+	}
+	switch {
+	case b.NewestAt == 0 && t.iteration >= max(t.LogEvery, t.PreviewEvery) && len(b.logged) > 0:
+		b.warned = true
+		t.observer.Warn(fmt.Sprintf("keep_best is %s, which was not logged yet, expected one of %s", b.Metric, strings.Join(b.logged, ", ")))
+	case b.NewestAt > 0 && (t.CheckpointEvery == 0 || every(t.CheckpointEvery, t.iteration)):
+		b.warned = true
+		t.observer.Warn(fmt.Sprintf("there is no best checkpoint yet: keep_best, %s, was logged at iteration %d, but not at %d, which has a checkpoint; "+
+			"choose checkpoint_every as a multiple of log_every, or of preview_every for a metric of previews", b.Metric, b.NewestAt, t.iteration))
+	}
 }
 
 // restoreBest goes on from the checkpoint's choice if it was made by the same metric, and still is there.

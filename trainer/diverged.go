@@ -162,23 +162,30 @@ func (b batchState) State() (state []torchx.Entry) {
 	return state
 }
 
-// checkWeights is an ErrDiverged if a network that trains has weights that are not finite.
+// checkWeights is an ErrDiverged if a network that trains has weights or buffers that are not finite. It looks at every
+// value: the norm of weights that are merely huge is infinite as well.
 func (t *Trainer) checkWeights() (err error) {
 	tensorErr := torchx.Try(func() {
-		torchx.Scoped(func() {
-			torchx.NoGrad(func() {
-				for _, n := range t.networks {
-					if n.optimizer == nil {
-						continue
-					}
-					norm := torchx.GradNorm(torchx.Parameters(n.Module))
-					if norm.T != nil && !isFinite(torchx.Item(norm)) {
-						err = &divergence{reason: fmt.Sprintf("weights of %s are not finite numbers any more", n.Name), iteration: t.iteration, network: n.Name}
+		torchx.NoGrad(func() {
+			for _, n := range t.networks {
+				if n.optimizer == nil {
+					continue
+				}
+				for _, e := range n.Module.State() {
+					if !allFinite(e.Tensor) {
+						reason := fmt.Sprintf("weights of %s are not finite numbers any more: %s", n.Name, e.Name)
+						err = &divergence{reason: reason, iteration: t.iteration, network: n.Name}
 						return
 					}
 				}
-			})
+			}
 		})
 	})
 	return errors.Join(err, tensorErr)
+}
+
+// allFinite tells whether no value of a tensor is NaN or infinite: 0 times such a one is NaN, and so is any sum with it.
+func allFinite(t torch.Tensor) (finite bool) {
+	torchx.Scoped(func() { finite = isFinite(torchx.Item(torchx.Sum(torchx.MulScalar(t, 0)))) })
+	return finite
 }

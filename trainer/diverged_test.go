@@ -279,22 +279,54 @@ func TestRollbackAfterAKill(t *testing.T) {
 	sameRun(t, o.Dir, killed.Dir)
 }
 
-// TestRollbackIgnoresOtherCheckpoints: those by the clock and of interruptions are no place to go back to.
-func TestRollbackIgnoresOtherCheckpoints(t *testing.T) {
-	o := options(poisoned(onceAt(8)))
-	o.Dir, o.OnDivergence = filepath.Join(inMemory(t), "run"), "rollback"
-	run(t, o, 0)
-	other := options(poisoned(onceAt(8)))
-	other.Dir, other.OnDivergence, other.CheckpointMinutes, other.KeepCheckpoints = filepath.Join(inMemory(t), "other"), "rollback", 1e-9, 1
-	other.KeepBest = "critic/loss"
-	run(t, other, 7)
-	other.Resume = true
-	run(t, other, 0)
-	if read(t, o.Dir, "metrics.jsonl") != read(t, other.Dir, "metrics.jsonl") {
-		t.Error("the run differs from one without them")
-	}
-	if got := checkpoints(t, other.Dir); !strings.Contains(got, "10 12 best=") { // and the best one, if it is another
-		t.Errorf("got %s", got)
+// TestRollbackTakesAnyCheckpoint: the newest that can be read, whatever made it, and fresh weights only where there is none.
+func TestRollbackTakesAnyCheckpoint(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		change  func(o *Options) // before the run is resumed at 7
+		damaged []int            // checkpoints that cannot be read then
+		to      string           // "": it ends
+		left    string           // in the folder
+	}{
+		{"interrupted", func(*Options) {}, nil, "from iteration 7 ", "5 7 10 12 latest=12"},
+		{"another checkpoint_every", func(o *Options) { o.CheckpointEvery = 100 }, nil, "from iteration 7 ", "5 7 12 latest=12"},
+		{"by the clock", func(o *Options) { o.CheckpointMinutes = 1e-9 }, nil, "from iteration 8 ", "5 7 8 9 10 11 12 latest=12"},
+		{"damaged", func(*Options) {}, []int{7}, "from iteration 5 ", "5 10 12 latest=12"},
+		{"all damaged", func(*Options) {}, []int{5, 7}, "", "5 7 latest=7"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var dir string
+			o := options(poisoned(onceAt(9)))
+			dir = filepath.Join(inMemory(t), "run")
+			o.Dir, o.OnDivergence = dir, "rollback"
+			run(t, o, 7)
+			o.Resume = true
+			test.change(&o)
+			o.Observer = &recorder{progress: func(p Progress) {
+				if p.Iteration != 8 {
+					return
+				}
+				for _, n := range test.damaged {
+					if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("checkpoints/%08d/critic.safetensors", n)), nil, 0o666); err != nil {
+						t.Error(err)
+					}
+				}
+				test.damaged = nil
+			}}
+			r, err := attempt(t, o)
+			if test.to == "" {
+				if !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "going back failed: none of the 2 checkpoints can be read") {
+					t.Errorf("error is %v", err)
+				}
+			} else if err != nil || !strings.Contains(strings.Join(warned(r), "\n"), "the run goes on "+test.to) {
+				t.Errorf("error is %v, warnings are %q", err, warned(r))
+			} else if got := iterations(t, dir); got != allTwelve {
+				t.Errorf("logged %s", got)
+			}
+			if got := checkpoints(t, dir); got != test.left {
+				t.Errorf("got %s, expected %s", got, test.left)
+			}
+		})
 	}
 }
 
@@ -364,5 +396,55 @@ func TestOutOfMemory(t *testing.T) {
 			t.Errorf("error is %v", err)
 		}
 		t.Log(err)
+	}
+}
+
+// TestHugeWeights: weights whose norm overflows are finite, and buffers are looked at like weights.
+func TestHugeWeights(t *testing.T) {
+	for _, test := range []struct {
+		value float64
+		want  string
+	}{{3e38, ""}, {-3e38, ""}, {math.Inf(-1), "weights of critic are not finite numbers any more: norm.running_var"}, {math.NaN(), "norm.running_var"}} {
+		tr := newTrainer(t, options(nil))
+		err := tr.Do(func() error {
+			n := tr.network("critic")
+			n.Module = huge{n.Module, torchx.Full(test.value, torch.Float, "cpu", 3)}
+			return tr.checkWeights()
+		})
+		if (err == nil) != (test.want == "") || err != nil && (!errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%g: error is %v, expected %q", test.value, err, test.want)
+		}
+	}
+}
+
+// huge has another buffer.
+type huge struct {
+	torchx.Module
+	values torch.Tensor
+}
+
+func (m huge) State() []torchx.Entry {
+	return append(m.Module.State(), torchx.Entry{Name: "norm.running_var", Tensor: m.values, Buffer: true},
+		torchx.Entry{Name: "norm.num_batches_tracked", Tensor: torchx.FromInt64([]int64{math.MaxInt64}), Buffer: true})
+}
+
+// TestDivergenceAndFailedSave: a run that ends by both tells of both.
+func TestDivergenceAndFailedSave(t *testing.T) {
+	o := options(nil)
+	o.Dir, o.OnDivergence, o.OnSaveError = filepath.Join(inMemory(t), "run"), "rollback", "stop"
+	tr := newTrainer(t, o)
+	defer tr.Close()
+	failure := errors.New("no more")
+	err := tr.Do(func() error {
+		tr.saving = &saving{iteration: 5, done: make(chan error, 1)}
+		tr.saving.done <- failure
+		recovered, err := tr.recovers(&divergence{reason: "the loss is NaN", iteration: 6})
+		if recovered {
+			t.Error("the run went on")
+		}
+		return err
+	})
+	if !errors.Is(err, ErrDiverged) || !errors.Is(err, failure) {
+		t.Errorf("error is %v", err)
 	}
 }

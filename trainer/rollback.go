@@ -30,7 +30,7 @@ func (c Config) checkFailures() (errs []error) {
 		wrong("on_divergence is %q, expected %s or %s", c.OnDivergence, divergenceStop, divergenceRollback)
 	}
 	if c.OnDivergence == divergenceRollback && c.CheckpointEvery == 0 {
-		wrong("checkpoint_every is 0, expected above 0 with on_divergence %s: it goes back to such a checkpoint", divergenceRollback)
+		wrong("checkpoint_every is 0, expected above 0 with on_divergence %s: it goes back to a checkpoint", divergenceRollback)
 	}
 	return errs
 }
@@ -49,8 +49,8 @@ func (t *Trainer) recovers(err error) (bool, error) {
 	case t.rollbacks >= t.MaxRollbacks:
 		return false, fmt.Errorf("%w; the run went back %d times, as often as max_rollbacks allows", err, t.rollbacks)
 	}
-	if err := t.tolerateSave(t.finishSaving(true)); err != nil {
-		return false, err
+	if failed := t.tolerateSave(t.finishSaving(true)); failed != nil {
+		return false, errors.Join(err, failed)
 	}
 	if failed := t.rollBack(); failed != nil {
 		return false, fmt.Errorf("%w; and going back failed: %w", err, failed)
@@ -60,11 +60,15 @@ func (t *Trainer) recovers(err error) (bool, error) {
 	return true, nil
 }
 
-// rollBack makes the state that of the newest checkpoint of checkpoint_every, or a fresh one where there is none, but for
-// random numbers and the order of the samples. All that is a function of the seed and the number of rollbacks: neither
-// checkpoints by the clock nor those of an interruption count.
+// rollBack makes the state that of the newest checkpoint that can be read, whatever made it, or a fresh one where the run has
+// no checkpoint at all, but for random numbers and the order of the samples: these are a function of the seed and the number
+// of rollbacks. Which checkpoint that is may depend on the clock and on interruptions: what was trained counts for more than
+// that a run can be repeated.
 func (t *Trainer) rollBack() error {
-	c := t.rollbackPoint()
+	c, err := t.rollbackPoint()
+	if err != nil {
+		return err
+	}
 	t.rollbacks++
 	t.broken = errUnfinished
 	t.renew()
@@ -117,24 +121,27 @@ func (t *Trainer) openLoader(batches int64) (err error) {
 	return err
 }
 
-// rollbackPoint reads the checkpoint to go back to; nil if there is none.
-func (t *Trainer) rollbackPoint() *rundir.Checkpoint {
+// rollbackPoint reads the checkpoint to go back to; nil if the run has none. Where it has some and none of them can be read
+// it is an error: they are more than fresh weights to whoever can mend the disk.
+func (t *Trainer) rollbackPoint() (*rundir.Checkpoint, error) {
 	if t.dir == nil {
-		return nil
+		return nil, nil
 	}
 	iterations, err := t.dir.Checkpoints()
-	t.warn(err)
+	if err != nil || len(iterations) == 0 {
+		return nil, err
+	}
 	for _, n := range slices.Backward(iterations) {
-		if n == 0 || n > t.iteration || !every(t.CheckpointEvery, n) {
-			continue
+		if n > t.iteration {
+			continue // left of a run that somebody made go back
 		}
 		c, err := rundir.OpenCheckpoint(t.dir.CheckpointPath(n))
 		if err == nil {
-			return c
+			return c, nil
 		}
 		t.observer.Warn(fmt.Sprintf("going back further: %v", err))
 	}
-	return nil
+	return nil, fmt.Errorf("none of the %d checkpoints can be read, expected one of an iteration up to %d", len(iterations), t.iteration)
 }
 
 // renew gives the networks optimisers and averages that know of nothing.
@@ -171,18 +178,14 @@ func (t *Trainer) restart() error {
 	return nil
 }
 
-// forgetLater removes from the run's folder what it trained since the iteration that it has gone back to. Pictures stay:
+// forgetLater takes out of the run's folder what it trained since the iteration that it has gone back to. Pictures stay:
 // those of the same iterations replace them.
 func (t *Trainer) forgetLater() error {
 	t.health, t.newest = health{}, lastLogged{}
 	if t.dir == nil {
 		return nil
 	}
-	best := t.best.Iteration
-	if t.best.Value == nil {
-		best = -1
-	}
-	if err := t.dir.GoBack(t.savedAt, best); err != nil {
+	if err := t.dir.GoBack(t.savedAt); err != nil {
 		return err
 	}
 	if err := t.cutLogs(); err != nil {

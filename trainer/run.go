@@ -14,12 +14,16 @@ import (
 // ErrInterrupted is what Run returns when its context has ended. The run's folder then has a checkpoint to go on from.
 var ErrInterrupted = errors.New("training was interrupted")
 
+// errNoPreview is what broke a trainer whose preview panicked.
+var errNoPreview = errors.New("a preview did not end")
+
 // frameDelay is how long the animation shows each picture.
 const frameDelay = 200 * time.Millisecond
 
 // Run trains up to Config.Iterations, writing metrics, pictures and checkpoints to the run's folder as it goes. When ctx
 // ends it finishes the iteration, saves a checkpoint and returns ErrInterrupted. After another error the newest checkpoint
-// is the one to go on from: that of the last iteration, if the error came between two and the disk takes it.
+// is the one to go on from: that of the last iteration, if the error came between two and the disk takes it, or an earlier
+// one, if the preview of the last iteration or its picture failed.
 func (t *Trainer) Run(ctx context.Context) error {
 	return t.thread.do(func() error {
 		began := time.Now()
@@ -70,13 +74,14 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 		shown := metrics
 		previews := every(t.PreviewEvery, next)
 		if last || previews {
+			// Without its picture and figures the iteration is not done: a run that goes on does it again, as this one would have.
+			t.broken = errNoPreview
 			measured, err := t.savePreview()
 			if err != nil {
-				if logs {
-					t.warn(t.log(metrics, pace, began)) // the iteration itself is done, and will be saved
-				}
+				t.broken = err
 				return err
 			}
+			t.broken = nil
 			shown = append(shown, measured...)
 			if previews {
 				metrics = shown
@@ -110,7 +115,9 @@ func (t *Trainer) finish() error {
 		return nil
 	}
 	t.saveAnimation()
-	return t.dir.Prune()
+	err := t.dir.Prune()
+	t.notes.tell(t.observer)
+	return err
 }
 
 // log writes a line to each log.
@@ -122,7 +129,7 @@ func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 	for i, m := range metrics {
 		fields[i] = rundir.Field{Key: m.Name, Value: m.Value}
 	}
-	t.best.see(metrics)
+	t.best.see(t.iteration, metrics)
 	lateMetrics := t.metrics.Append(t.iteration, fields)
 	rss, _ := ResidentMemory()
 	rate := pace.imagesPerSecond()

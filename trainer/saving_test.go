@@ -103,6 +103,38 @@ func TestKeepBest(t *testing.T) {
 	}
 }
 
+// TestBestIsMeasured: only weights whose value is known can be the best.
+func TestBestIsMeasured(t *testing.T) {
+	for _, test := range []struct {
+		checkpointEvery, logEvery int
+		minutes                   float64
+		best                      string // "": none, and a warning
+	}{{4, 3, 0, " best=12 "}, {5, 4, 0, " best=12 "}, {5, 7, 0, ""}, {0, 7, 0, ""}, {4, 2, 1e-9, " best=1 "}, {0, 4, 1e-9, " best=1 "}} {
+		o := options(func(m *gan) {
+			m.phases[1].Loss = func(s *Step) torch.Tensor {
+				value := float64(s.Iteration())
+				if test.checkpointEvery == 5 && test.logEvery == 4 {
+					value = -value
+				}
+				s.Log("score", torchx.Full(value, torch.Double, "cpu"))
+				return m.generatorLoss(s)
+			}
+		})
+		o.Dir, o.KeepBest, o.CheckpointEvery, o.LogEvery, o.CheckpointMinutes =
+			filepath.Join(inMemory(t), "run"), "generator/score", test.checkpointEvery, test.logEvery, test.minutes
+		o.PreviewEvery = 0
+		r := run(t, o, 0)
+		got := checkpoints(t, o.Dir)
+		if test.best == "" && strings.Contains(got, "best") || !strings.Contains(got, test.best) {
+			t.Errorf("%+v: got %s", test, got)
+		}
+		w := strings.Join(warned(r), "\n")
+		if n := strings.Count(w, "there is no best checkpoint yet: keep_best, generator/score, was logged at"); n > 1 || test.best == "" && n == 0 {
+			t.Errorf("%+v: warnings are %q", test, w)
+		}
+	}
+}
+
 func TestKeepBestOfAnUnknownMetric(t *testing.T) {
 	o := options(nil)
 	o.Dir, o.KeepBest = filepath.Join(inMemory(t), "run"), "critic/los"
@@ -115,7 +147,7 @@ func TestKeepBestOfAnUnknownMetric(t *testing.T) {
 	}
 }
 
-// TestFailuresSave: what fails between two iterations costs none of those that are done.
+// TestFailuresSave: what fails between two iterations costs none of those that are done, and none is done without its preview.
 func TestFailuresSave(t *testing.T) {
 	var fails atomic.Bool
 	failure := errors.New("no more")
@@ -136,13 +168,13 @@ func TestFailuresSave(t *testing.T) {
 		data  datasets.Dataset
 		saved string
 	}{
-		{"preview", stripes(10), "8 latest=8"},
-		{"dataset", failing{stripes(10), &fails, failure}, " latest="},
+		{"preview", stripes(10), "5 latest=5"},
+		{"dataset", failing{stripes(10), &fails, failure}, " latest="}, // whichever was the last
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			fails.Store(false)
 			o := options(change)
-			o.Dir, o.CheckpointEvery, o.Dataset, o.Test = filepath.Join(inMemory(t), "run"), 0, test.data, stripes(10)
+			o.Dir, o.Dataset, o.Test = filepath.Join(inMemory(t), "run"), test.data, stripes(10)
 			o.Observer = &recorder{progress: func(p Progress) { fails.Store(fails.Load() || p.Iteration == 6) }}
 			r, err := attempt(t, o)
 			if !errors.Is(err, failure) {
@@ -158,6 +190,49 @@ func TestFailuresSave(t *testing.T) {
 				if read(t, whole.Dir, name) != read(t, o.Dir, name) {
 					t.Errorf("%s differs from that of a run without the failure", name)
 				}
+			}
+		})
+	}
+}
+
+// TestFailedPicture: an iteration whose picture cannot be written is done again, the last one too.
+func TestFailedPicture(t *testing.T) {
+	change := func(m *gan) {
+		m.draw = func(p *Preview) error {
+			p.Log("score", float64(p.t.iteration))
+			p.Images("generated", m.images(m.generator.Forward(p.Uniform(-1, 1, 4, zDim))), 0)
+			return nil
+		}
+	}
+	whole := options(change)
+	whole.Dir = filepath.Join(inMemory(t), "whole")
+	run(t, whole, 0)
+	for at, saved := range map[int]string{8: "5 latest=5", 12: "5 10 latest=10"} {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			o := options(change)
+			o.Dir, o.OnSaveError = filepath.Join(inMemory(t), "run"), "stop"
+			picture := filepath.Join(o.Dir, fmt.Sprintf("samples/%08d.png", at))
+			o.Observer = &recorder{progress: func(p Progress) {
+				if p.Iteration == at-1 {
+					if err := os.MkdirAll(picture, 0o777); err != nil {
+						t.Error(err)
+					}
+				}
+			}}
+			if _, err := attempt(t, o); err == nil || !strings.Contains(err.Error(), "cannot save picture "+picture) {
+				t.Fatalf("error is %v", err)
+			}
+			if got := checkpoints(t, o.Dir); got != saved {
+				t.Errorf("got %s, expected %s", got, saved)
+			}
+			if err := os.Remove(picture); err != nil {
+				t.Fatal(err)
+			}
+			o.Resume, o.Observer = true, nil
+			run(t, o, 0)
+			sameRun(t, whole.Dir, o.Dir)
+			if picture := "samples/00000008.png"; read(t, whole.Dir, picture) != read(t, o.Dir, picture) {
+				t.Errorf("%s differs", picture)
 			}
 		})
 	}
@@ -286,5 +361,36 @@ func TestOnSaveError(t *testing.T) {
 				t.Errorf("the run is %+v, events are %v", seen, r.events)
 			}
 		})
+	}
+}
+
+// atAnimation calls f when all is saved, but old checkpoints are not removed yet.
+type atAnimation struct {
+	recorder
+	f func()
+}
+
+func (o *atAnimation) Saved(kind SavedKind, _ string) {
+	if kind == SavedAnimation {
+		o.f()
+	}
+}
+
+func TestNotesAtTheEnd(t *testing.T) {
+	o := options(nil)
+	o.Dir, o.KeepCheckpoints = filepath.Join(inMemory(t), "run"), 1
+	observer := &atAnimation{f: func() {
+		if err := os.Rename(filepath.Join(o.Dir, "checkpoints"), filepath.Join(o.Dir, "gone")); err != nil {
+			t.Error(err)
+		}
+	}}
+	o.Observer = observer
+	tr := newTrainer(t, o)
+	defer tr.Close()
+	if err := tr.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w := strings.Join(warned(&observer.recorder), "\n"); !strings.Contains(w, "old checkpoints stay: ") {
+		t.Errorf("warnings are %q", w)
 	}
 }

@@ -8,6 +8,7 @@
 //	samples/00000500.png   pictures of an iteration;  samples/training.gif at the end
 //	checkpoints/00000500/  <network>.safetensors ..., optimizers.safetensors, state.json
 //	checkpoints/latest     a link to the newest one;  checkpoints/best: to the best one, where somebody says which it is
+//	checkpoints/.undone-*  given up by a run that went back; the next checkpoint removes them
 //	diagnosis/00000512/    what an iteration worked on that went wrong
 //	.lock                  held by the process that writes
 //

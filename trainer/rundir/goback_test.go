@@ -72,25 +72,52 @@ func TestBestIsNoFolder(t *testing.T) {
 
 func TestGoBack(t *testing.T) {
 	for _, c := range []struct {
-		to, best   int
+		to         int
 		left, want string
+		next       string // what is left by the next checkpoint
 	}{
-		{10, 5, "00000005 00000010 best latest", "latest 00000010, best 00000005"},
-		{10, -1, "00000005 00000010 latest", "latest 00000010"}, // best was 15
-		{5, 5, "00000005 best latest", "latest 00000005, best 00000005"},
-		{-1, -1, "", ""},
-		{15, -1, "00000005 00000010 00000015 best latest", "latest 00000015, best 00000015"},
+		{10, ".undone-00000017 00000005 00000010 00000015 best latest", "latest 00000010, best 00000015", "00000005 00000010 00000012 00000015 best latest"},
+		{5, ".undone-00000010 .undone-00000017 00000005 00000015 best latest", "latest 00000005, best 00000015", "00000005 00000012 00000015 best latest"},
+		{-1, ".undone-00000005 .undone-00000010 .undone-00000017 00000015 best", "best 00000015", "00000012 00000015 best latest"},
+		{17, "00000005 00000010 00000015 00000017 best latest", "latest 00000017, best 00000015", "00000005 00000010 00000012 00000015 00000017 best latest"},
 	} {
 		d := create(t)
 		save(t, d, 5, 10)
 		saveBest(t, d, 15)
 		save(t, d, 17)
-		if err := d.GoBack(c.to, c.best); err != nil {
+		if err := d.GoBack(c.to); err != nil {
 			t.Fatal(err)
 		}
-		if got := names(t, filepath.Join(d.Path(), checkpointFolder)); got != c.left || links(t, d) != c.want {
+		folder := filepath.Join(d.Path(), checkpointFolder)
+		if got := names(t, folder); got != c.left || links(t, d) != c.want {
 			t.Errorf("back to %d: got %s with %s, want %s with %s", c.to, got, links(t, d), c.left, c.want)
 		}
+		if iterations, err := d.Checkpoints(); err != nil || len(iterations) != strings.Count(" "+c.left, " 0") {
+			t.Errorf("back to %d: got %v, %v", c.to, iterations, err)
+		}
+		save(t, d, 12)
+		if got := names(t, folder); got != c.next {
+			t.Errorf("back to %d and on: got %s, want %s", c.to, got, c.next)
+		}
+	}
+}
+
+// TestGoBackLosesNothing: what was given up stays until there is a newer checkpoint, whatever happens before.
+func TestGoBackLosesNothing(t *testing.T) {
+	d := create(t)
+	save(t, d, 5, 10)
+	folder := filepath.Join(d.Path(), checkpointFolder)
+	inRun(t, d.Path(), "checkpoints/.undone-00000010/state.json") // could not be removed
+	wantError(t, d.GoBack(7), "cannot go back to iteration 7")
+	if err := d.GoBack(5); err != nil {
+		t.Fatal(err)
+	}
+	reopen(t, d)
+	if got := names(t, folder); got != ".undone-00000010 .undone-00000010-2 00000005 latest" {
+		t.Errorf("got %s", got)
+	}
+	if c, err := OpenCheckpoint(filepath.Join(folder, ".undone-00000010-2")); err != nil || c.State.Iteration != 10 {
+		t.Errorf("got %v, %v", c, err)
 	}
 }
 

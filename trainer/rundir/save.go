@@ -18,6 +18,8 @@ const (
 	bestLink   = "best"
 	// replacedPrefix begins the name of a checkpoint that is being replaced by one of its own iteration.
 	replacedPrefix = ".old-"
+	// undonePrefix begins the name of a checkpoint that a run gave up when it went back.
+	undonePrefix = ".undone-"
 )
 
 // iterationName is how an iteration is written in file names: padded, so that they sort.
@@ -52,6 +54,7 @@ func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 			d.logf("checkpoints/%s does not point to the best checkpoint, %s: %v", bestLink, iterationName(c.State.Iteration), err)
 		}
 	}
+	d.forgetUndone()
 	d.prune()
 	return nil
 }
@@ -247,34 +250,32 @@ func (d *Dir) PointBest(iteration int) error {
 	return d.point(bestLink, iterationName(iteration))
 }
 
-// GoBack makes the checkpoint of an iteration the latest one, best that of another, and removes all that are later than the
-// first: what a run does that gives up what it trained since. -1 is none: no checkpoint is left, or best as it is.
-func (d *Dir) GoBack(iteration, best int) error {
+// GoBack makes the checkpoint of an iteration, which must be there, the latest one; -1 is none. It is what a run does that
+// gives up what it trained since. Later checkpoints step aside as checkpoints/.undone-<iteration>, where nothing looks for
+// them; the next checkpoint that is saved removes them. What `best` points to stays where it is.
+func (d *Dir) GoBack(iteration int) error {
 	if err := d.writable(); err != nil {
 		return err
 	}
 	d.saving.Lock()
 	defer d.saving.Unlock()
-	if err := d.goBack(iteration, best); err != nil {
+	if err := d.goBack(iteration); err != nil {
 		return fmt.Errorf("run folder %s: cannot go back to iteration %d: %w", d.path, max(iteration, 0), err)
 	}
 	return nil
 }
 
-// goBack moves the links before what they point to goes, so that a crash leaves a run that can go on.
-func (d *Dir) goBack(iteration, best int) error {
-	if best < 0 {
-		best = d.linked(bestLink)
-	}
-	for link, n := range map[string]int{latestLink: iteration, bestLink: best} {
-		var err error
-		switch {
-		case n >= 0 && n <= iteration:
-			err = d.point(link, iterationName(n))
-		case d.linked(link) >= 0:
-			err = os.Remove(filepath.Join(d.path, checkpointFolder, link))
+// goBack moves the link before what it points to goes, so that a crash leaves a run that can go on.
+func (d *Dir) goBack(iteration int) error {
+	if iteration >= 0 {
+		if _, err := os.Stat(d.CheckpointPath(iteration)); err != nil {
+			return err
 		}
-		if err != nil {
+		if err := d.point(latestLink, iterationName(iteration)); err != nil {
+			return err
+		}
+	} else if d.linked(latestLink) >= 0 {
+		if err := os.Remove(filepath.Join(d.path, checkpointFolder, latestLink)); err != nil {
 			return err
 		}
 	}
@@ -282,14 +283,45 @@ func (d *Dir) goBack(iteration, best int) error {
 	if err != nil {
 		return err
 	}
+	best := d.linked(bestLink)
 	for _, n := range slices.Backward(iterations) {
-		if n > iteration {
-			if err := d.discard(d.CheckpointPath(n)); err != nil {
+		if n > iteration && n != best {
+			if err := d.undo(n); err != nil {
 				return err
 			}
 		}
 	}
 	return atomicfile.SyncDir(filepath.Join(d.path, checkpointFolder))
+}
+
+// undo gives a checkpoint a name that none has yet: one may be left that could not be removed.
+func (d *Dir) undo(iteration int) error {
+	aside := filepath.Join(d.path, checkpointFolder, undonePrefix+iterationName(iteration))
+	for free, i := aside, 2; ; free, i = fmt.Sprintf("%s-%d", aside, i), i+1 {
+		switch _, err := os.Lstat(free); {
+		case errors.Is(err, fs.ErrNotExist):
+			return os.Rename(d.CheckpointPath(iteration), free)
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// forgetUndone removes the checkpoints that were given up. The new one is saved by then, so a failure is a note.
+func (d *Dir) forgetUndone() {
+	parent := filepath.Join(d.path, checkpointFolder)
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		d.logf("checkpoints that the run gave up stay: %v", err)
+		return
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), undonePrefix) {
+			if err := d.discard(filepath.Join(parent, e.Name())); err != nil {
+				d.logf("checkpoint %s, which the run gave up, stays: %v", e.Name(), err)
+			}
+		}
+	}
 }
 
 // LatestCheckpoint reads the checkpoint that `latest` points to. When the link is missing or points to nothing, it takes

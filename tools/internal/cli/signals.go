@@ -15,13 +15,16 @@ func (s signalled) Error() string { return "interrupted by " + s.Signal.String()
 
 func (s signalled) status() int { return 128 + int(s.Signal) }
 
-// untilSignal returns a context that ends with the first SIGINT, SIGTERM or SIGHUP. The second ends the process.
+// untilSignal returns a context that ends with the first SIGINT, SIGTERM or SIGHUP, but for a SIGINT or SIGHUP that the
+// process was started to ignore; of SIGTERM Go cannot tell. The second ends the process.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored, so that the terminal may go
-		signal.Notify(signals, syscall.SIGHUP)
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		// nohup has SIGHUP ignored, so that the terminal may go, and a script's & SIGINT, so that a Ctrl-C is for others.
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
 	}
 	go func() {
 		cancel(signalled{(<-signals).(syscall.Signal)})

@@ -327,12 +327,18 @@ func child(t *testing.T, text string, args ...string) (*exec.Cmd, *lockedBuffer)
 	return c, out
 }
 
+// heeds skips a test that needs a signal which this process, and so its child, ignores: one that a script has started with &.
+func heeds(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if signal.Ignored(s) {
+		t.Skipf("this process, and so its child, ignores %v", s)
+	}
+}
+
 func TestInterrupt(t *testing.T) {
 	for s, status := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		t.Run(s.String(), func(t *testing.T) {
-			if s == syscall.SIGHUP && signal.Ignored(s) {
-				t.Skip("this process, and so its child, ignores SIGHUP")
-			}
+			heeds(t, s)
 			inFolder(t, map[string]string{"tiny.yaml": tiny})
 			c, out := child(t, " 2/10000000", endless...)
 			if err := c.Process.Signal(s); err != nil {
@@ -352,6 +358,7 @@ func TestInterrupt(t *testing.T) {
 }
 
 func TestSecondInterruptStopsAtOnce(t *testing.T) {
+	heeds(t, syscall.SIGINT)
 	// An iteration of half a minute or more, so that waiting for it would show.
 	inFolder(t, map[string]string{"slow.yaml": "name: slow\nmodel: {type: dcgan}\ndataset: {type: digits, size: 64}\n" +
 		"train: {iterations: 2, batch_size: 2000, threads: 1}\n"})
@@ -379,6 +386,7 @@ var endless = []string{"-recipe", "tiny.yaml", "-out", "run", "-set", "train.ite
 
 // TestNobodyReads: when the reader of the output is gone, as tee is after a Ctrl-C for both, the state is saved all the same.
 func TestNobodyReads(t *testing.T) {
+	heeds(t, syscall.SIGINT)
 	inFolder(t, map[string]string{"tiny.yaml": tiny})
 	output, pipe, err := os.Pipe()
 	if err != nil {
@@ -409,6 +417,7 @@ func TestNobodyReads(t *testing.T) {
 
 // TestRunInUse: two processes never write to one run.
 func TestRunInUse(t *testing.T) {
+	heeds(t, syscall.SIGINT)
 	inFolder(t, map[string]string{"tiny.yaml": tiny})
 	c, _ := child(t, " 2/10000000", endless...)
 	for _, line := range []string{"-resume run", "-recipe tiny.yaml -out run"} {
