@@ -10,7 +10,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -20,8 +19,8 @@ import (
 
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/recipes/trained"
+	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/torchx"
-	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
@@ -62,10 +61,7 @@ func check(path string, out io.Writer) (bool, error) {
 	}
 	picture := filepath.Join(path, "samples", "digitcheck.png")
 	grid := rundir.Grid(drawn.images, samples, 1, digits.Size, digits.Size, 10)
-	if err := os.MkdirAll(filepath.Dir(picture), 0o777); err != nil {
-		return false, err
-	}
-	if err := atomicfile.Write(picture, func(w io.Writer) error { return png.Encode(w, grid) }); err != nil {
+	if err := cli.WritePNG(picture, grid); err != nil {
 		return false, err
 	}
 	matcher, err := datasets.NewDigitMatcher(digits.Size)

@@ -26,17 +26,13 @@ type Point struct {
 }
 
 // ReadRunMetrics is ReadMetrics of a run's folder. A run that has logged nothing yet has no series.
-func ReadRunMetrics(folder string) ([]Series, error) {
-	series, err := ReadMetrics(filepath.Join(folder, metricsFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return series, err
-}
+func ReadRunMetrics(folder string) ([]Series, error) { return readRunMetrics(folder, false) }
 
 // ReadLastMetrics is ReadRunMetrics with the last point of each series alone.
-func ReadLastMetrics(folder string) ([]Series, error) {
-	series, err := readMetrics(filepath.Join(folder, metricsFile), true)
+func ReadLastMetrics(folder string) ([]Series, error) { return readRunMetrics(folder, true) }
+
+func readRunMetrics(folder string, lastOnly bool) ([]Series, error) {
+	series, err := readMetrics(filepath.Join(folder, metricsFile), lastOnly)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

@@ -16,15 +16,6 @@ type Numbers struct {
 	text string
 }
 
-// NewNumbers is a list with a default.
-func NewNumbers(text string) *Numbers {
-	n := &Numbers{}
-	if err := n.Set(text); err != nil {
-		panic(err)
-	}
-	return n
-}
-
 // Set parses a list.
 func (n *Numbers) Set(text string) error {
 	var list []int64

@@ -10,6 +10,16 @@ import (
 	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
+// listOf is a list that parses.
+func listOf(t *testing.T, text string) *Numbers {
+	t.Helper()
+	n := &Numbers{}
+	if err := n.Set(text); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func TestNumbers(t *testing.T) {
 	for text, want := range map[string]string{"3": "[3]", "0-3,42": "[0 1 2 3 42]", "7,7, 1-1": "[7 7 1]"} {
 		n := &Numbers{}
@@ -18,7 +28,7 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "a", "3-1", "-1", "1-", "1,,2", "1.5", "0-99999999999", "0-600000,0-600000"} {
-		n := NewNumbers("1")
+		n := listOf(t, "1")
 		if err := n.Set(text); err == nil || !slices.Equal(n.List, []int64{1}) {
 			t.Errorf("%q: got %d numbers and no error", text, len(n.List))
 		}
@@ -59,7 +69,7 @@ func FuzzNumbers(f *testing.F) {
 		target.Add(text)
 	}
 	target.Fuzz(func(t *testing.T, text string) {
-		n := NewNumbers("1")
+		n := listOf(t, "1")
 		var err error
 		fuzztest.Bounded(t, 64<<20+256*len(text), func() { err = n.Set(text) }) // as many as are allowed
 		switch {
@@ -68,7 +78,7 @@ func FuzzNumbers(f *testing.F) {
 		case err == nil && (len(n.List) < 1 || len(n.List) > maxNumbers || slices.Min(n.List) < 0):
 			t.Errorf("%q: %d numbers", text, len(n.List))
 		}
-		again := NewNumbers(n.String())
+		again := listOf(t, n.String())
 		if !slices.Equal(again.List, n.List) {
 			t.Errorf("%q: %q is another list", text, n)
 		}

@@ -18,7 +18,14 @@ const (
 
 // showAugmented writes a picture of the first samples as they are and as the first epochs of training see them.
 func showAugmented(options trainer.Options, path string, out io.Writer) error {
-	data := firstSamples{options.Dataset}
+	first := make([]int, min(options.Dataset.Len(), augmentedSamples)) // their numbers stay, and so the augmentation they get
+	for i := range first {
+		first[i] = i
+	}
+	data, err := datasets.Pick(options.Dataset, first)
+	if err != nil {
+		return err
+	}
 	info := data.Info()
 	if info.Channels != 1 && info.Channels != 3 {
 		return fmt.Errorf("dataset %s has images of %d channels, expected 1 or 3 to show them", info.Name, info.Channels)
@@ -55,11 +62,6 @@ func showAugmented(options trainer.Options, path string, out io.Writer) error {
 	fmt.Fprintf(out, "%d samples, each as it is and as epochs 1 to %d see it: %s\n", data.Len(), augmentedEpochs, path)
 	return nil
 }
-
-// firstSamples is the beginning of a dataset. Its samples keep their indices, and so the augmentation that they get.
-type firstSamples struct{ datasets.Dataset }
-
-func (d firstSamples) Len() int { return min(d.Dataset.Len(), augmentedSamples) }
 
 // epochs reads a dataset n times in order, each time as one batch.
 func epochs(d datasets.Dataset, o datasets.LoaderOptions, n int) ([]*datasets.Batch, error) {

@@ -70,7 +70,7 @@ func (d *display) Progress(p trainer.Progress) {
 		d.estimated = true
 		if p.Remaining >= estimateFrom {
 			d.print(fmt.Sprintf("estimate: %s for the remaining %d iterations, until %s",
-				short(p.Remaining), p.Total-p.Iteration, d.now().Add(p.Remaining).Format("2006-01-02 15:04")))
+				cli.Duration(p.Remaining), p.Total-p.Iteration, d.now().Add(p.Remaining).Format("2006-01-02 15:04")))
 		}
 	}
 	if len(p.Metrics) > 0 {
@@ -213,19 +213,13 @@ func (d *display) over(text string) {
 func (d *display) text(p trainer.Progress) string {
 	parts := []string{
 		fmt.Sprintf("iteration %*d/%d", len(strconv.Itoa(p.Total)), p.Iteration, p.Total),
-		figures(p.ImagesPerSecond) + " images/s",
+		cli.Figure(p.ImagesPerSecond) + " images/s",
 	}
 	for _, m := range d.metrics {
-		parts = append(parts, m.Name+" "+figures(m.Value))
+		parts = append(parts, m.Name+" "+cli.Figure(m.Value))
 	}
 	if p.Iteration < p.Total {
-		parts = append(parts, short(p.Remaining)+" left")
+		parts = append(parts, cli.Duration(p.Remaining)+" left")
 	}
 	return strings.Join(parts, "  ")
 }
-
-// How numbers and times are printed.
-var (
-	figures = cli.Figure
-	short   = cli.Duration
-)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/trainer"
 )
 
@@ -186,7 +187,7 @@ func TestShort(t *testing.T) {
 		26*time.Hour + 5*time.Minute: "26 h 05 min",
 		24 * 10 * time.Hour:          "10 days 0 h",
 	} {
-		if got := short(d); got != want {
+		if got := cli.Duration(d); got != want {
 			t.Errorf("%v: got %q, want %q", d, got, want)
 		}
 	}
@@ -194,7 +195,7 @@ func TestShort(t *testing.T) {
 
 func TestFigures(t *testing.T) {
 	for v, want := range map[float64]string{0.00012346: "0.0001235", 1.5: "1.5", 999.96: "1000", 12345.6: "12346", -2.5e-9: "-2.5e-09"} {
-		if got := figures(v); got != want {
+		if got := cli.Figure(v); got != want {
 			t.Errorf("%v: got %q, want %q", v, got, want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/trainer"
 )
 
@@ -89,7 +90,7 @@ func metricsOf(phase string, metrics []trainer.Metric) string {
 	var list []string
 	for _, m := range metrics {
 		if name, ok := strings.CutPrefix(m.Name, phase+"/"); ok {
-			list = append(list, name+" "+figures(m.Value))
+			list = append(list, name+" "+cli.Figure(m.Value))
 		}
 	}
 	return strings.Join(list, ", ")

@@ -165,7 +165,7 @@ func train(ctx context.Context, options trainer.Options, d *display, changes []s
 	case errors.Is(err, trainer.ErrInterrupted):
 		d.say("go on with: %s", resume)
 	case err == nil:
-		d.say("done: %d iterations in %s", info.Iterations-info.Iteration, short(time.Since(began)))
+		d.say("done: %d iterations in %s", info.Iterations-info.Iteration, cli.Duration(time.Since(began)))
 		if d.picture != "" {
 			d.say("newest picture: %s", d.picture)
 		}
