@@ -91,7 +91,7 @@ func (g goldenLayer) module() Module {
 		}
 		a := newAffine(o.OutChannels, !o.Bias, o.InChannels, o.OutChannels/o.Groups, o.KernelSize[0], o.KernelSize[1])
 		return &rectangular{a, func(x, w, b torch.Tensor) torch.Tensor {
-			return convTranspose2d(x, w, b, transposed{o.Stride, o.Padding, o.OutputPadding, o.Dilation, o.Groups}, false)
+			return convTranspose2d(x, w, b, transposed{o.Stride, o.Padding, o.OutputPadding, o.Dilation, o.Groups})
 		}}
 	case "BatchNorm2d":
 		return NewBatchNorm2d(o.NumFeatures, BatchNormOptions{o.Eps, o.Momentum})

@@ -2,7 +2,6 @@ package torchx
 
 import (
 	"math"
-	"strconv"
 
 	torch "github.com/wangkuiyi/gotorch"
 )
@@ -34,6 +33,9 @@ type affine struct {
 // newAffine draws weight and bias as PyTorch does: in this order, both from U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
 func newAffine(out int64, noBias bool, shape ...int64) affine {
 	a := affine{Weight: newParameter(KaimingUniform, shape...)}
+	if len(shape) == 4 {
+		channelsLast(a.Weight)
+	}
 	if !noBias {
 		bound := 1 / math.Sqrt(fanIn(a.Weight))
 		a.Bias = newParameter(func(t torch.Tensor) { InitUniform(t, -bound, bound) }, out)
@@ -144,8 +146,11 @@ func NewBatchNorm2d(n int64, o BatchNormOptions) *BatchNorm2dLayer {
 }
 
 // Forward normalises x and, in training, moves the running statistics.
-func (l *BatchNorm2dLayer) Forward(x torch.Tensor) torch.Tensor {
-	y := BatchNorm(x, l.Weight, l.Bias, l.RunningMean, l.RunningVar, l.training, l.options.Momentum, l.options.Eps)
+func (l *BatchNorm2dLayer) Forward(x torch.Tensor) torch.Tensor { return l.activated(x, 1) }
+
+// activated is Forward with a leaky ReLU behind it.
+func (l *BatchNorm2dLayer) activated(x torch.Tensor, slope float64) torch.Tensor {
+	y := batchNorm(x, l.Weight, l.Bias, l.RunningMean, l.RunningVar, l.training, l.options.Momentum, l.options.Eps, slope)
 	if l.training {
 		next := Add(l.NumBatchesTracked, l.one)
 		Copy(l.NumBatchesTracked, next)
@@ -192,12 +197,18 @@ func (f function) Forward(x torch.Tensor) torch.Tensor { return f(x) }
 func (function) State() []Entry                        { return nil }
 func (function) Train(bool)                            {}
 
+// leakyReLU is a layer of its own type, for Sequential to know.
+type leakyReLU struct {
+	function
+	slope float64
+}
+
 // NewReLU is torch.nn.ReLU.
-func NewReLU() Module { return function(ReLU) }
+func NewReLU() Module { return leakyReLU{ReLU, 0} }
 
 // NewLeakyReLU is torch.nn.LeakyReLU.
 func NewLeakyReLU(slope float64) Module {
-	return function(func(x torch.Tensor) torch.Tensor { return LeakyReLU(x, slope) })
+	return leakyReLU{func(x torch.Tensor) torch.Tensor { return LeakyReLU(x, slope) }, slope}
 }
 
 // NewTanh is torch.nn.Tanh.
@@ -234,7 +245,12 @@ func NewMaxPool2d(kernel int64) Module {
 
 // NewAvgPool2d is torch.nn.AvgPool2d with the kernel as its stride.
 func NewAvgPool2d(kernel int64) Module {
-	return function(func(x torch.Tensor) torch.Tensor { return AvgPool2d(x, kernel) })
+	return avgPool{func(x torch.Tensor) torch.Tensor { return AvgPool2d(x, kernel) }, kernel}
+}
+
+type avgPool struct {
+	function
+	kernel int64
 }
 
 // NewGlobalAvgPool2d is torch.nn.AdaptiveAvgPool2d(1): N×C×H×W to the means N×C×1×1.
@@ -244,7 +260,12 @@ func NewGlobalAvgPool2d() Module {
 
 // NewUpsample is torch.nn.Upsample with mode "nearest".
 func NewUpsample(factor int64) Module {
-	return function(func(x torch.Tensor) torch.Tensor { return UpsampleNearest(x, factor) })
+	return upsample{func(x torch.Tensor) torch.Tensor { return UpsampleNearest(x, factor) }, factor}
+}
+
+type upsample struct {
+	function
+	factor int64
 }
 
 type dropout struct {
@@ -258,43 +279,3 @@ func NewDropout(p float64) Module { return &dropout{p, true} }
 func (d *dropout) Forward(x torch.Tensor) torch.Tensor { return Dropout(x, d.p, d.training) }
 func (*dropout) State() []Entry                        { return nil }
 func (d *dropout) Train(on bool)                       { d.training = on }
-
-// Sequential is torch.nn.Sequential: layers one after the other, whose state is named "0.weight", "0.bias", ...
-type Sequential struct{ Layers []Module }
-
-// NewSequential makes a network of layers.
-func NewSequential(layers ...Module) *Sequential { return &Sequential{layers} }
-
-// Forward applies the layers. Where no gradients are recorded, what goes from one layer to the next is freed as soon as
-// the next has made its output, so layers must not hold on to their inputs.
-func (s *Sequential) Forward(x torch.Tensor) torch.Tensor {
-	free := !gradEnabled()
-	y := x
-	for _, layer := range s.Layers {
-		next := layer.Forward(y)
-		if free && !same(y, x) && !same(y, next) {
-			Free(y) // of a view of y, the storage lives on
-		}
-		y = next
-	}
-	return y
-}
-
-// same tells whether two Tensors are one handle.
-func same(a, b torch.Tensor) bool { return *a.T == *b.T }
-
-// State lists the layers' state under their numbers.
-func (s *Sequential) State() []Entry {
-	return s.children().State()
-}
-
-// Train switches all layers.
-func (s *Sequential) Train(on bool) { s.children().Train(on) }
-
-func (s *Sequential) children() Children {
-	children := make(Children, len(s.Layers))
-	for i, layer := range s.Layers {
-		children[i] = Child{strconv.Itoa(i), layer}
-	}
-	return children
-}

@@ -45,7 +45,7 @@ type ConvTranspose2dOptions struct {
 func ConvTranspose2d(x, w, b torch.Tensor, o ConvTranspose2dOptions) torch.Tensor {
 	return convTranspose2d(x, w, b, transposed{
 		pair(one(o.Stride)), pair(o.Padding), pair(o.OutputPadding), pair(one(o.Dilation)), one(o.Groups),
-	}, false)
+	})
 }
 
 type transposed struct {
@@ -53,12 +53,11 @@ type transposed struct {
 	groups                                   int64
 }
 
-// convTranspose2d takes libtorch's own kernel if plain, else the fast path.
-func convTranspose2d(x, w, b torch.Tensor, o transposed, plain bool) torch.Tensor {
+func convTranspose2d(x, w, b torch.Tensor, o transposed) torch.Tensor {
 	const op = "conv_transpose2d"
 	out := new(unsafe.Pointer)
 	check(op, C.ix_conv_transpose2d(handle(op, x), handle(op, w), optional(b), ints(o.stride[:]), ints(o.padding[:]),
-		ints(o.outputPadding[:]), C.int64_t(o.groups), ints(o.dilation[:]), flag(plain), (*C.ix_tensor)(out)), x, w, b)
+		ints(o.outputPadding[:]), C.int64_t(o.groups), ints(o.dilation[:]), (*C.ix_tensor)(out)), x, w, b)
 	return wrap(out)
 }
 
@@ -75,10 +74,15 @@ func one(n int64) int64 {
 // BatchNorm normalises every channel of x, by the batch's statistics in training, which then move mean and variance by
 // momentum, or else by these. w and b are scale and shift.
 func BatchNorm(x, w, b, mean, variance torch.Tensor, training bool, momentum, eps float64) torch.Tensor {
+	return batchNorm(x, w, b, mean, variance, training, momentum, eps, 1)
+}
+
+// batchNorm is BatchNorm and then LeakyReLU with a slope, of which 0 is ReLU and 1 nothing.
+func batchNorm(x, w, b, mean, variance torch.Tensor, training bool, momentum, eps, slope float64) torch.Tensor {
 	const op = "batch norm"
 	out := new(unsafe.Pointer)
 	check(op, C.ix_batch_norm(handle(op, x), optional(w), optional(b), optional(mean), optional(variance), flag(training),
-		C.double(momentum), C.double(eps), (*C.ix_tensor)(out)), x, w, b, mean, variance)
+		C.double(momentum), C.double(eps), C.double(slope), (*C.ix_tensor)(out)), x, w, b, mean, variance)
 	return wrap(out)
 }
 

@@ -17,6 +17,7 @@ type Report struct {
 	Libtorch      string // version
 	BLAS          string // the file that matrix products come from; empty if unknown
 	ReferenceBLAS bool   // it is the slow one that Debian installs
+	BLASCore      string // the CPU whose kernels OpenBLAS uses: SkylakeX, Haswell, ...; empty for another library
 	Threads       int    // of libtorch, on this thread
 	CPU           string // the instructions that libtorch uses: AVX2, AVX512, DEFAULT, ...
 	CUDADevices   int
@@ -32,6 +33,7 @@ func NewReport() Report {
 		Libtorch:      C.GoString(C.ix_libtorch_version()),
 		BLAS:          blas,
 		ReferenceBLAS: isReferenceBLAS(blas),
+		BLASCore:      C.GoString(C.ix_blas_core()),
 		Threads:       Threads(),
 		CPU:           C.GoString(C.ix_cpu_capability()),
 		CUDADevices:   int(C.ix_cuda_devices()),
@@ -49,6 +51,9 @@ func (r Report) String() string {
 	blas := r.BLAS
 	if blas == "" {
 		blas = "unknown"
+	}
+	if r.BLASCore != "" {
+		blas += " for " + r.BLASCore
 	}
 	return fmt.Sprintf("libtorch %s, BLAS %s, CPU %s, threads %d, CUDA devices %d", r.Libtorch, blas, r.CPU, r.Threads, r.CUDADevices)
 }

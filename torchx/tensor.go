@@ -259,3 +259,9 @@ func To(t torch.Tensor, device string, dtype int8) torch.Tensor {
 func SetData(t, data torch.Tensor) {
 	check("set data", C.ix_set_data(handle("set data", t), handle("set data", data)), t, data)
 }
+
+// channelsLast lays out the data of a tensor of four dimensions with the second one last, as convolutions read them. What
+// the tensor says of itself stays.
+func channelsLast(t torch.Tensor) {
+	check("channels last", C.ix_channels_last_(handle("channels last", t)), t)
+}

@@ -1,11 +1,16 @@
 #include "conv.h"
 
-#include <ATen/ops/add.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv_transpose2d.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <atomic>
+
+#include "conv_gemm.h"
+#include "precision.h"
 
 namespace imori {
 namespace {
@@ -13,82 +18,220 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// The gradients of conv2d(input, w): with respect to the input, the weight, or both.
-std::tuple<at::Tensor, at::Tensor> conv2d_gradients(const at::Tensor &gradient, const at::Tensor &input,
-                                                    const at::Tensor &w, const ConvTranspose &o, bool of_input,
-                                                    bool of_weight) {
-  const std::vector<int64_t> no_padding(2, 0);
-  auto all = at::convolution_backward(gradient, input, w, c10::nullopt, o.stride, o.padding, o.dilation, false,
-                                      no_padding, o.groups, {of_input, of_weight, false});
+std::atomic<bool> plain_kernels{false};
+
+// ---- the three sums, outside of autograd ----
+
+// With channels last, where there are kernels for it.
+at::Tensor packed(const at::Tensor &t) {
+  const auto type = t.scalar_type();
+  return type == at::kFloat || type == at::kBFloat16 ? t.contiguous(at::MemoryFormat::ChannelsLast) : t;
+}
+
+// w for maps of a type. A matrix is a kernel of 1 x 1.
+at::Tensor kernel(const at::Tensor &w, at::ScalarType type) {
+  const at::Tensor k = copy_in(w, type);
+  return packed(k.dim() == 2 ? k.view({k.size(0), k.size(1), 1, 1}) : k);
+}
+
+at::Tensor shape_only(at::IntArrayRef size, const at::Tensor &like) {
+  return at::empty(size, like.options(), at::MemoryFormat::ChannelsLast);
+}
+
+std::tuple<at::Tensor, at::Tensor> gradients(const at::Tensor &g, const at::Tensor &x, const at::Tensor &w,
+                                             const Conv &o, bool of_x, bool of_w) {
+  auto all = at::convolution_backward(g, x, w, c10::nullopt, o.stride, o.padding, o.dilation, false, {0, 0}, o.groups,
+                                      {of_x, of_w, false});
   return {std::get<0>(all), std::get<1>(all)};
 }
 
-std::vector<int64_t> output_size(const at::Tensor &x, const at::Tensor &w, const ConvTranspose &o) {
-  std::vector<int64_t> size{x.size(0), w.size(1) * o.groups, 0, 0};
+at::Tensor sum_forward(const at::Tensor &maps, const at::Tensor &w, const at::Tensor &b, const Conv &o) {
+  const at::Tensor x = packed(maps), k = kernel(w, x.scalar_type()), bias = copy_in(b, x.scalar_type());
+  std::vector<int64_t> g{x.size(0), k.size(0), 0, 0};
   for (int i = 0; i < 2; i++) {
-    size[2 + i] = (x.size(2 + i) - 1) * o.stride[i] - 2 * o.padding[i] + o.dilation[i] * (w.size(2 + i) - 1) +
-                  o.output_padding[i] + 1;
+    g[2 + i] = (x.size(2 + i) + 2 * o.padding[i] - o.dilation[i] * (k.size(2 + i) - 1) - 1) / o.stride[i] + 1;
   }
-  return size;
+  if (gemm::wins(gemm::kForward, x.scalar_type(), x.sizes(), k.sizes(), g, o)) return gemm::forward(x, k, bias, o);
+  return at::conv2d(x, k, bias, o.stride, o.padding, o.dilation, o.groups);
 }
 
-struct FastConvTranspose : torch::autograd::Function<FastConvTranspose> {
-  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &w, const ConvTranspose &o) {
-    ctx->save_for_backward({x, w});
-    ctx->saved_data["stride"] = o.stride;
-    ctx->saved_data["padding"] = o.padding;
-    ctx->saved_data["dilation"] = o.dilation;
-    ctx->saved_data["groups"] = o.groups;
-    // Only the shape of the convolution's input matters to its gradient.
-    at::Tensor shape = at::empty(output_size(x, w, o), x.options(), x.suggest_memory_format());
-    return std::get<0>(conv2d_gradients(x, shape, w, o, true, false));
+at::Tensor sum_input(const at::Tensor &maps, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
+  const at::Tensor g = packed(maps), k = kernel(w, g.scalar_type());
+  if (gemm::wins(gemm::kInput, g.scalar_type(), size, k.sizes(), g.sizes(), o)) return gemm::input(g, k, size, o);
+  return std::get<0>(gradients(g, shape_only(size, g), k, o, true, false));  // of the input only the shape matters
+}
+
+at::Tensor sum_weight(const at::Tensor &maps, const at::Tensor &gradient, at::IntArrayRef size, const Conv &o) {
+  const at::Tensor x = packed(maps), g = packed(gradient);
+  if (gemm::wins(gemm::kWeight, x.scalar_type(), x.sizes(), size, g.sizes(), o)) return gemm::weight(x, g, size, o);
+  return packed(std::get<1>(gradients(g, x, shape_only(size, g), o, false, true)));
+}
+
+// ---- the same under autograd ----
+// Each is linear in both of its arguments, and the derivatives are the other two: so they can be differentiated any
+// number of times.
+
+at::Tensor conv_forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o);
+at::Tensor conv_input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o);
+at::Tensor conv_weight(const at::Tensor &x, const at::Tensor &g, const at::Tensor &w, const Conv &o);
+
+void remember(AutogradContext *ctx, const at::Tensor &a, const at::Tensor &b, const Conv &o) {
+  ctx->save_for_backward({a, b});
+  ctx->saved_data["stride"] = o.stride;
+  ctx->saved_data["padding"] = o.padding;
+  ctx->saved_data["dilation"] = o.dilation;
+  ctx->saved_data["groups"] = o.groups;
+}
+
+Conv remembered(AutogradContext *ctx) {
+  return {ctx->saved_data["stride"].toIntVector(), ctx->saved_data["padding"].toIntVector(),
+          ctx->saved_data["dilation"].toIntVector(), ctx->saved_data["groups"].toInt()};
+}
+
+struct Forward : torch::autograd::Function<Forward> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &w,
+                            const c10::optional<at::Tensor> &bias, const Conv &o) {
+    const at::Tensor b = bias.value_or(at::Tensor());
+    remember(ctx, x, w, o);
+    ctx->saved_data["bias"] = b.defined() ? static_cast<int64_t>(b.scalar_type()) : int64_t{-1};
+    return sum_forward(x, w, b, o);
   }
 
-  // Written in differentiable operations, so that the gradient of the gradient is autograd's.
   static variable_list backward(AutogradContext *ctx, variable_list gradients) {
-    auto saved = ctx->get_saved_variables();
-    const at::Tensor &x = saved[0], &w = saved[1], &gradient = gradients[0];
-    ConvTranspose o{ctx->saved_data["stride"].toIntVector(),
-                    ctx->saved_data["padding"].toIntVector(),
-                    {},
-                    ctx->saved_data["dilation"].toIntVector(),
-                    ctx->saved_data["groups"].toInt()};
-    at::Tensor of_x, of_w;
-    if (!gradient.defined()) return {of_x, of_w, at::Tensor()};
-    if (ctx->needs_input_grad(0)) of_x = at::conv2d(gradient, w, {}, o.stride, o.padding, o.dilation, o.groups);
-    if (ctx->needs_input_grad(1)) of_w = std::get<1>(conv2d_gradients(x, gradient, w, o, false, true));
-    return {of_x, of_w, at::Tensor()};
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor &x = saved[0], &w = saved[1], &g = gradients[0];
+    const Conv o = remembered(ctx);
+    const int64_t bias = ctx->saved_data["bias"].toInt();
+    at::Tensor of_x, of_w, of_b;
+    if (!g.defined()) return {of_x, of_w, of_b, at::Tensor()};
+    if (ctx->needs_input_grad(0)) of_x = conv_input(g, w, x.sizes(), o);
+    if (ctx->needs_input_grad(1)) of_w = conv_weight(x, g, w, o);
+    if (bias >= 0 && ctx->needs_input_grad(2)) of_b = g.sum({0, 2, 3}, false, static_cast<at::ScalarType>(bias));
+    return {of_x, of_w, of_b, at::Tensor()};
   }
 };
 
-// libtorch's own reports what does not fit; the fast path takes what fits and nothing unusual.
-bool fast(const at::Tensor &x, const at::Tensor &w, const ConvTranspose &o) {
+struct Input : torch::autograd::Function<Input> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size,
+                            const Conv &o) {
+    remember(ctx, g, w, o);
+    return sum_input(g, w, size, o);
+  }
+
+  static variable_list backward(AutogradContext *ctx, variable_list gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor &g = saved[0], &w = saved[1], &x = gradients[0];
+    const Conv o = remembered(ctx);
+    at::Tensor of_g, of_w;
+    if (!x.defined()) return {of_g, of_w, at::Tensor(), at::Tensor()};
+    if (ctx->needs_input_grad(0)) of_g = conv_forward(x, w, {}, o);
+    if (ctx->needs_input_grad(1)) of_w = conv_weight(x, g, w, o);
+    return {of_g, of_w, at::Tensor(), at::Tensor()};
+  }
+};
+
+struct Weight : torch::autograd::Function<Weight> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size,
+                            const Conv &o) {
+    remember(ctx, x, g, o);
+    return sum_weight(x, g, size, o);
+  }
+
+  static variable_list backward(AutogradContext *ctx, variable_list gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor &x = saved[0], &g = saved[1], &w = gradients[0];
+    const Conv o = remembered(ctx);
+    at::Tensor of_x, of_g;
+    if (!w.defined()) return {of_x, of_g, at::Tensor(), at::Tensor()};
+    if (ctx->needs_input_grad(0)) of_x = conv_input(g, w, x.sizes(), o);
+    if (ctx->needs_input_grad(1)) of_g = conv_forward(x, w, {}, o);
+    return {of_x, of_g, at::Tensor(), at::Tensor()};
+  }
+};
+
+at::Tensor conv_forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o) {
+  return Forward::apply(x, w, given(b), o);
+}
+
+at::Tensor conv_input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
+  return Input::apply(g, w, size, o);
+}
+
+// The gradient has w's shape and type.
+at::Tensor conv_weight(const at::Tensor &x, const at::Tensor &g, const at::Tensor &w, const Conv &o) {
+  const bool is_matrix = w.dim() == 2;
+  const std::vector<int64_t> size = is_matrix ? std::vector<int64_t>{w.size(0), w.size(1), 1, 1} : w.sizes().vec();
+  const at::Tensor gradient = Weight::apply(x, g, at::IntArrayRef(size), o).to(w.scalar_type());
+  return is_matrix ? gradient.view(w.sizes()) : gradient;
+}
+
+// ---- which calls they take ----
+
+// libtorch's own reports what does not fit; these take what fits and nothing unusual.
+bool usual(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o, int64_t in, int64_t out) {
   if (!x.device().is_cpu() || !w.device().is_cpu() || x.dim() != 4 || w.dim() != 4) return false;
-  if (x.scalar_type() != w.scalar_type() || !x.is_floating_point() || x.numel() == 0 || w.numel() == 0) return false;
-  if (o.groups < 1 || x.size(1) != w.size(0) || w.size(0) % o.groups != 0) return false;
-  for (const auto *values : {&o.stride, &o.padding, &o.output_padding, &o.dilation}) {
+  if (!x.is_floating_point() || !w.is_floating_point() || x.numel() == 0 || w.numel() == 0) return false;
+  if (x.scalar_type() != w.scalar_type() && x.scalar_type() != at::kBFloat16) return false;
+  if (o.groups < 1 || x.size(1) != in || w.size(0) % o.groups != 0) return false;
+  if (b.defined() && (b.dim() != 1 || b.size(0) != out || b.scalar_type() != w.scalar_type() || !b.device().is_cpu())) {
+    return false;
+  }
+  for (const auto *values : {&o.stride, &o.padding, &o.dilation}) {
     if (values->size() != 2) return false;
   }
   for (int i = 0; i < 2; i++) {
-    if (o.stride[i] < 1 || o.dilation[i] < 1 || o.padding[i] < 0 || o.output_padding[i] < 0) return false;
-    // A larger output padding would change how many outputs the convolution has.
-    if (o.output_padding[i] >= o.stride[i]) return false;
-    if (output_size(x, w, o)[2 + i] < 1) return false;
+    if (o.stride[i] < 1 || o.dilation[i] < 1 || o.padding[i] < 0) return false;
   }
   return true;
 }
 
+// A weight as libtorch's own functions take it: they want one type. Differentiable.
+at::Tensor like(const at::Tensor &w, const at::Tensor &x) {
+  return w.defined() && x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kFloat ? w.to(at::kBFloat16) : w;
+}
+
 }  // namespace
 
-at::Tensor conv_transpose2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const ConvTranspose &o,
-                            bool plain) {
-  bool bias_fits = !b.defined() || (b.scalar_type() == x.scalar_type() && b.device() == x.device() && b.dim() == 1 &&
-                                    w.dim() == 4 && b.size(0) == w.size(1) * o.groups);
-  if (plain || !bias_fits || !fast(x, w, o)) {
-    return at::conv_transpose2d(x, w, b, o.stride, o.padding, o.output_padding, o.groups, o.dilation);
+bool set_plain(bool on) { return plain_kernels.exchange(on); }
+bool plain() { return plain_kernels; }
+
+at::Tensor conv2d(const at::Tensor &maps, const at::Tensor &w, const at::Tensor &b, const Conv &o) {
+  const at::Tensor x = layer_input(maps);
+  bool fits = w.dim() == 4 && usual(x, w, b, o, w.size(1) * o.groups, w.size(0));
+  for (int i = 0; fits && i < 2; i++) {
+    fits = x.size(2 + i) + 2 * o.padding[i] >= o.dilation[i] * (w.size(2 + i) - 1) + 1;
   }
-  at::Tensor y = FastConvTranspose::apply(x, w, o);
-  return b.defined() ? y.add(b.view({1, -1, 1, 1})) : y;
+  if (plain() || !fits) return at::conv2d(x, like(w, x), like(b, x), o.stride, o.padding, o.dilation, o.groups);
+  return conv_forward(x, w, b, o);
+}
+
+at::Tensor conv_transpose2d(const at::Tensor &maps, const at::Tensor &w, const at::Tensor &b, const Conv &o,
+                            const std::vector<int64_t> &output_padding) {
+  const at::Tensor x = layer_input(maps);
+  bool fits = w.dim() == 4 && output_padding.size() == 2 && usual(x, w, b, o, w.size(0), w.size(1) * o.groups);
+  std::vector<int64_t> size;
+  if (fits) size = {x.size(0), w.size(1) * o.groups, 0, 0};
+  for (int i = 0; fits && i < 2; i++) {
+    size[2 + i] = (x.size(2 + i) - 1) * o.stride[i] - 2 * o.padding[i] + o.dilation[i] * (w.size(2 + i) - 1) +
+                  output_padding[i] + 1;
+    // A larger output padding would change how many outputs the convolution has.
+    fits = output_padding[i] >= 0 && output_padding[i] < o.stride[i] && size[2 + i] >= 1;
+  }
+  if (plain() || !fits) {
+    return at::conv_transpose2d(x, like(w, x), like(b, x), o.stride, o.padding, output_padding, o.groups, o.dilation);
+  }
+  const at::Tensor y = conv_input(x, w, size, o);
+  return b.defined() ? y.add(b.to(y.scalar_type()).view({1, -1, 1, 1})) : y;
+}
+
+at::Tensor linear(const at::Tensor &rows, const at::Tensor &w, const at::Tensor &b) {
+  const at::Tensor x = layer_input(rows);
+  const bool fits = x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kFloat && x.dim() == 2 && w.dim() == 2 &&
+                    x.device().is_cpu() && x.size(1) == w.size(1) && x.numel() > 0 &&
+                    (!b.defined() || (b.dim() == 1 && b.size(0) == w.size(0)));
+  if (plain() || !fits) return at::linear(x, like(w, x), like(b, x));
+  static const Conv pointwise{{1, 1}, {0, 0}, {1, 1}, 1};
+  return conv_forward(x.view({x.size(0), x.size(1), 1, 1}), w, b, pointwise).view({x.size(0), w.size(0)});
 }
 
 }  // namespace imori

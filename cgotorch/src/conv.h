@@ -1,4 +1,4 @@
-// Transposed convolution computed as the input gradient of a convolution.
+// Convolutions of two dimensions, and their gradients of any order.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,15 +7,28 @@
 
 namespace imori {
 
-struct ConvTranspose {
-  std::vector<int64_t> stride, padding, output_padding, dilation;
+struct Conv {
+  std::vector<int64_t> stride, padding, dilation;
   int64_t groups;
 };
 
-// libtorch's own transposed convolution on the CPU multiplies matrices image by image; oneDNN runs the input gradient
-// of a convolution, which is the same sum, several times faster. Used for 4-d tensors on the CPU; elsewhere, and with
-// plain, libtorch's own. Differentiable any number of times.
-at::Tensor conv_transpose2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const ConvTranspose &o,
-                            bool plain = false);
+// libtorch's, made faster on the CPU, in the type that layer_input gives: maps are laid out with channels last, which
+// oneDNN computes without reordering; small maps are a product of matrices; a gradient's gradient is again one of three
+// sums, where libtorch makes a convolution with a large, dilated kernel of it. x is N x C x H x W, w is
+// out x C/groups x kh x kw, b of out or undefined.
+at::Tensor conv2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o);
+
+// The transposed convolution, as the input gradient of a convolution, which is the same sum: libtorch's own multiplies
+// matrices image by image. w is C x out/groups x kh x kw.
+at::Tensor conv_transpose2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o,
+                            const std::vector<int64_t> &output_padding);
+
+// x w^T + b for x of ... x in, w of out x in.
+at::Tensor linear(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b);
+
+// Makes the functions above, and all others that have a faster form here, take libtorch's own; for tests, which compare
+// the two. Returns what it was.
+bool set_plain(bool on);
+bool plain();
 
 }  // namespace imori

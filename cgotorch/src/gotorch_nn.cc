@@ -81,9 +81,10 @@ const char *ConvTranspose2d(Tensor input, Tensor weight, Tensor bias, int64_t *s
                             int64_t output_padding_len, int64_t groups, int64_t *dilation_data, int64_t dilation_len,
                             Tensor *result) {
   return into(result, [&] {
-    imori::ConvTranspose o{vec(stride_data, stride_len), vec(padding_data, padding_len),
-                           vec(output_padding_data, output_padding_len), vec(dilation_data, dilation_len), groups};
-    return imori::conv_transpose2d(get(input), get(weight), optional(bias), o);
+    const imori::Conv o{vec(stride_data, stride_len), vec(padding_data, padding_len), vec(dilation_data, dilation_len),
+                        groups};
+    return imori::conv_transpose2d(get(input), get(weight), optional(bias), o,
+                                   vec(output_padding_data, output_padding_len));
   });
 }
 const char *BinaryCrossEntropy(Tensor input, Tensor target, Tensor weight, const char *reduction_name, Tensor *result) {

@@ -21,12 +21,19 @@ typedef void *ix_tensor;
 const char *ix_build_id(void);          // static
 const char *ix_libtorch_version(void);  // static
 const char *ix_blas_library(void);      // file that sgemm comes from; "" if unknown; static
+const char *ix_blas_core(void);         // OpenBLAS's kernels: "SkylakeX"; "" for another library; until the next call
 const char *ix_cpu_capability(void);    // "AVX2", "AVX512", "DEFAULT", ...; static
 int32_t ix_num_threads(void);
 const char *ix_set_num_threads(int32_t n);
 int32_t ix_cuda_devices(void);  // 0 without CUDA
 void ix_tune_allocator(void);   // glibc: keep large blocks instead of returning them to the kernel at each step
 void ix_free_string(const char *s);
+
+// ---- how layers compute ----
+int8_t ix_set_plain(int8_t on);  // libtorch's own kernels wherever there are faster ones; returns what it was
+// On this thread linear layers and convolutions compute in bfloat16; returns what it was.
+int8_t ix_set_bf16_layers(int8_t on);
+int32_t ix_bf16_hardware(void);  // 0 none, 1 avx512_bf16, 2 amx_bf16
 
 // ---- scopes and lifetime ----
 void ix_scope_begin(void);
@@ -51,6 +58,7 @@ const char *ix_set_requires_grad(ix_tensor t, int8_t on);
 const char *ix_copy_(ix_tensor dst, ix_tensor src);        // outside autograd
 const char *ix_clamp_(ix_tensor t, double lo, double hi);  // outside autograd
 const char *ix_set_data(ix_tensor t, ix_tensor data);
+const char *ix_channels_last_(ix_tensor t);  // 4-d: its data are laid out so from now on
 const char *ix_to(ix_tensor t, const char *device, int8_t dtype, ix_tensor *out);  // dtype -1: as it is
 
 // ---- random numbers ----
@@ -84,7 +92,10 @@ enum {
   IX_DETACH,
   IX_CLONE,
   IX_CONTIGUOUS,
-  IX_UPSAMPLE_NEAREST /* p: factor */
+  IX_UPSAMPLE_NEAREST /* p: factor */,
+  IX_FULL /* float32 if it is bfloat16 */,
+  IX_FOLD_AVG_POOL /* kernel 3 x 3 to that of 4 x 4 and stride 2 which the average of 2 x 2 behind it makes of it */,
+  IX_FOLD_UPSAMPLE /* kernel 3 x 3 to that of the transposed 4 x 4 and stride 2 which doubling before it makes of it */
 };
 const char *ix_unary(int32_t op, ix_tensor a, double p, double q, ix_tensor *out);
 enum { IX_ADD, IX_SUB, IX_MUL, IX_DIV, IX_MATMUL };
@@ -99,12 +110,11 @@ const char *ix_argmax(ix_tensor a, int64_t dim, ix_tensor *out);
 const char *ix_linear(ix_tensor x, ix_tensor w, ix_tensor b, ix_tensor *out);
 const char *ix_conv2d(ix_tensor x, ix_tensor w, ix_tensor b, const int64_t stride[2], const int64_t padding[2],
                       const int64_t dilation[2], int64_t groups, ix_tensor *out);
-// plain: libtorch's own kernel instead of the fast path.
 const char *ix_conv_transpose2d(ix_tensor x, ix_tensor w, ix_tensor b, const int64_t stride[2],
                                 const int64_t padding[2], const int64_t output_padding[2], int64_t groups,
-                                const int64_t dilation[2], int8_t plain, ix_tensor *out);
+                                const int64_t dilation[2], ix_tensor *out);
 const char *ix_batch_norm(ix_tensor x, ix_tensor w, ix_tensor b, ix_tensor mean, ix_tensor var, int8_t training,
-                          double momentum, double eps, ix_tensor *out);
+                          double momentum, double eps, double slope, ix_tensor *out);  // slope: see batch_norm.h
 const char *ix_group_norm(ix_tensor x, int64_t groups, ix_tensor w, ix_tensor b, double eps, ix_tensor *out);
 enum { IX_MAX_POOL, IX_AVG_POOL };
 const char *ix_pool2d(int32_t op, ix_tensor x, int64_t kernel, int64_t stride, int64_t padding, ix_tensor *out);

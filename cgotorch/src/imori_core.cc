@@ -4,7 +4,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/GradMode.h>
-#include <dlfcn.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/version.h>
 #ifdef __GLIBC__
@@ -13,10 +12,13 @@
 
 #include <climits>
 
+#include "blas.h"
 #include "call.h"
+#include "conv.h"
 #include "gotorch.h"
 #include "imori.h"
 #include "optimizer.h"
+#include "precision.h"
 
 using imori::get;
 using imori::guard;
@@ -44,13 +46,11 @@ at::Tensor &draw(at::Tensor &t, int32_t kind, double a, double b, const c10::opt
 // ---- library ----
 const char *ix_libtorch_version(void) { return TORCH_VERSION; }
 
-const char *ix_blas_library(void) {
-  static const std::string file = [] {
-    void *sgemm = dlsym(RTLD_DEFAULT, "sgemm_");
-    Dl_info info;
-    return sgemm != nullptr && dladdr(sgemm, &info) != 0 ? std::string(info.dli_fname) : std::string();
-  }();
-  return file.c_str();
+const char *ix_blas_library(void) { return imori::blas_library().c_str(); }
+const char *ix_blas_core(void) {
+  static thread_local std::string name;
+  name = imori::blas_core();
+  return name.c_str();
 }
 
 const char *ix_cpu_capability(void) {
@@ -82,6 +82,11 @@ void ix_tune_allocator(void) {
 #endif
 }
 void ix_free_string(const char *s) { std::free(const_cast<char *>(s)); }
+
+// ---- how layers compute ----
+int8_t ix_set_plain(int8_t on) { return imori::set_plain(on != 0); }
+int8_t ix_set_bf16_layers(int8_t on) { return imori::set_bf16_layers(on != 0); }
+int32_t ix_bf16_hardware(void) { return imori::bf16_hardware(); }
 
 // ---- scopes and lifetime ----
 void ix_scope_begin(void) { imori::scope_begin(); }
@@ -162,6 +167,12 @@ const char *ix_clamp_(ix_tensor t, double lo, double hi) {
 const char *ix_set_data(ix_tensor t, ix_tensor data) {
   return guard([&] { get(t).set_data(get(data)); });
 }
+const char *ix_channels_last_(ix_tensor t) {
+  return guard([&] {
+    at::Tensor &x = get(t);
+    x.set_data(x.detach().contiguous(at::MemoryFormat::ChannelsLast));
+  });
+}
 const char *ix_to(ix_tensor t, const char *device, int8_t dtype, ix_tensor *out) {
   return guard([&] {
     const at::Tensor &x = get(t);
@@ -194,7 +205,13 @@ const char *ix_random(int32_t kind, void *g, double a, double b, const int64_t *
 const char *ix_random_(int32_t kind, ix_tensor t, double a, double b) {
   return guard([&] {
     c10::NoGradGuard no_grad;
-    draw(get(t), kind, a, b, c10::nullopt);
+    at::Tensor &x = get(t);
+    if (x.is_contiguous()) {
+      draw(x, kind, a, b, c10::nullopt);
+    } else {  // the same numbers at the same places, however the tensor is laid out
+      at::Tensor drawn = at::empty(x.sizes(), x.options());
+      x.copy_(draw(drawn, kind, a, b, c10::nullopt));
+    }
   });
 }
 const char *ix_generator_state(const char *device, ix_tensor *out) {

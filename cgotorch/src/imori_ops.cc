@@ -1,17 +1,20 @@
 // The operations of torchx.
 #include <ATen/ATen.h>
 
+#include "batch_norm.h"
 #include "call.h"
 #include "conv.h"
+#include "fold.h"
 #include "imori.h"
+#include "precision.h"
 
+using imori::full;
 using imori::get;
 using imori::into;
 using imori::optional;
 
 namespace {
 
-at::IntArrayRef pair(const int64_t v[2]) { return at::IntArrayRef(v, 2); }
 std::vector<int64_t> vec(const int64_t v[2]) { return {v[0], v[1]}; }
 
 at::Tensor unknown(const char *what, int32_t op) { TORCH_CHECK(false, "unknown ", what, " operation ", op); }
@@ -33,29 +36,29 @@ const char *ix_unary(int32_t op, ix_tensor h, double p, double q, ix_tensor *out
       case IX_ABS:
         return a.abs();
       case IX_EXP:
-        return a.exp();
+        return full(a).exp();
       case IX_LOG:
-        return a.log();
+        return full(a).log();
       case IX_SQRT:
-        return a.sqrt();
+        return full(a).sqrt();
       case IX_SQUARE:
-        return a.square();
+        return full(a).square();
       case IX_RELU:
-        return a.relu();
+        return imori::leaky_relu(a, 0);
       case IX_LEAKY_RELU:
-        return at::leaky_relu(a, p);
+        return imori::leaky_relu(a, p);
       case IX_TANH:
         return a.tanh();
       case IX_SIGMOID:
         return a.sigmoid();
       case IX_SOFTPLUS:
-        return at::softplus(a);
+        return at::softplus(full(a));
       case IX_ADD_SCALAR:
         return a.add(p);
       case IX_MUL_SCALAR:
         return a.mul(p);
       case IX_POW:
-        return a.pow(p);
+        return full(a).pow(p);
       case IX_CLAMP:
         return a.clamp(p, q);
       case IX_DETACH:
@@ -66,6 +69,12 @@ const char *ix_unary(int32_t op, ix_tensor h, double p, double q, ix_tensor *out
         return a.contiguous();
       case IX_UPSAMPLE_NEAREST:
         return upsample_nearest(a, static_cast<int64_t>(p));
+      case IX_FULL:
+        return full(a);
+      case IX_FOLD_AVG_POOL:
+        return imori::fold_avg_pool(a);
+      case IX_FOLD_UPSAMPLE:
+        return imori::fold_upsample(a);
       default:
         return unknown("unary", op);
     }
@@ -93,7 +102,7 @@ const char *ix_binary(int32_t op, ix_tensor a, ix_tensor b, ix_tensor *out) {
 
 const char *ix_reduce(int32_t op, ix_tensor h, const int64_t *dims, int64_t n, int8_t keepdim, ix_tensor *out) {
   return into(out, [&] {
-    const at::Tensor &a = get(h);
+    const at::Tensor a = full(get(h));
     std::vector<int64_t> over(dims, dims + n);
     if (over.empty()) {
       for (int64_t i = 0; i < a.dim(); i++) over.push_back(i);
@@ -141,31 +150,34 @@ const char *ix_argmax(ix_tensor a, int64_t dim, ix_tensor *out) {
   return into(out, [&] { return get(a).argmax(dim); });
 }
 const char *ix_linear(ix_tensor x, ix_tensor w, ix_tensor b, ix_tensor *out) {
-  return into(out, [&] { return at::linear(get(x), get(w), optional(b)); });
+  return into(out, [&] { return imori::linear(get(x), get(w), optional(b)); });
 }
 const char *ix_conv2d(ix_tensor x, ix_tensor w, ix_tensor b, const int64_t stride[2], const int64_t padding[2],
                       const int64_t dilation[2], int64_t groups, ix_tensor *out) {
   return into(out, [&] {
-    return at::conv2d(get(x), get(w), optional(b), pair(stride), pair(padding), pair(dilation), groups);
+    return imori::conv2d(get(x), get(w), optional(b), {vec(stride), vec(padding), vec(dilation), groups});
   });
 }
 const char *ix_conv_transpose2d(ix_tensor x, ix_tensor w, ix_tensor b, const int64_t stride[2],
                                 const int64_t padding[2], const int64_t output_padding[2], int64_t groups,
-                                const int64_t dilation[2], int8_t plain, ix_tensor *out) {
+                                const int64_t dilation[2], ix_tensor *out) {
   return into(out, [&] {
-    imori::ConvTranspose o{vec(stride), vec(padding), vec(output_padding), vec(dilation), groups};
-    return imori::conv_transpose2d(get(x), get(w), optional(b), o, plain != 0);
+    return imori::conv_transpose2d(get(x), get(w), optional(b), {vec(stride), vec(padding), vec(dilation), groups},
+                                   vec(output_padding));
   });
 }
 const char *ix_batch_norm(ix_tensor x, ix_tensor w, ix_tensor b, ix_tensor mean, ix_tensor var, int8_t training,
-                          double momentum, double eps, ix_tensor *out) {
+                          double momentum, double eps, double slope, ix_tensor *out) {
   return into(out, [&] {
-    return at::batch_norm(get(x), optional(w), optional(b), optional(mean), optional(var), training != 0, momentum, eps,
-                          at::globalContext().userEnabledCuDNN());
+    return imori::batch_norm(get(x), optional(w), optional(b), optional(mean), optional(var),
+                             {training != 0, momentum, eps, slope});
   });
 }
 const char *ix_group_norm(ix_tensor x, int64_t groups, ix_tensor w, ix_tensor b, double eps, ix_tensor *out) {
-  return into(out, [&] { return at::group_norm(get(x), groups, optional(w), optional(b), eps); });
+  return into(out, [&] {
+    const at::Tensor &a = get(x);
+    return at::group_norm(full(a), groups, optional(w), optional(b), eps).to(a.scalar_type());
+  });
 }
 const char *ix_pool2d(int32_t op, ix_tensor x, int64_t kernel, int64_t stride, int64_t padding, ix_tensor *out) {
   return into(out, [&] {
@@ -189,11 +201,11 @@ const char *ix_loss(int32_t op, ix_tensor a, ix_tensor target, ix_tensor *out) {
                 get(target).sizes());
     switch (op) {
       case IX_BCE_WITH_LOGITS:
-        return at::binary_cross_entropy_with_logits(get(a), get(target));
+        return at::binary_cross_entropy_with_logits(full(get(a)), full(get(target)));
       case IX_MSE:
-        return at::mse_loss(get(a), get(target));
+        return at::mse_loss(full(get(a)), full(get(target)));
       case IX_L1:
-        return at::l1_loss(get(a), get(target));
+        return at::l1_loss(full(get(a)), full(get(target)));
       default:
         return unknown("loss", op);
     }

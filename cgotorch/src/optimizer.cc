@@ -8,14 +8,10 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "optimizer_loops.h"
+
 namespace imori {
 namespace {
-
-// Runs f(first, last) over the elements of a parameter in parallel. A chunk fits the cache with all its state.
-template <typename F>
-void elements(int64_t n, F f) {
-  at::parallel_for(0, n, 1 << 15, f);
-}
 
 // The fused loops take dense float32 and float64 on the CPU whose memory is laid out alike; everything else goes
 // through tensor operations.
@@ -27,58 +23,14 @@ bool fusible(const at::Tensor &p, const at::Tensor &g) {
 
 bool alike(const at::Tensor &p, const at::Tensor &slot) { return !slot.defined() || slot.strides() == p.strides(); }
 
-// torch.lerp: from the nearer end, so that weight 1 gives b exactly. rest is 1 - weight.
+// Where a stretch of a tensor begins; nullptr if it is undefined.
 template <typename T>
-T lerp(T a, T b, T weight, T rest) {
-  return weight < T(0.5) ? a + weight * (b - a) : b - (b - a) * rest;
+T *at_element(const at::Tensor &t, int64_t i) {
+  return t.defined() ? t.data_ptr<T>() + i : nullptr;
 }
 
-// The fused updates. T is the parameter's type, in which PyTorch computes too; scalars are rounded to it first.
-template <typename T>
-void adam_loop(T *p, const T *g, T *m, T *v, int64_t n, const ix_optimizer_options &o, bool decoupled, int64_t steps) {
-  const double correction1 = 1 - std::pow(o.beta1, double(steps)), correction2 = 1 - std::pow(o.beta2, double(steps));
-  const T step = T(o.lr / correction1), root2 = T(std::sqrt(correction2)), eps = T(o.eps);
-  const T b1 = T(o.beta1), c1 = T(1 - o.beta1), b2 = T(o.beta2), c2 = T(1 - o.beta2);
-  const T decay = T(o.weight_decay), shrink = T(1 - o.lr * o.weight_decay);
-  elements(n, [=](int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; i++) {
-      T gradient = g[i], value = p[i];
-      if (decoupled) {
-        value *= shrink;
-      } else {
-        gradient += decay * value;
-      }
-      m[i] = lerp(m[i], gradient, c1, b1);
-      v[i] = b2 * v[i] + c2 * gradient * gradient;
-      p[i] = value - step * m[i] / (std::sqrt(v[i]) / root2 + eps);
-    }
-  });
-}
-
-template <typename T>
-void rmsprop_loop(T *p, const T *g, T *square, T *momentum, T *mean, int64_t n, const ix_optimizer_options &o) {
-  const T lr = T(o.lr), alpha = T(o.alpha), rest = T(1 - o.alpha), eps = T(o.eps), decay = T(o.weight_decay),
-          mu = T(o.momentum);
-  elements(n, [=](int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; i++) {
-      T gradient = g[i] + decay * p[i];
-      square[i] = alpha * square[i] + rest * gradient * gradient;
-      T variance = square[i];
-      if (mean != nullptr) {
-        mean[i] = lerp(mean[i], gradient, rest, alpha);
-        variance -= mean[i] * mean[i];
-      }
-      T direction = gradient / (std::sqrt(variance) + eps);
-      if (momentum != nullptr) direction = momentum[i] = mu * momentum[i] + direction;
-      p[i] -= lr * direction;
-    }
-  });
-}
-
-template <typename T>
-T *data(const at::Tensor &t) {
-  return t.defined() ? t.data_ptr<T>() : nullptr;
-}
+// Numbers of a stretch: with all their state they fit the cache.
+constexpr int64_t kStretch = 1 << 14;
 
 void zeros_once(at::Tensor &slot, const at::Tensor &p) {
   if (!slot.defined()) slot = at::zeros_like(p, at::MemoryFormat::Preserve);
@@ -128,17 +80,72 @@ void Optimizer::step(const std::vector<at::Tensor> &gradients) {
     }
   }
   c10::NoGradGuard no_grad;
+  std::vector<Fused> fused;
   for (size_t i = 0; i < gradients.size(); i++) {
-    if (gradients[i].defined()) update(params_[i], gradients[i].detach(), states_[i]);
+    if (!gradients[i].defined()) continue;
+    at::Tensor &p = params_[i], g = gradients[i].detach();
+    State &s = states_[i];
+    if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
+      g = at::empty_like(p, at::MemoryFormat::Preserve).copy_(g);
+    }
+    s.steps++;
+    prepare(p, s);
+    if (kind_ != IX_SGD && fusible(p, g) && alike(p, s.slots[0]) && alike(p, s.slots[1]) && alike(p, s.slots[2])) {
+      fused.push_back({p, g, &s});
+    } else {
+      update(p, g, s);
+    }
   }
+  update_fused(fused);
 }
 
-void Optimizer::update(at::Tensor &p, const at::Tensor &gradient, State &s) const {
-  at::Tensor g = gradient;
-  if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
-    g = at::empty_like(p, at::MemoryFormat::Preserve).copy_(g);
+// The slots that the kind uses, before the first step. SGD's first is not zero.
+void Optimizer::prepare(const at::Tensor &p, State &s) const {
+  if (kind_ == IX_SGD) return;
+  zeros_once(s.slots[0], p);
+  if (kind_ != IX_RMSPROP || options_.momentum > 0) zeros_once(s.slots[1], p);
+  if (kind_ == IX_RMSPROP && options_.centered) zeros_once(s.slots[2], p);
+}
+
+// All parameters at once: many are too small to be shared out by themselves.
+void Optimizer::update_fused(const std::vector<Fused> &all) const {
+  struct Stretch {
+    const Fused *of;
+    int64_t from, n;
+  };
+  std::vector<Stretch> stretches;
+  for (const Fused &f : all) {
+    for (int64_t from = 0; from < f.p.numel(); from += kStretch) {
+      stretches.push_back({&f, from, std::min(kStretch, f.p.numel() - from)});
+    }
   }
-  s.steps++;
+  at::parallel_for(0, static_cast<int64_t>(stretches.size()), 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; i++) {
+      const Stretch &s = stretches[static_cast<size_t>(i)];
+      if (s.of->p.scalar_type() == at::kFloat) {
+        loop<float>(*s.of, s.from, s.n);
+      } else {
+        loop<double>(*s.of, s.from, s.n);
+      }
+    }
+  });
+  for (const Fused &f : all) f.p.unsafeGetTensorImpl()->bump_version();
+}
+
+template <typename T>
+void Optimizer::loop(const Fused &f, int64_t from, int64_t n) const {
+  const auto &o = options_;
+  T *p = at_element<T>(f.p, from), *slots[kSlots];
+  const T *g = at_element<T>(f.g, from);
+  for (int i = 0; i < kSlots; i++) slots[i] = at_element<T>(f.s->slots[i], from);
+  if (kind_ == IX_RMSPROP) return rmsprop_loop(p, g, slots[0], slots[1], slots[2], n, o);
+  const double steps = static_cast<double>(f.s->steps);
+  const AdamStep step{o.lr / (1 - std::pow(o.beta1, steps)), std::sqrt(1 - std::pow(o.beta2, steps)),
+                      1 - o.lr * o.weight_decay, kind_ == IX_ADAMW};
+  adam_loop(p, g, slots[0], slots[1], n, o, step);
+}
+
+void Optimizer::update(at::Tensor &p, const at::Tensor &g, State &s) const {
   switch (kind_) {
     case IX_SGD:
       return sgd(p, g, s);
@@ -169,18 +176,7 @@ void Optimizer::sgd(at::Tensor &p, at::Tensor g, State &s) const {
 void Optimizer::adam(at::Tensor &p, at::Tensor g, State &s) const {
   const auto &o = options_;
   at::Tensor &m = s.slots[0], &v = s.slots[1];
-  zeros_once(m, p);
-  zeros_once(v, p);
   const bool decoupled = kind_ == IX_ADAMW;
-  if (fusible(p, g) && alike(p, m) && alike(p, v)) {
-    if (p.scalar_type() == at::kFloat) {
-      adam_loop(data<float>(p), data<float>(g), data<float>(m), data<float>(v), p.numel(), o, decoupled, s.steps);
-    } else {
-      adam_loop(data<double>(p), data<double>(g), data<double>(m), data<double>(v), p.numel(), o, decoupled, s.steps);
-    }
-    p.unsafeGetTensorImpl()->bump_version();
-    return;
-  }
   if (decoupled) {
     p.mul_(1 - o.lr * o.weight_decay);
   } else if (o.weight_decay != 0) {
@@ -197,20 +193,6 @@ void Optimizer::adam(at::Tensor &p, at::Tensor g, State &s) const {
 void Optimizer::rmsprop(at::Tensor &p, at::Tensor g, State &s) const {
   const auto &o = options_;
   at::Tensor &square = s.slots[0], &momentum = s.slots[1], &mean = s.slots[2];
-  zeros_once(square, p);
-  if (o.momentum > 0) zeros_once(momentum, p);
-  if (o.centered) zeros_once(mean, p);
-  if (fusible(p, g) && alike(p, square) && alike(p, momentum) && alike(p, mean)) {
-    if (p.scalar_type() == at::kFloat) {
-      rmsprop_loop(data<float>(p), data<float>(g), data<float>(square), data<float>(momentum), data<float>(mean),
-                   p.numel(), o);
-    } else {
-      rmsprop_loop(data<double>(p), data<double>(g), data<double>(square), data<double>(momentum), data<double>(mean),
-                   p.numel(), o);
-    }
-    p.unsafeGetTensorImpl()->bump_version();
-    return;
-  }
   if (o.weight_decay != 0) g = g.add(p, o.weight_decay);
   square.mul_(o.alpha).addcmul_(g, g, 1 - o.alpha);
   at::Tensor average = square;

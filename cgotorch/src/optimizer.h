@@ -30,7 +30,16 @@ class Optimizer {
   State &state(int64_t param);
 
  private:
-  void update(at::Tensor &p, const at::Tensor &gradient, State &s) const;
+  // A parameter whose update is one of the loops of optimizer_loops.h; the others take tensor operations.
+  struct Fused {
+    at::Tensor p, g;
+    State *s;
+  };
+  void prepare(const at::Tensor &p, State &s) const;
+  void update_fused(const std::vector<Fused> &all) const;
+  template <typename T>
+  void loop(const Fused &f, int64_t from, int64_t n) const;
+  void update(at::Tensor &p, const at::Tensor &g, State &s) const;
   void sgd(at::Tensor &p, at::Tensor g, State &s) const;
   void adam(at::Tensor &p, at::Tensor g, State &s) const;
   void rmsprop(at::Tensor &p, at::Tensor g, State &s) const;

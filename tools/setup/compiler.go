@@ -68,7 +68,7 @@ type toolchain struct {
 // compileFlags are the flags of every translation unit. Headers of others are system headers, whose warnings do not
 // count.
 func (t *toolchain) compileFlags() []string {
-	flags := []string{"-std=" + t.libtorch.standard, "-O2", "-g0", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"}
+	flags := []string{"-std=" + t.libtorch.standard, "-O3", "-fno-math-errno", "-fno-trapping-math", "-g0", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"}
 	if t.openMP() {
 		flags = append(flags, "-fopenmp") // at::parallel_for is an OpenMP loop in a header
 	}

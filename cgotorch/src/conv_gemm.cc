@@ -1,0 +1,169 @@
+#include "conv_gemm.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+
+#include "blas.h"
+#include "simd.h"
+
+namespace imori {
+namespace gemm {
+namespace {
+
+// The sizes of a convolution.
+struct Geometry {
+  int64_t n, c, h, w;  // input
+  int64_t kh, kw;      // kernel
+  int64_t oh, ow;      // output
+  int64_t sh, sw, ph, pw;
+
+  int64_t rows() const { return n * oh * ow; }
+  int64_t columns() const { return kh * kw * c; }
+  // The columns are the input itself.
+  bool pointwise() const { return kh == 1 && kw == 1 && sh == 1 && sw == 1 && ph == 0 && pw == 0; }
+};
+
+Geometry geometry(at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
+  return {x[0], x[1], x[2], x[3], w[2], w[3], g[2], g[3], o.stride[0], o.stride[1], o.padding[0], o.padding[1]};
+}
+
+at::IntArrayRef output_size(at::IntArrayRef x, at::IntArrayRef w, const Conv &o, std::vector<int64_t> &size) {
+  size = {x[0], w[0], 0, 0};
+  for (int i = 0; i < 2; i++) size[2 + i] = (x[2 + i] + 2 * o.padding[i] - w[2 + i]) / o.stride[i] + 1;
+  return size;
+}
+
+// The matrix behind a tensor with channels last: a row for each place.
+at::Tensor matrix(const at::Tensor &t) { return t.permute({0, 2, 3, 1}).reshape({-1, t.size(1)}); }
+at::Tensor weight_matrix(const at::Tensor &w) { return w.permute({0, 2, 3, 1}).reshape({w.size(0), -1}); }
+at::Tensor maps(const at::Tensor &m, int64_t n, int64_t h, int64_t w) {
+  return m.view({n, h, w, m.size(1)}).permute({0, 3, 1, 2});
+}
+
+// The part of a kernel's row that meets the input: [from, to).
+struct Span {
+  int64_t from, to;
+};
+Span inside(int64_t first, int64_t kernel, int64_t size) {
+  const int64_t from = std::min(kernel, std::max<int64_t>(0, -first));
+  return {from, std::max(from, std::min(kernel, size - first))};
+}
+
+// Each row of columns is kh stretches of kw x C, as they lie in the input.
+at::Tensor im2col(const at::Tensor &x, const Geometry &d) {
+  if (d.pointwise()) return matrix(x);
+  at::Tensor columns = at::empty({d.rows(), d.columns()}, x.options());
+  const size_t bytes = x.element_size();
+  const char *from = static_cast<const char *>(x.data_ptr());
+  char *to = static_cast<char *>(columns.data_ptr());
+  const int64_t row = d.kw * d.c;
+  at::parallel_for(0, d.n * d.oh, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; i++) {
+      const int64_t image = i / d.oh, y0 = i % d.oh * d.sh - d.ph;
+      char *out = to + i * d.ow * d.columns() * bytes;
+      for (int64_t ox = 0; ox < d.ow; ox++) {
+        const int64_t x0 = ox * d.sw - d.pw;
+        const Span s = inside(x0, d.kw, d.w);
+        for (int64_t ky = 0; ky < d.kh; ky++, out += row * bytes) {
+          const int64_t y = y0 + ky;
+          if (y < 0 || y >= d.h || s.from == s.to) {
+            std::memset(out, 0, row * bytes);
+            continue;
+          }
+          std::memset(out, 0, s.from * d.c * bytes);
+          std::memcpy(out + s.from * d.c * bytes, from + ((image * d.h + y) * d.w + x0 + s.from) * d.c * bytes,
+                      (s.to - s.from) * d.c * bytes);
+          std::memset(out + s.to * d.c * bytes, 0, (d.kw - s.to) * d.c * bytes);
+        }
+      }
+    }
+  });
+  return columns;
+}
+
+// Sums what the columns hold of each place of one row of the input; sum has room for c numbers.
+template <typename T>
+IMORI_INLINED void gather_row(const T *columns, T *out, float *sum, const Geometry &d, int64_t image, int64_t y) {
+  for (int64_t x = 0; x < d.w; x++) {
+    for (int64_t c = 0; c < d.c; c++) sum[c] = 0;
+    for (int64_t ky = 0; ky < d.kh; ky++) {
+      const int64_t oy = y + d.ph - ky;
+      if (oy < 0 || oy % d.sh != 0 || oy / d.sh >= d.oh) continue;
+      for (int64_t kx = 0; kx < d.kw; kx++) {
+        const int64_t ox = x + d.pw - kx;
+        if (ox < 0 || ox % d.sw != 0 || ox / d.sw >= d.ow) continue;
+        const T *from =
+            columns + (((image * d.oh + oy / d.sh) * d.ow + ox / d.sw) * d.kh * d.kw + ky * d.kw + kx) * d.c;
+        for (int64_t c = 0; c < d.c; c++) sum[c] += load(from + c);
+      }
+    }
+    for (int64_t c = 0; c < d.c; c++) store(out + x * d.c + c, sum[c]);
+  }
+}
+
+IMORI_VERSIONED void gather(const float *columns, float *out, float *sum, const Geometry &d, int64_t image, int64_t y) {
+  gather_row(columns, out, sum, d, image, y);
+}
+IMORI_VERSIONED void gather16(const c10::BFloat16 *columns, c10::BFloat16 *out, float *sum, const Geometry &d,
+                              int64_t image, int64_t y) {
+  gather_row(columns, out, sum, d, image, y);
+}
+
+at::Tensor col2im(const at::Tensor &columns, const Geometry &d) {
+  if (d.pointwise()) return maps(columns, d.n, d.h, d.w);
+  at::Tensor x = at::empty({d.n, d.h, d.w, d.c}, columns.options());
+  at::parallel_for(0, d.n * d.h, 1, [&](int64_t first, int64_t last) {
+    std::vector<float> sum(d.c);
+    for (int64_t i = first; i < last; i++) {
+      const int64_t at = i * d.w * d.c;
+      if (x.scalar_type() == at::kFloat) {
+        gather(columns.data_ptr<float>(), x.data_ptr<float>() + at, sum.data(), d, i / d.h, i % d.h);
+      } else {
+        gather16(columns.data_ptr<at::BFloat16>(), x.data_ptr<at::BFloat16>() + at, sum.data(), d, i / d.h, i % d.h);
+      }
+    }
+  });
+  return x.permute({0, 3, 1, 2});
+}
+
+}  // namespace
+
+bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
+  if (o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1 || x[1] != w[1]) return false;
+  if (type != at::kFloat && type != at::kBFloat16) return false;
+  const Geometry d = geometry(x, w, g, o);
+  const int64_t places = d.oh * d.ow;
+  if (type == at::kFloat) {
+    // oneDNN's blocks of output do not fill up on maps of 2 x 2, and its weight gradients not on 4 x 4.
+    return fast_blas() && places <= (sum == kWeight ? 16 : 4);
+  }
+  if (d.pointwise()) return places == 1;
+  // In bfloat16 its weight gradients of strided convolutions are slow altogether, but the columns of three channels or
+  // of large maps are slower still.
+  return sum == kWeight ? places <= 16 || (places <= 64 && d.sh > 1 && d.c >= 16) : places <= 16;
+}
+
+at::Tensor forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o) {
+  std::vector<int64_t> size;
+  const Geometry d = geometry(x.sizes(), w.sizes(), output_size(x.sizes(), w.sizes(), o, size), o);
+  const at::Tensor columns = im2col(x, d), kernel = weight_matrix(w).t();
+  return maps(b.defined() ? at::addmm(b, columns, kernel) : at::mm(columns, kernel), d.n, d.oh, d.ow);
+}
+
+at::Tensor input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
+  const Geometry d = geometry(size, w.sizes(), g.sizes(), o);
+  return col2im(at::mm(matrix(g), weight_matrix(w)), d);
+}
+
+at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size, const Conv &o) {
+  const Geometry d = geometry(x.sizes(), size, g.sizes(), o);
+  const at::Tensor gradient = at::mm(matrix(g).t(), im2col(x, d));
+  return gradient.view({size[0], d.kh, d.kw, d.c}).permute({0, 3, 1, 2});
+}
+
+}  // namespace gemm
+}  // namespace imori

@@ -1,0 +1,80 @@
+#include "precision.h"
+
+#include <c10/core/GradMode.h>
+#include <c10/util/intrusive_ptr.h>
+
+#include <unordered_map>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace imori {
+namespace {
+
+thread_local bool bf16 = false;
+
+using Weak = c10::weak_intrusive_ptr<at::TensorImpl, c10::UndefinedTensorImpl>;
+
+struct Copy {
+  Weak of;
+  uint32_t version;
+  const void *data;  // set_data leaves the version as it is
+  at::Tensor copy;
+};
+
+thread_local std::unordered_map<const at::TensorImpl *, Copy> copies;
+
+void forget_dead() {
+  for (auto i = copies.begin(); i != copies.end();) {
+    i = i->second.of.expired() ? copies.erase(i) : std::next(i);
+  }
+}
+
+}  // namespace
+
+bool bf16_layers() { return bf16; }
+
+bool set_bf16_layers(bool on) {
+  const bool before = bf16;
+  bf16 = on;
+  return before;
+}
+
+at::Tensor layer_input(const at::Tensor &x) { return bf16 && x.scalar_type() == at::kFloat ? x.to(at::kBFloat16) : x; }
+
+at::Tensor copy_in(const at::Tensor &w, at::ScalarType type) {
+  if (!w.defined() || w.scalar_type() == type) return w;
+  c10::NoGradGuard no_grad;
+  if (!w.is_leaf() || !w.requires_grad()) return w.detach().to(type);
+  at::TensorImpl *impl = w.unsafeGetTensorImpl();
+  const uint32_t version = static_cast<uint32_t>(w._version());
+  auto found = copies.find(impl);
+  if (found != copies.end()) {
+    Copy &c = found->second;
+    if (c.of.expired()) {
+      copies.erase(found);  // of a tensor that was at this address before
+    } else if (c.version == version && c.data == w.data_ptr() && c.copy.scalar_type() == type &&
+               c.copy.device() == w.device()) {
+      return c.copy;
+    }
+  }
+  forget_dead();
+  at::Tensor copy = w.detach().to(type);
+  copies.insert_or_assign(impl, Copy{Weak(w.getIntrusivePtr()), version, w.data_ptr(), copy});
+  return copy;
+}
+
+at::Tensor full(const at::Tensor &x) { return x.defined() && x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x; }
+
+int bf16_hardware() {
+#if defined(__x86_64__)
+  // Whether the system saves these registers is libtorch's and oneDNN's business: they are asked for AVX-512 elsewhere.
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__builtin_cpu_supports("avx512f")) return 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 22 & 1) != 0) return 2;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0) return 1;
+#endif
+  return 0;
+}
+
+}  // namespace imori

@@ -1,0 +1,31 @@
+// The type that layers with weights compute in: the weights' own, or bfloat16 with copies of them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace imori {
+
+// Whether layers with weights compute in bfloat16 on this thread. Weights stay as they are, float32; sums and losses
+// are made in float32.
+bool bf16_layers();
+bool set_bf16_layers(bool on);  // returns what it was
+
+// x for a layer with weights: in bfloat16 if that is on and x is float32. Differentiable.
+at::Tensor layer_input(const at::Tensor &x);
+
+// w in a type. The copy of a parameter is kept until the parameter changes, since many steps may use it between two
+// changes: a critic's steps the generator's, a generator's step the critic's. Outside of autograd.
+at::Tensor copy_in(const at::Tensor &w, at::ScalarType type);
+
+// t as an argument of an autograd function, which takes no undefined tensors.
+inline c10::optional<at::Tensor> given(const at::Tensor &t) {
+  return t.defined() ? c10::make_optional(t) : c10::nullopt;
+}
+
+// x in float32 if it is bfloat16, for what must not be rounded so coarsely. Differentiable.
+at::Tensor full(const at::Tensor &x);
+
+// Whether the CPU multiplies bfloat16 in hardware: 0 no, 1 avx512_bf16, 2 amx_bf16.
+int bf16_hardware();
+
+}  // namespace imori

@@ -1,0 +1,38 @@
+// Loops that the compiler makes in several versions, of which the program takes the one that fits the CPU it runs on.
+#pragma once
+
+#include <c10/util/BFloat16.h>
+
+#include <cstdint>
+#include <cstring>
+
+// Put before a function, which must not be a template. What it calls must be INLINED to be versioned with it.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define IMORI_VERSIONED __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define IMORI_VERSIONED
+#endif
+#define IMORI_INLINED inline __attribute__((always_inline))
+
+namespace imori {
+
+IMORI_INLINED float load(const float *p) { return *p; }
+IMORI_INLINED float load(const c10::BFloat16 *p) {
+  const uint32_t bits = static_cast<uint32_t>(p->x) << 16;
+  float v;
+  std::memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
+IMORI_INLINED void store(float *p, float v) { *p = v; }
+// To the nearest, of two the even one; NaN stays NaN. Without branches, which would keep the loop from being
+// vectorised.
+IMORI_INLINED void store(c10::BFloat16 *p, float v) {
+  uint32_t bits;
+  std::memcpy(&bits, &v, sizeof bits);
+  const uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+  const uint32_t nan = -static_cast<uint32_t>((bits & 0x7fffffffu) > 0x7f800000u);
+  p->x = static_cast<uint16_t>((rounded & ~nan) | (0x7fc0u & nan));
+}
+
+}  // namespace imori
