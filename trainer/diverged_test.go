@@ -387,7 +387,7 @@ func TestOutOfMemory(t *testing.T) {
 			t.Errorf("%s: error is %v", name, err)
 			continue
 		}
-		for _, want := range []string{"iteration 3", "phase generator", "out of memory on cpu", "it needs 1125899906842624 bytes", "minibatches of 4 images of 1x8x8", "a smaller batch_size, with accumulate"} {
+		for _, want := range []string{"iteration 3", "phase generator", "out of memory on cpu", "it needs 1125899906842624 bytes", "minibatches of 4 images of 1x8x8", "a smaller train.batch_size, with train.accumulate"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: error is %v, expected %s", name, err, want)
 			}
