@@ -139,13 +139,13 @@ func checkLoaderMemory(info Info, n int, o LoaderOptions) error {
 	of := fmt.Sprintf("%dx%dx%d", info.Channels, info.Height, info.Width)
 	if info.Target != nil {
 		sample += 4 * float64(info.Target.Channels) * area
-		of += fmt.Sprintf(" with a target of %dx%dx%d,", info.Target.Channels, info.Height, info.Width)
+		of += fmt.Sprintf(" with a target of %dx%dx%d", info.Target.Channels, info.Height, info.Width)
 	}
 	if info.Classes != nil {
 		sample += 8
 	}
 	batches := float64(o.Ahead) + 1
-	what := fmt.Sprintf("%.0f batches of %d samples, each of %s", batches, o.BatchSize, of)
+	what := fmt.Sprintf("%.0f batches of %d samples, each of %s,", batches, o.BatchSize, of)
 	if order > batches*float64(o.BatchSize)*sample {
 		what = fmt.Sprintf("the order of %d samples, and %s", n, what)
 	}
