@@ -167,3 +167,39 @@ func TestOwedPreview(t *testing.T) {
 		}
 	})
 }
+
+// stuck cannot be put back into training mode once it is out of it.
+type stuck struct {
+	torchx.Module
+	out *bool
+}
+
+func (m stuck) Train(on bool) {
+	if on && *m.out {
+		grow()
+	}
+	*m.out = !on
+	m.Module.Train(on)
+}
+
+type withStuck struct{ Model }
+
+func (m withStuck) Networks() []Network {
+	all := m.Model.Networks()
+	all[0].Module = stuck{all[0].Module, new(bool)}
+	return all
+}
+
+// TestNothingIsSavedOfAHalfUndonePreview: networks that a preview has left as they are not trained are no state to save.
+func TestNothingIsSavedOfAHalfUndonePreview(t *testing.T) {
+	o := options(nil)
+	build := o.Build
+	o.Build = func() (Model, error) { m, err := build(); return withStuck{m}, err }
+	o.Dir, o.CheckpointEvery = filepath.Join(inMemory(t), "run"), 3
+	if _, err := attempt(t, o); !errors.Is(err, ErrOutOfMemory) || !strings.HasPrefix(err.Error(), "preview: ") {
+		t.Errorf("error is %v", err)
+	}
+	if got := checkpoints(t, o.Dir); got != "3 latest=3" {
+		t.Errorf("got %s", got)
+	}
+}
