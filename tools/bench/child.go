@@ -22,12 +22,12 @@ type result struct {
 	Iterations       int              `json:"iterations"`
 	ImagesPerSecond  float64          `json:"images_per_second"`
 	MsPerIteration   float64          `json:"ms_per_iteration"`
+	MedianMs         float64          `json:"median_ms"`
 	TimeToFirstStepS float64          `json:"time_to_first_step_s"`
 	PeakRSSBytes     int64            `json:"peak_rss_bytes"`
 
 	// Ours alone.
 	FlopsPerIteration float64 `json:"flops_per_iteration,omitempty"`
-	MeanMs            float64 `json:"mean_ms,omitempty"`          // the mean over the timed iterations
 	OutsideShare      float64 `json:"outside_libtorch,omitempty"` // see outside
 	Calls             float64 `json:"c_calls_per_iteration,omitempty"`
 
@@ -139,7 +139,7 @@ func timed(t *trainer.Trainer, iterations int) (result, error) {
 			r.TimeToFirstStepS = first.Seconds()
 		}
 	}
-	r.MsPerIteration = median(times, time.Duration.Seconds) * 1000
-	r.MeanMs = total.Seconds() * 1000 / float64(iterations)
+	r.MsPerIteration = total.Seconds() * 1000 / float64(iterations)
+	r.MedianMs = median(times, time.Duration.Seconds) * 1000
 	return r, nil
 }

@@ -39,7 +39,7 @@ func loaderModels() []string {
 type loaderRow struct {
 	Model    string    `json:"model"`
 	Percent  float64   `json:"percent"` // that a step is longer with the loader: median of the pairs
-	ReadMs   float64   `json:"read_ms"` // means of the iterations, medians of the pairs
+	ReadMs   float64   `json:"read_ms"` // an iteration: medians of the pairs
 	HeldMs   float64   `json:"held_ms"`
 	Percents []float64 `json:"percents"`
 	Read     []result  `json:"read"`
@@ -72,11 +72,11 @@ func compareLoader(ctx context.Context, s settings, out io.Writer) error {
 				}
 			}
 			row.Read, row.Held = append(row.Read, both[0]), append(row.Held, both[1])
-			row.Percents = append(row.Percents, 100*(both[0].MeanMs/both[1].MeanMs-1))
+			row.Percents = append(row.Percents, 100*(both[0].MsPerIteration/both[1].MsPerIteration-1))
 		}
-		mean := func(r result) float64 { return r.MeanMs }
+		ms := func(r result) float64 { return r.MsPerIteration }
 		row.Percent = median(row.Percents, func(v float64) float64 { return v })
-		row.ReadMs, row.HeldMs = median(row.Read, mean), median(row.Held, mean)
+		row.ReadMs, row.HeldMs = median(row.Read, ms), median(row.Held, ms)
 		r.Rows = append(r.Rows, row)
 		fmt.Fprintf(out, "%s: a step takes %.2f ms with images read and augmented, %.2f ms with one batch held in memory: %+.1f %% (%+.1f..%+.1f)\n",
 			loaderRecipe(model), row.ReadMs, row.HeldMs, row.Percent, slices.Min(row.Percents), slices.Max(row.Percents))

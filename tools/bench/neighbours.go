@@ -25,7 +25,7 @@ func (s settings) withNeighbours(f func() error) (err error) {
 			return fmt.Errorf("cannot start a neighbour: %w", err)
 		}
 		defer func() {
-			in.Close() //nolint:errcheck // the end of our process closes it too
+			in.Close()
 			err = errors.Join(err, c.Wait())
 		}()
 	}

@@ -48,7 +48,7 @@ def measure(model, options, iteration, networks, batch=BATCH, minibatches=1):
     """Runs iteration() and prints the figures as one line of JSON.
 
     time_to_first_step_s: from the start of the process, imports and data included, to the end of the first iteration.
-    ms_per_iteration: the median over the timed iterations; images_per_second follows from it.
+    ms_per_iteration: the mean over the timed iterations, as a median would hide stalls; images_per_second follows from it.
     minibatches: those of real images that an iteration sees.
     parameters: the trained values of each network, to be the same on both sides.
     """
@@ -60,7 +60,7 @@ def measure(model, options, iteration, networks, batch=BATCH, minibatches=1):
             times.append(time.perf_counter() - begin)
         if first is None:
             first = seconds_since_process_start()
-    median = statistics.median(times)
+    mean = statistics.mean(times)
     print(json.dumps({
         "model": model,
         "precision": "fp32",
@@ -69,8 +69,9 @@ def measure(model, options, iteration, networks, batch=BATCH, minibatches=1):
         "batch": batch,
         "parameters": {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
         "iterations": len(times),
-        "images_per_second": round(minibatches * batch / median, 2),
-        "ms_per_iteration": round(median * 1000, 3),
+        "images_per_second": round(minibatches * batch / mean, 2),
+        "ms_per_iteration": round(mean * 1000, 3),
+        "median_ms": round(statistics.median(times) * 1000, 3),
         "time_to_first_step_s": round(first, 2),
         "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }))

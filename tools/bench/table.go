@@ -35,7 +35,7 @@ func (r *report) print(out io.Writer) {
 
 func mebibytes(bytes float64) string { return fmt.Sprintf("%.0f MiB", bytes/(1<<20)) }
 
-const footnotes = `images/s: real images that an iteration sees, over its median time. PyTorch's precision is fp32.
+const footnotes = `images/s: real images that training sees in a second. PyTorch's precision is fp32.
 floor: the multiplications and additions of convolutions and linear layers that an iteration needs (forward, gradients of
   inputs, gradients of weights), at the best speed of matrix products in this run. 3x3 convolutions beside average-pool 2
   or nearest x2 count as the 4x4 ones that they equal.
