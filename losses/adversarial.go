@@ -30,13 +30,13 @@ func (a Adversarial) Discriminator(real, generated torch.Tensor) torch.Tensor {
 // real one, a third of the way. For hinge it is 0. The outputs may be maps; the
 // result is a mean over all their values.
 func (a Adversarial) AccuracyReal(onReal, onGenerated torch.Tensor) torch.Tensor {
-	return sharePositive(torchx.AddScalar(onReal, -a.between(onReal, onGenerated)))
+	return sharePositive(torchx.AddScalar(torchx.Float(onReal), -a.between(onReal, onGenerated)))
 }
 
 // AccuracyGenerated is the share of the outputs on generated images that are
 // right, below the same value.
 func (a Adversarial) AccuracyGenerated(onReal, onGenerated torch.Tensor) torch.Tensor {
-	return sharePositive(torchx.Neg(torchx.AddScalar(onGenerated, -a.between(onReal, onGenerated))))
+	return sharePositive(torchx.Neg(torchx.AddScalar(torchx.Float(onGenerated), -a.between(onReal, onGenerated))))
 }
 
 func (a Adversarial) between(onReal, onGenerated torch.Tensor) float64 {

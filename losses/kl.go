@@ -13,6 +13,7 @@ import (
 //
 // mu and logvar are N x D, the result has D values; their sum is the divergence.
 func GaussianKL(mu, logvar torch.Tensor) torch.Tensor {
+	mu, logvar = torchx.Float(mu), torchx.Float(logvar)
 	terms := torchx.Sub(torchx.AddScalar(logvar, 1), torchx.Add(torchx.Square(mu), torchx.Exp(logvar)))
 	return torchx.MulScalar(torchx.Mean(terms, 0), -0.5)
 }

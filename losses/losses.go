@@ -1,6 +1,6 @@
 // Package losses holds the loss functions of the models: short functions of
 // tensors, each the equation of its paper. Every loss is a mean over all
-// elements, a tensor of no dimension; scores and logits may have any shape. Beside
+// elements, a tensor of no dimension, and float32 of bfloat16; scores and logits may have any shape. Beside
 // them are the figures that tell whether a game of two networks goes well.
 package losses
 
@@ -18,19 +18,20 @@ import (
 // It is computed from the logits and does not overflow (Goodfellow et al. 2014;
 // a generator's BCE against 1 is their non-saturating loss).
 func BCE(logits torch.Tensor, target float64) torch.Tensor {
+	logits = torchx.Float(logits)
 	return torchx.BCEWithLogits(logits, constantLike(logits, target))
 }
 
 // Hinge is mean(relu(1 + x)), the discriminator's loss on generated images, and
 // of -x on real ones (Lim & Ye 2017, "Geometric GAN").
 func Hinge(x torch.Tensor) torch.Tensor {
-	return torchx.Mean(torchx.ReLU(torchx.AddScalar(x, 1)))
+	return torchx.Mean(torchx.ReLU(torchx.AddScalar(torchx.Float(x), 1)))
 }
 
 // LeastSquares is mean((x - target)^2) / 2, with targets 1 for "real" and 0 for
 // "generated" (Mao et al. 2017, "Least Squares Generative Adversarial Networks").
 func LeastSquares(x torch.Tensor, target float64) torch.Tensor {
-	return torchx.MulScalar(torchx.Mean(torchx.Square(torchx.AddScalar(x, -target))), 0.5)
+	return torchx.MulScalar(torchx.Mean(torchx.Square(torchx.AddScalar(torchx.Float(x), -target))), 0.5)
 }
 
 // WassersteinCritic is mean(generated) - mean(real), minus the critic's estimate

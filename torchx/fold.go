@@ -14,6 +14,10 @@ func forwardFirst(x torch.Tensor, layers []Module) (torch.Tensor, int) {
 			if next, ok := layers[1].(leakyReLU); ok && layer.training {
 				return layer.activated(x, next.slope), 2
 			}
+		case *GroupNormLayer:
+			if next, ok := layers[1].(leakyReLU); ok {
+				return layer.activated(x, next.slope), 2
+			}
 		case *Conv2dLayer:
 			if next, ok := layers[1].(avgPool); ok && next.kernel == 2 && layer.is3x3() {
 				return layer.thenAverage(x), 2

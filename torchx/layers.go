@@ -186,8 +186,11 @@ func NewGroupNorm(groups, channels int64) *GroupNormLayer {
 }
 
 // Forward is the function GroupNorm.
-func (l *GroupNormLayer) Forward(x torch.Tensor) torch.Tensor {
-	return GroupNorm(x, l.groups, l.Weight, l.Bias, 1e-5)
+func (l *GroupNormLayer) Forward(x torch.Tensor) torch.Tensor { return l.activated(x, 1) }
+
+// activated is Forward with a leaky ReLU behind it.
+func (l *GroupNormLayer) activated(x torch.Tensor, slope float64) torch.Tensor {
+	return groupNorm(x, l.groups, l.Weight, l.Bias, 1e-5, slope)
 }
 
 // function is a layer without state.

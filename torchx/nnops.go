@@ -88,9 +88,15 @@ func batchNorm(x, w, b, mean, variance torch.Tensor, training bool, momentum, ep
 
 // GroupNorm normalises every sample's channels in groups; w and b are scale and shift of each channel.
 func GroupNorm(x torch.Tensor, groups int64, w, b torch.Tensor, eps float64) torch.Tensor {
+	return groupNorm(x, groups, w, b, eps, 1)
+}
+
+// groupNorm is GroupNorm and then LeakyReLU with a slope, of which 0 is ReLU and 1 nothing.
+func groupNorm(x torch.Tensor, groups int64, w, b torch.Tensor, eps, slope float64) torch.Tensor {
 	const op = "group norm"
 	out := new(unsafe.Pointer)
-	check(op, C.ix_group_norm(handle(op, x), C.int64_t(groups), optional(w), optional(b), C.double(eps), (*C.ix_tensor)(out)), x, w, b)
+	check(op, C.ix_group_norm(handle(op, x), C.int64_t(groups), optional(w), optional(b), C.double(eps),
+		C.double(slope), (*C.ix_tensor)(out)), x, w, b)
 	return wrap(out)
 }
 

@@ -49,10 +49,11 @@ type settings struct {
 	Samples   int    `json:"samples"`
 	Device    string `json:"device"`
 	Threads   int    `json:"threads"`
+	Precision string `json:"precision,omitempty"` // absent: fp32
 }
 
 func (t *Trainer) settings() settings {
-	return settings{t.Seed, t.BatchSize, t.Dataset.Len(), t.info.Device, t.info.Threads}
+	return settings{t.Seed, t.BatchSize, t.Dataset.Len(), t.info.Device, t.info.Threads, t.info.Precision}
 }
 
 // optimizerSeparator stands between network and parameter in the names of the optimisers' state. Names of networks have
@@ -247,6 +248,12 @@ func (t *Trainer) compare(c *rundir.Checkpoint) error {
 	if was.Device != is.Device || was.Threads != is.Threads {
 		t.observer.Warn(fmt.Sprintf("the run goes on on %s with %d threads after %s with %d: results will differ in the last digits",
 			is.Device, is.Threads, was.Device, was.Threads))
+	}
+	if was.Precision == "" {
+		was.Precision = precisionFP32
+	}
+	if was.Precision != is.Precision {
+		t.observer.Warn(fmt.Sprintf("the run goes on in %s after %s: results will differ", is.Precision, was.Precision))
 	}
 	if libtorch := torchx.NewReport().Libtorch; c.State.Libtorch != libtorch {
 		t.observer.Warn(fmt.Sprintf("the run goes on with libtorch %s after %s: results may differ", libtorch, c.State.Libtorch))

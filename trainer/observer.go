@@ -45,8 +45,9 @@ type Info struct {
 	Device       string // "cpu", "cuda:0"
 	DeviceReason string // why that one
 	Threads      int
-	Iterations   int // of the whole run
-	Iteration    int // done before: 0, or what the run goes on from
+	Precision    string // "fp32" or "bf16"
+	Iterations   int    // of the whole run
+	Iteration    int    // done before: 0, or what the run goes on from
 	BatchSize    int
 	Dir          string // the run's folder; "" if nothing is written
 	Networks     []NetworkInfo

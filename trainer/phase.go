@@ -107,7 +107,7 @@ func addGradients(sum, grads []torch.Tensor) []torch.Tensor {
 func (t *Trainer) shardGradients(s *Step) ([]torch.Tensor, error) {
 	p := s.phase
 	at := len(s.it.values)
-	loss := p.Loss(s)
+	loss := t.loss(s)
 	if loss.T == nil {
 		return nil, errors.New("its Loss returned no tensor")
 	}

@@ -139,6 +139,9 @@ func (t *Trainer) setUp() error {
 			return err
 		}
 	}
+	if err := t.resolvePrecision(checkpoint); err != nil {
+		return err
+	}
 	if err := t.build(); err != nil {
 		return err
 	}

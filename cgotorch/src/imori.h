@@ -115,7 +115,8 @@ const char *ix_conv_transpose2d(ix_tensor x, ix_tensor w, ix_tensor b, const int
                                 const int64_t dilation[2], ix_tensor *out);
 const char *ix_batch_norm(ix_tensor x, ix_tensor w, ix_tensor b, ix_tensor mean, ix_tensor var, int8_t training,
                           double momentum, double eps, double slope, ix_tensor *out);  // slope: see batch_norm.h
-const char *ix_group_norm(ix_tensor x, int64_t groups, ix_tensor w, ix_tensor b, double eps, ix_tensor *out);
+const char *ix_group_norm(ix_tensor x, int64_t groups, ix_tensor w, ix_tensor b, double eps, double slope,
+                          ix_tensor *out);
 enum { IX_MAX_POOL, IX_AVG_POOL };
 const char *ix_pool2d(int32_t op, ix_tensor x, int64_t kernel, int64_t stride, int64_t padding, ix_tensor *out);
 const char *ix_dropout(ix_tensor x, double p, int8_t training, ix_tensor *out);

@@ -79,6 +79,8 @@ void ix_tune_allocator(void) {
   // glibc documents 32 MiB as the most; newer ones take more.
   if (mallopt(M_MMAP_THRESHOLD, 1 << 30) == 0) mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  // Other arenas than the first consist of pieces of 64 MiB, each given back once it is empty, thresholds or not.
+  mallopt(M_ARENA_MAX, 1);
 #endif
 }
 void ix_free_string(const char *s) { std::free(const_cast<char *>(s)); }

@@ -5,6 +5,7 @@
 #include "call.h"
 #include "conv.h"
 #include "fold.h"
+#include "group_norm.h"
 #include "imori.h"
 #include "precision.h"
 
@@ -173,11 +174,9 @@ const char *ix_batch_norm(ix_tensor x, ix_tensor w, ix_tensor b, ix_tensor mean,
                              {training != 0, momentum, eps, slope});
   });
 }
-const char *ix_group_norm(ix_tensor x, int64_t groups, ix_tensor w, ix_tensor b, double eps, ix_tensor *out) {
-  return into(out, [&] {
-    const at::Tensor &a = get(x);
-    return at::group_norm(full(a), groups, optional(w), optional(b), eps).to(a.scalar_type());
-  });
+const char *ix_group_norm(ix_tensor x, int64_t groups, ix_tensor w, ix_tensor b, double eps, double slope,
+                          ix_tensor *out) {
+  return into(out, [&] { return imori::group_norm(get(x), groups, optional(w), optional(b), eps, slope); });
 }
 const char *ix_pool2d(int32_t op, ix_tensor x, int64_t kernel, int64_t stride, int64_t padding, ix_tensor *out) {
   return into(out, [&] {

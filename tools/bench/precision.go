@@ -1,15 +1,9 @@
 package main
 
-import (
-	"fmt"
+import "github.com/imori-ml/imori/trainer"
 
-	"github.com/imori-ml/imori/trainer"
-)
-
-// setPrecision asks the trainer for a precision.
-func setPrecision(_ *trainer.Config, precision string) error {
-	if precision != "fp32" {
-		return fmt.Errorf("precision %s is not there yet", precision)
-	}
-	return nil
+// setPrecision asks the trainer for a precision, which refuses those that it does not know or the CPU does not have.
+func setPrecision(c *trainer.Config, precision string) error {
+	c.Precision = precision
+	return c.Check()
 }

@@ -23,7 +23,7 @@ func printMachine(out io.Writer) {
 
 // printRun says what is trained, where and on what.
 func printRun(out io.Writer, info trainer.Info, data datasets.Dataset) {
-	fmt.Fprintf(out, "device    %s (%s), %d threads\n", info.Device, info.DeviceReason, info.Threads)
+	fmt.Fprintf(out, "device    %s (%s), %d threads, %s\n", info.Device, info.DeviceReason, info.Threads, info.Precision)
 	of := data.Info()
 	fmt.Fprintf(out, "dataset   %s: %d images of %dx%dx%d, batches of %d\n",
 		of.Name, data.Len(), of.Channels, of.Height, of.Width, info.BatchSize)
