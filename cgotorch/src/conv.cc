@@ -1,10 +1,12 @@
 #include "conv.h"
 
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv_transpose2d.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <atomic>
@@ -28,11 +30,8 @@ at::Tensor packed(const at::Tensor &t) {
   return type == at::kFloat || type == at::kBFloat16 ? t.contiguous(at::MemoryFormat::ChannelsLast) : t;
 }
 
-// w for maps of a type. A matrix is a kernel of 1 x 1.
-at::Tensor kernel(const at::Tensor &w, at::ScalarType type) {
-  const at::Tensor k = copy_in(w, type);
-  return packed(k.dim() == 2 ? k.view({k.size(0), k.size(1), 1, 1}) : k);
-}
+// w for maps of a type.
+at::Tensor kernel(const at::Tensor &w, at::ScalarType type) { return packed(copy_in(w, type)); }
 
 at::Tensor shape_only(at::IntArrayRef size, const at::Tensor &like) {
   return at::empty(size, like.options(), at::MemoryFormat::ChannelsLast);
@@ -159,11 +158,33 @@ at::Tensor conv_input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef 
 
 // The gradient has w's shape and type.
 at::Tensor conv_weight(const at::Tensor &x, const at::Tensor &g, const at::Tensor &w, const Conv &o) {
-  const bool is_matrix = w.dim() == 2;
-  const std::vector<int64_t> size = is_matrix ? std::vector<int64_t>{w.size(0), w.size(1), 1, 1} : w.sizes().vec();
-  const at::Tensor gradient = Weight::apply(x, g, at::IntArrayRef(size), o).to(w.scalar_type());
-  return is_matrix ? gradient.view(w.sizes()) : gradient;
+  return Weight::apply(x, g, w.sizes(), o).to(w.scalar_type());
 }
+
+// A linear layer in another type than its weight's.
+struct Rounded : torch::autograd::Function<Rounded> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &w,
+                            const c10::optional<at::Tensor> &b) {
+    ctx->save_for_backward({x, w});
+    ctx->saved_data["bias"] = b.has_value();
+    const at::Tensor k = copy_in(w, x.scalar_type()).t();
+    return b ? at::addmm(copy_in(*b, x.scalar_type()), x, k) : at::mm(x, k);
+  }
+
+  static variable_list backward(AutogradContext *ctx, variable_list gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor &x = saved[0], &w = saved[1], &g = gradients[0];
+    at::Tensor of_x, of_w, of_b;
+    if (!g.defined()) return {of_x, of_w, of_b};
+    // The copy is outside of autograd; where the gradient is to be differentiated, w itself must be in it.
+    if (ctx->needs_input_grad(0)) {
+      of_x = at::mm(g, c10::GradMode::is_enabled() ? w.to(x.scalar_type()) : copy_in(w, x.scalar_type()));
+    }
+    if (ctx->needs_input_grad(1)) of_w = at::mm(g.t(), x).to(w.scalar_type());
+    if (ctx->saved_data["bias"].toBool()) of_b = g.sum(0, false, w.scalar_type());
+    return {of_x, of_w, of_b};
+  }
+};
 
 // ---- which calls they take ----
 
@@ -230,8 +251,7 @@ at::Tensor linear(const at::Tensor &rows, const at::Tensor &w, const at::Tensor 
                     x.device().is_cpu() && x.size(1) == w.size(1) && x.numel() > 0 &&
                     (!b.defined() || (b.dim() == 1 && b.size(0) == w.size(0)));
   if (plain() || !fits) return at::linear(x, like(w, x), like(b, x));
-  static const Conv pointwise{{1, 1}, {0, 0}, {1, 1}, 1};
-  return conv_forward(x.view({x.size(0), x.size(1), 1, 1}), w, b, pointwise).view({x.size(0), w.size(0)});
+  return Rounded::apply(x, w, given(b));
 }
 
 }  // namespace imori

@@ -138,8 +138,10 @@ bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at
   const Geometry d = geometry(x, w, g, o);
   const int64_t places = d.oh * d.ow;
   if (type == at::kFloat) {
-    // oneDNN's blocks of output do not fill up on maps of 2 x 2, and its weight gradients not on 4 x 4.
-    return fast_blas() && places <= (sum == kWeight ? 16 : 4);
+    // oneDNN's blocks of output do not fill up on maps of 2 x 2, and its weight gradients not on 4 x 4. Where few rows
+    // meet a large kernel, it takes longer to reorder that than to use it.
+    const int64_t most = sum == kWeight || d.rows() <= 512 ? 16 : 4;
+    return fast_blas() && places <= most;
   }
   if (d.pointwise()) return places == 1;
   // In bfloat16 its weight gradients of strided convolutions are slow altogether, but the columns of three channels or

@@ -53,6 +53,7 @@ train -resume runs/wgan_cifar10/20261123-101500`,
 	f.BoolVar(&o.printConfig, "print-config", false, "print the resolved recipe, each value marked default, recipe or override")
 	f.BoolVar(&o.list, "list", false, "list built-in recipes, models and datasets")
 	f.BoolVar(&o.version, "version", false, "print versions")
+	cli.Computes(c, "recipe", "resume")
 	cli.Complete(c, "recipe", recipes.BuiltinNames)
 	cli.Complete(c, "device", cli.Devices)
 	cli.CompleteFolder(c, "out", "resume")
@@ -67,7 +68,8 @@ at once. Under nohup SIGHUP is ignored. Training goes on when nobody reads its o
 Exit status: 0 done, 1 failed, 2 wrong command line or recipe, 130, 143 or 129 after those signals: 128 and their number.
 
 A busy neighbour on the same processors slows training several times over, because OpenMP's threads wait for each other
-spinning. OMP_WAIT_POLICY=passive in the environment makes them sleep instead; on a machine of your own leave it unset.
+spinning. They spin for microseconds here (GOMP_SPINCOUNT=2000, unless the environment says otherwise), which costs nothing
+on a machine of your own; OMP_WAIT_POLICY=passive makes them sleep at once, better still beside a neighbour.
 OMP_NUM_THREADS limits the threads where a recipe does not say how many.`, strings.Join(recipes.BuiltinNames(), ", "))
 }
 
