@@ -70,10 +70,11 @@ type trial struct {
 	progress   func(trainer.Progress)
 	in         datasets.Info
 	options    Options // nil: the small ones
+	precision  string
 }
 
 func newTrial(iterations int) trial {
-	return trial{iterations: iterations, seed: 1, in: allKinds(3, 16, 16)}
+	return trial{iterations: iterations, seed: 1, in: allKinds(3, 16, 16), precision: "fp32"}
 }
 
 // run trains and returns the model.
@@ -81,6 +82,7 @@ func (c trial) run(t *testing.T, p Plugin) trainer.Model {
 	t.Helper()
 	config := trainer.DefaultConfig()
 	config.Iterations, config.BatchSize, config.Seed, config.LogEvery = c.iterations, conformanceBatch, c.seed, 1
+	config.Precision = c.precision
 	config.Device, config.Threads = "cpu", 1 // more would wait for each other longer than work
 	var model trainer.Model
 	run, err := trainer.New(trainer.Options{
@@ -132,6 +134,7 @@ func TestConformance(t *testing.T) {
 			t.Run("phases", func(t *testing.T) { testPhases(t, p) })
 			t.Run("save and load", func(t *testing.T) { testSaveAndLoad(t, p) })
 			t.Run("same seed", func(t *testing.T) { testSameSeed(t, p) })
+			t.Run("bf16", func(t *testing.T) { testBF16(t, p) })
 			t.Run("memory", func(t *testing.T) { testMemory(t, p) })
 		})
 	}
@@ -361,6 +364,33 @@ func testSameSeed(t *testing.T, p Plugin) {
 	if trace(2) == first {
 		t.Errorf("another seed gave the same run:\n%s", first)
 	}
+}
+
+// testBF16: rounding the layers' inputs and weights changes the first losses little, and phases move the parameters that they
+// name.
+func testBF16(t *testing.T, p Plugin) {
+	if err := torchx.CheckBF16("cpu"); err != nil {
+		t.Skip(err)
+	}
+	first := func(precision string) (metrics []trainer.Metric) {
+		c := newTrial(1)
+		c.precision = precision
+		c.progress = func(p trainer.Progress) { metrics = p.Metrics }
+		c.run(t, p)
+		return metrics
+	}
+	want := first("fp32")
+	for i, m := range first("bf16") {
+		if !strings.HasSuffix(m.Name, "/loss") {
+			continue
+		}
+		if !(math.Abs(m.Value-want[i].Value) <= 0.05*max(1, math.Abs(want[i].Value))) {
+			t.Errorf("%s is %g, in fp32 %g", m.Name, m.Value, want[i].Value)
+		}
+	}
+	c := newTrial(2)
+	c.precision = "bf16"
+	testPhasesOf(t, p, c)
 }
 
 // testMemory: between iterations there is the same number of tensors and, about,

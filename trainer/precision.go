@@ -17,6 +17,8 @@ const (
 	precisionAuto = "auto"
 )
 
+var checkBF16 = torchx.CheckBF16 // replaced by tests
+
 // resolvePrecision decides what auto is: what the run began with, or bf16 where the CPU multiplies it. It refuses bf16 where
 // there is none.
 func (t *Trainer) resolvePrecision(c *rundir.Checkpoint) error {
@@ -27,7 +29,7 @@ func (t *Trainer) resolvePrecision(c *rundir.Checkpoint) error {
 			precision = was.Precision
 		}
 	}
-	unable := torchx.CheckBF16(t.info.Device)
+	unable := checkBF16(t.info.Device)
 	switch precision {
 	case precisionBF16:
 		if unable != nil {
