@@ -12,7 +12,7 @@ import (
 
 // The rounded copy of a weight that layers keep is never that of an older weight, whichever way this changed.
 func TestBF16CopiesFollowWeights(t *testing.T) {
-	values := func() torch.Tensor { return Normal(0, 1, "cpu", 4, 3) }
+	values := func() torch.Tensor { return Normal(0, 1, "cpu", 40, 30) }
 	step := func(o OptimizerOptions) func(*LinearLayer) {
 		return func(l *LinearLayer) {
 			opt := NewOptimizer(o, []Entry{{Name: "w", Tensor: l.Weight}})
@@ -36,7 +36,7 @@ func TestBF16CopiesFollowWeights(t *testing.T) {
 		{"InitConstant", func(l *LinearLayer) { InitConstant(l.Weight, 3) }},
 		{"KaimingUniform", func(l *LinearLayer) { KaimingUniform(l.Weight) }},
 		{"LoadState", func(l *LinearLayer) {
-			if err := LoadState(l, StateTensors(NewLinear(3, 4, LinearOptions{}))); err != nil {
+			if err := LoadState(l, StateTensors(NewLinear(30, 40, LinearOptions{}))); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -63,14 +63,14 @@ func TestBF16CopiesFollowWeights(t *testing.T) {
 			a.Swap()
 		}},
 		{"another weight", func(l *LinearLayer) {
-			l.Weight = newParameter(func(t torch.Tensor) { InitNormal(t, 0, 1) }, 4, 3)
+			l.Weight = newParameter(func(t torch.Tensor) { InitNormal(t, 0, 1) }, 40, 30)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			scoped(t, func() {
 				ManualSeed(5)
-				x := Normal(0, 1, "cpu", 2, 3)
-				l := NewLinear(3, 4, LinearOptions{})
+				x := Normal(0, 1, "cpu", 2, 30)
+				l := NewLinear(30, 40, LinearOptions{})
 				BF16(func() {
 					for i := range 20 {
 						before := l.Forward(x) // keeps a copy
