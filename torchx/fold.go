@@ -24,7 +24,9 @@ func forwardFirst(x torch.Tensor, layers []Module) (torch.Tensor, int) {
 			case ok && layer.factor == 2 && next.is3x3():
 				return next.afterDoubling(x), 2
 			case ok && next.is1x1(): // it sees each place by itself, so it does not matter how often there is one
-				return layer.Forward(next.Forward(x)), 2
+				y := next.Forward(x)
+				defer Free(y)
+				return layer.Forward(y), 2
 			}
 		}
 	}
@@ -45,6 +47,7 @@ func (l *Conv2dLayer) is1x1() bool {
 // thenAverage is the layer of 3x3 and the average over 2x2 behind it: one convolution of 4x4, with 4/9 of the products.
 func (l *Conv2dLayer) thenAverage(x torch.Tensor) torch.Tensor {
 	w := unary("fold average pooling", C.IX_FOLD_AVG_POOL, l.Weight, 0, 0)
+	defer Free(w)
 	return Conv2d(x, w, l.Bias, Conv2dOptions{Stride: 2, Padding: 1})
 }
 
@@ -52,5 +55,6 @@ func (l *Conv2dLayer) thenAverage(x torch.Tensor) torch.Tensor {
 // 4x4, with 4/9 of the products.
 func (l *Conv2dLayer) afterDoubling(x torch.Tensor) torch.Tensor {
 	w := unary("fold upsampling", C.IX_FOLD_UPSAMPLE, l.Weight, 0, 0)
+	defer Free(w)
 	return ConvTranspose2d(x, w, l.Bias, ConvTranspose2dOptions{Stride: 2, Padding: 1})
 }
