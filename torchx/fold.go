@@ -9,17 +9,19 @@ import torch "github.com/wangkuiyi/gotorch"
 // many those were.
 func forwardFirst(x torch.Tensor, layers []Module) (torch.Tensor, int) {
 	if len(layers) > 1 && !plainKernels.Load() {
+		shape := Shape(x)
 		switch layer := layers[0].(type) {
 		case *BatchNorm2dLayer:
 			if next, ok := layers[1].(leakyReLU); ok && layer.training {
 				return layer.activated(x, next.slope), 2
 			}
 		case *Conv2dLayer:
-			if next, ok := layers[1].(avgPool); ok && next.kernel == 2 && layer.is3x3() {
+			if next, ok := layers[1].(avgPool); ok && next.kernel == 2 && layer.is3x3() && layer.takes(shape, 2) {
 				return layer.thenAverage(x), 2
 			}
 		case upsample:
 			next, ok := layers[1].(*Conv2dLayer)
+			ok = ok && layer.factor >= 1 && next.takes(shape, 1)
 			switch {
 			case ok && layer.factor == 2 && next.is3x3():
 				return next.afterDoubling(x), 2
@@ -31,6 +33,12 @@ func forwardFirst(x torch.Tensor, layers []Module) (torch.Tensor, int) {
 		}
 	}
 	return layers[0].Forward(x), 1
+}
+
+// takes tells whether maps of a shape, of at least side rows and columns, fit; of others the layers one by one report what
+// is wrong.
+func (l *Conv2dLayer) takes(shape []int64, side int64) bool {
+	return len(shape) == 4 && shape[0] > 0 && shape[1] == Shape(l.Weight)[1]*one(l.options.Groups) && shape[2] >= side && shape[3] >= side
 }
 
 func (l *Conv2dLayer) is3x3() bool {
