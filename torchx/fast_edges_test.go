@@ -3,6 +3,7 @@ package torchx
 import (
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -238,6 +239,53 @@ func TestFastPathsRepeat(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+	noTensors(t)
+}
+
+// resident is the memory that the process holds, in MB.
+func resident(t *testing.T) int {
+	t.Helper()
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("there is no /proc/self/statm")
+	}
+	var size, pages int
+	if _, err := fmt.Sscan(string(data), &size, &pages); err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize() >> 20
+}
+
+// Neither graphs, of gradients of gradients too, nor copies of weights that are gone stay in memory.
+func TestFastPathsDoNotGrow(t *testing.T) {
+	step := func() {
+		m := NewSequential(
+			NewConv2d(3, 8, 3, Conv2dOptions{Padding: 1}), NewBatchNorm2d(8, BatchNormOptions{}), NewLeakyReLU(0.2), NewAvgPool2d(2),
+			NewConvTranspose2d(8, 4, 4, ConvTranspose2dOptions{Stride: 2, Padding: 1}), NewReLU(), NewFlatten(),
+			NewLinear(4*16*16, 512, LinearOptions{}),
+		)
+		x := Normal(0, 1, "cpu", 32, 3, 16, 16)
+		SetRequiresGrad(x, true)
+		y := Float(m.Forward(x))
+		g := Gradients(Mean(Square(y)), []torch.Tensor{x}, true)[0]
+		Gradients(Sum(Square(g)), Parameters(m), false)
+		for _, e := range m.State() {
+			Free(e.Tensor)
+		}
+	}
+	for _, w := range []way{inF32, inBF16} {
+		run := func(times int) int {
+			for range times {
+				scoped(t, func() { w.around(step) })
+			}
+			return resident(t)
+		}
+		before := run(10)
+		// Each step holds a weight of 2 MB, its copy of 1 MB, and more in maps.
+		if after := run(30); after > before+20 {
+			t.Errorf("%s: %d MB and, 30 steps later, %d MB", w.name, before, after)
 		}
 	}
 	noTensors(t)
