@@ -215,8 +215,6 @@ func compare(t *testing.T, w way, got, want, single []result, most tolerance) {
 		}
 		if d := apart(g.values, expected); !(d <= limit) {
 			t.Errorf("%s, %s: relative distance %.3g, expected at most %.3g", w.name, g.name, d, limit)
-		} else {
-			fmt.Printf("D %s %v %v %.3g %.3g\n", w.name, g.name, g.second, d, limit)
 		}
 	}
 }
