@@ -52,8 +52,7 @@ at::Tensor copy_in(const at::Tensor &w, at::ScalarType type) {
     Copy &c = found->second;
     if (c.of.expired()) {
       copies.erase(found);  // of a tensor that was at this address before
-    } else if (c.version == version && c.copy.scalar_type() == type &&
-               c.copy.device() == w.device()) {
+    } else if (c.version == version && c.copy.scalar_type() == type && c.copy.device() == w.device()) {
       return c.copy;
     }
   }
