@@ -316,6 +316,8 @@ at::Tensor leaky_relu(const at::Tensor &x, double slope) {
 at::Tensor batch_norm(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const at::Tensor &mean,
                       const at::Tensor &var, const BatchNorm &o) {
   const auto type = x.scalar_type();
+  TORCH_CHECK(!o.training || x.dim() < 2 || x.numel() != x.size(1) || x.size(1) == 0,
+              "training needs more than one value per channel, found shape ", x.sizes());
   const bool fits = x.device().is_cpu() && (type == at::kFloat || type == at::kBFloat16) &&
                     (x.dim() == 2 || x.dim() == 4) && x.size(1) > 0 && x.numel() > x.size(1) && o.training &&
                     numbers(w, x.size(1)) && numbers(b, x.size(1)) && numbers(mean, x.size(1)) &&

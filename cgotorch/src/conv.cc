@@ -192,7 +192,8 @@ struct Rounded : torch::autograd::Function<Rounded> {
 bool usual(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o, int64_t in, int64_t out) {
   if (!x.device().is_cpu() || !w.device().is_cpu() || x.dim() != 4 || w.dim() != 4) return false;
   if (!x.is_floating_point() || !w.is_floating_point() || x.numel() == 0 || w.numel() == 0) return false;
-  if (x.scalar_type() != w.scalar_type() && x.scalar_type() != at::kBFloat16) return false;
+  const bool copied = x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kFloat;
+  if (x.scalar_type() != w.scalar_type() && !copied) return false;
   if (o.groups < 1 || x.size(1) != in || w.size(0) % o.groups != 0) return false;
   if (b.defined() && (b.dim() != 1 || b.size(0) != out || b.scalar_type() != w.scalar_type() || !b.device().is_cpu())) {
     return false;
@@ -206,9 +207,12 @@ bool usual(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const 
   return true;
 }
 
-// A weight as libtorch's own functions take it: they want one type. Differentiable.
+// A weight as libtorch's own functions take it: they want one type and, for no maps at all, no channels last.
+// Differentiable.
 at::Tensor like(const at::Tensor &w, const at::Tensor &x) {
-  return w.defined() && x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kFloat ? w.to(at::kBFloat16) : w;
+  if (!w.defined()) return w;
+  const at::Tensor k = x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kFloat ? w.to(at::kBFloat16) : w;
+  return x.numel() == 0 ? k.contiguous() : k;
 }
 
 }  // namespace
@@ -248,7 +252,7 @@ at::Tensor conv_transpose2d(const at::Tensor &maps, const at::Tensor &w, const a
 at::Tensor linear(const at::Tensor &rows, const at::Tensor &w, const at::Tensor &b) {
   const at::Tensor x = layer_input(rows);
   const bool fits = x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kFloat && x.dim() == 2 && w.dim() == 2 &&
-                    x.device().is_cpu() && x.size(1) == w.size(1) && x.numel() > 0 &&
+                    x.device().is_cpu() && x.size(1) == w.size(1) && x.numel() > 0 && w.numel() > 0 &&
                     (!b.defined() || (b.dim() == 1 && b.size(0) == w.size(0)));
   if (plain() || !fits) return at::linear(x, like(w, x), like(b, x));
   return Rounded::apply(x, w, given(b));

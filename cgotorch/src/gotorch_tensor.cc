@@ -130,7 +130,7 @@ const char *Tensor_Detach(Tensor a, Tensor *result) {
   return into(result, [&] { return get(a).detach(); });
 }
 const char *Tensor_SetData(Tensor self, Tensor new_data) {
-  return guard([&] { get(self).set_data(get(new_data)); });
+  return guard([&] { imori::set_data(get(self), get(new_data)); });
 }
 const char *Tensor_To(Tensor input, Device device, int8_t dtype, Tensor *output) {
   return into(output, [&] { return get(input).to(device_of(device), at::ScalarType(dtype)); });

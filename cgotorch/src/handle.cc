@@ -97,6 +97,11 @@ std::vector<at::Tensor> list(Handle *const *hs, int64_t n) {
   return ts;
 }
 
+void set_data(const at::Tensor &t, const at::Tensor &data) {
+  t.set_data(data);
+  t.unsafeGetTensorImpl()->bump_version();
+}
+
 void empty(Handle *h) {
   uncount(h);
   h->tensor.reset();

@@ -39,6 +39,9 @@ at::Tensor &get(Handle *h);
 at::Tensor optional(Handle *h);
 std::vector<at::Tensor> list(Handle *const *hs, int64_t n);
 
+// set_data, which counts as a change of t: in libtorch it does not.
+void set_data(const at::Tensor &t, const at::Tensor &data);
+
 // Releases the storage now.
 void empty(Handle *h);
 // Makes every later use of h report message.

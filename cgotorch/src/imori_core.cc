@@ -167,12 +167,12 @@ const char *ix_clamp_(ix_tensor t, double lo, double hi) {
   });
 }
 const char *ix_set_data(ix_tensor t, ix_tensor data) {
-  return guard([&] { get(t).set_data(get(data)); });
+  return guard([&] { imori::set_data(get(t), get(data)); });
 }
 const char *ix_channels_last_(ix_tensor t) {
   return guard([&] {
     at::Tensor &x = get(t);
-    x.set_data(x.detach().contiguous(at::MemoryFormat::ChannelsLast));
+    imori::set_data(x, x.detach().contiguous(at::MemoryFormat::ChannelsLast));
   });
 }
 const char *ix_to(ix_tensor t, const char *device, int8_t dtype, ix_tensor *out) {

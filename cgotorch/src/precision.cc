@@ -18,7 +18,6 @@ using Weak = c10::weak_intrusive_ptr<at::TensorImpl, c10::UndefinedTensorImpl>;
 struct Copy {
   Weak of;
   uint32_t version;
-  const void *data;  // set_data leaves the version as it is
   at::Tensor copy;
 };
 
@@ -53,14 +52,13 @@ at::Tensor copy_in(const at::Tensor &w, at::ScalarType type) {
     Copy &c = found->second;
     if (c.of.expired()) {
       copies.erase(found);  // of a tensor that was at this address before
-    } else if (c.version == version && c.data == w.data_ptr() && c.copy.scalar_type() == type &&
-               c.copy.device() == w.device()) {
+    } else if (c.version == version && c.copy.scalar_type() == type && c.copy.device() == w.device()) {
       return c.copy;
     }
   }
   forget_dead();
   at::Tensor copy = w.detach().to(type);
-  copies.insert_or_assign(impl, Copy{Weak(w.getIntrusivePtr()), version, w.data_ptr(), copy});
+  copies.insert_or_assign(impl, Copy{Weak(w.getIntrusivePtr()), version, copy});
   return copy;
 }
 

@@ -1,0 +1,134 @@
+package torchx
+
+import (
+	"fmt"
+	"testing"
+
+	torch "github.com/wangkuiyi/gotorch"
+)
+
+// A sum of some hundred products is as exact as this; convolutions of other forms add in another order.
+var (
+	convF32  = tolerance{1e-6, 3e-6}
+	convBF16 = tolerance{8e-3, 1.5e-2}
+)
+
+// withBias are both forms of a layer with a weight: f gets the zero Tensor for no bias.
+func withBias(name string, shapes [][]int64, out int64, f func(x, w, b torch.Tensor) torch.Tensor) []computation {
+	return []computation{
+		{name: name + ", bias", shapes: append(shapes[:2:2], []int64{out}), f: func(in []torch.Tensor) torch.Tensor {
+			return f(in[0], in[1], in[2])
+		}},
+		{name: name, shapes: shapes, f: func(in []torch.Tensor) torch.Tensor { return f(in[0], in[1], torch.Tensor{}) }},
+	}
+}
+
+// convolution is x of n×c×h×w and a kernel of out channels.
+type convolution struct {
+	n, c, h, w, out, kh, kw   int64
+	stride, padding, dilation [2]int64
+	groups                    int64
+}
+
+// square is a convolution like most.
+func square(n, c, side, out, kernel, stride, padding int64) convolution {
+	return convolution{n, c, side, side, out, kernel, kernel, pair(stride), pair(padding), pair(1), 1}
+}
+
+func TestConv2dFastPaths(t *testing.T) {
+	for _, c := range []convolution{
+		square(2, 5, 4, 7, 4, 1, 0), // to 1x1
+		square(3, 5, 1, 7, 1, 1, 0), // 1x1 by itself
+		square(2, 5, 1, 4, 3, 1, 1), // of which 8/9 is border
+		square(1, 5, 4, 7, 4, 2, 1), // to 2x2
+		square(2, 3, 4, 6, 3, 2, 1),
+		square(2, 5, 2, 4, 3, 1, 1),
+		square(2, 5, 2, 4, 1, 1, 0),
+		square(2, 5, 4, 4, 1, 2, 0), // strides over inputs
+		square(2, 4, 7, 3, 2, 3, 0), // and leaves the last row
+		square(2, 1, 4, 1, 4, 2, 1),
+		square(2, 5, 8, 7, 4, 2, 1), // to 4x4
+		square(2, 3, 8, 5, 3, 2, 1),
+		square(2, 5, 4, 4, 3, 1, 1),
+		square(2, 5, 4, 4, 1, 1, 0),
+		square(2, 5, 8, 4, 5, 2, 2),
+		square(2, 4, 1, 5, 1, 1, 1),   // to 3x3, of which 8 are border alone
+		square(2, 4, 1, 5, 3, 1, 2),   // more padding than input
+		square(2, 16, 16, 9, 4, 2, 1), // to 8x8
+		square(2, 3, 16, 9, 4, 2, 1),
+		square(2, 5, 8, 4, 3, 1, 1),
+		square(2, 5, 9, 4, 5, 1, 2), // to 9x9
+		{1, 2, 9, 7, 3, 5, 3, [2]int64{2, 1}, [2]int64{2, 0}, pair(1), 1},
+		{2, 5, 4, 3, 4, 3, 1, [2]int64{2, 1}, [2]int64{1, 0}, pair(1), 1},
+		{2, 5, 1, 6, 4, 1, 3, pair(2), [2]int64{0, 1}, pair(1), 1},
+		{2, 4, 5, 6, 6, 3, 3, pair(1), pair(1), pair(1), 2},
+		{2, 4, 4, 4, 8, 4, 4, pair(2), pair(1), pair(1), 4}, // of each channel by itself, to 2x2
+		{2, 3, 7, 7, 4, 3, 3, pair(1), pair(2), pair(2), 1},
+		{2, 3, 5, 5, 4, 3, 3, pair(2), pair(1), [2]int64{2, 1}, 1}, // to 2x3
+	} {
+		shapes := [][]int64{{c.n, c.c, c.h, c.w}, {c.out, c.c / c.groups, c.kh, c.kw}}
+		for _, m := range withBias(fmt.Sprint(c), shapes, c.out, func(x, w, b torch.Tensor) torch.Tensor {
+			return conv2d(x, w, b, c.stride, c.padding, c.dilation, c.groups)
+		}) {
+			m.check(t, convF32, convBF16)
+		}
+	}
+	noTensors(t)
+}
+
+func TestConvTranspose2dFastPaths(t *testing.T) {
+	none := pair(0)
+	for _, c := range []struct {
+		convolution
+		outputPadding [2]int64
+	}{
+		{square(3, 7, 1, 5, 4, 1, 0), none}, // from 1x1
+		{square(2, 7, 1, 5, 1, 1, 0), none},
+		{square(2, 7, 2, 5, 4, 2, 1), none}, // from 2x2
+		{square(2, 7, 2, 3, 3, 1, 1), none},
+		{square(2, 7, 4, 5, 4, 2, 1), none}, // from 4x4
+		{square(1, 4, 4, 3, 3, 2, 1), pair(1)},
+		{square(2, 4, 4, 3, 1, 1, 0), none},
+		{square(2, 9, 8, 16, 4, 2, 1), none}, // from 8x8
+		{square(2, 9, 8, 3, 4, 2, 1), none},
+		{square(1, 4, 3, 2, 1, 2, 0), pair(1)}, // outputs that no input reaches
+		{square(2, 4, 3, 2, 5, 2, 2), pair(1)},
+		{square(1, 4, 2, 3, 2, 3, 0), [2]int64{2, 0}},
+		{convolution{2, 4, 2, 3, 5, 3, 2, [2]int64{2, 3}, [2]int64{1, 0}, pair(1), 1}, [2]int64{1, 2}},
+		{convolution{2, 4, 3, 3, 6, 4, 4, pair(2), pair(1), pair(1), 2}, none},
+		{convolution{2, 4, 3, 3, 4, 3, 3, pair(2), pair(2), pair(2), 1}, none},
+	} {
+		shapes := [][]int64{{c.n, c.c, c.h, c.w}, {c.c, c.out / c.groups, c.kh, c.kw}}
+		for _, m := range withBias(fmt.Sprint(c), shapes, c.out, func(x, w, b torch.Tensor) torch.Tensor {
+			return convTranspose2d(x, w, b, transposed{c.stride, c.padding, c.outputPadding, c.dilation, c.groups})
+		}) {
+			m.check(t, convF32, convBF16)
+		}
+	}
+	noTensors(t)
+}
+
+func TestLinearFastPath(t *testing.T) {
+	for _, c := range [][3]int64{{1, 7, 5}, {6, 7, 5}, {1, 1, 1}, {5, 9, 1}, {70, 3, 4}} {
+		for _, m := range withBias(fmt.Sprint(c), [][]int64{{c[0], c[1]}, {c[2], c[1]}}, c[2], Linear) {
+			m.check(t, convF32, convBF16)
+		}
+	}
+	// Views, which lie otherwise in memory.
+	for _, v := range []struct {
+		name  string
+		shape []int64
+		view  func(torch.Tensor) torch.Tensor
+	}{
+		{"transposed", []int64{5, 3}, func(x torch.Tensor) torch.Tensor { return Permute(x, 1, 0) }},
+		{"narrowed", []int64{3, 9}, func(x torch.Tensor) torch.Tensor { return Narrow(x, 1, 2, 5) }},
+		{"expanded", []int64{1, 5}, func(x torch.Tensor) torch.Tensor { return Expand(x, 3, 5) }},
+	} {
+		for _, m := range withBias(v.name, [][]int64{v.shape, {4, 5}}, 4, func(x, w, b torch.Tensor) torch.Tensor {
+			return Linear(v.view(x), w, b)
+		}) {
+			m.check(t, convF32, convBF16)
+		}
+	}
+	noTensors(t)
+}
