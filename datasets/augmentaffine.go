@@ -82,27 +82,43 @@ type resampling struct {
 	fill          string
 }
 
-// source returns where the pixel at (x, y) comes from, in pixels from the centre
-// of the top left one.
-func (r *resampling) source(x, y int) (u, v float64) {
-	cx, cy := float64(r.width-1)/2, float64(r.height-1)/2
-	px, py := float64(x)-cx, float64(y)-cy
-	return r.xx*px + r.xy*py + r.dx + cx, r.yx*px + r.yy*py + r.dy + cy
+// row is where the pixels of a row come from.
+type row struct {
+	affine
+	cx, cy float64 // the picture's centre, from that of the top left pixel
+	ux, vx float64 // what all pixels of the row have in common
 }
 
-// blank says whether nothing is at (u, v). A pixel reaches half a pixel from its
-// centre, so that it is nothing just where the nearest pixel is.
+func (r *resampling) row(y int) row {
+	cx, cy := float64(r.width-1)/2, float64(r.height-1)/2
+	py := float64(y) - cy
+	return row{r.affine, cx, cy, r.xy * py, r.yy * py}
+}
+
+// source returns where the pixel at x comes from, in pixels from the centre of
+// the top left one.
+func (w *row) source(x int) (u, v float64) {
+	px := float64(x) - w.cx
+	return w.xx*px + w.ux + w.dx + w.cx, w.yx*px + w.vx + w.dy + w.cy
+}
+
+// blank says whether nothing is at (u, v), with fill black. A pixel reaches half a
+// pixel from its centre, so that it is nothing just where the nearest pixel is.
 func (r *resampling) blank(u, v float64) bool {
-	return r.fill == "black" && (u < -0.5 || v < -0.5 || u >= float64(r.width)-0.5 || v >= float64(r.height)-0.5)
+	return u < -0.5 || v < -0.5 || u >= float64(r.width)-0.5 || v >= float64(r.height)-0.5
 }
 
 // inside returns the one of n pixels in a line that stands for pixel i of the
 // endless line.
 func (r *resampling) inside(i, n int) int {
-	switch {
-	case uint(i) < uint(n):
+	if uint(i) < uint(n) {
 		return i
-	case r.fill == "edge" || r.fill == "black": // black: within half a pixel of the edge
+	}
+	return r.beyond(i, n)
+}
+
+func (r *resampling) beyond(i, n int) int {
+	if r.fill == "edge" || r.fill == "black" { // black: within half a pixel of the edge
 		return min(max(i, 0), n-1)
 	}
 	if i %= 2 * n; i < 0 {
@@ -111,44 +127,61 @@ func (r *resampling) inside(i, n int) int {
 	return min(i, 2*n-1-i)
 }
 
+// floor is math.Floor for what an int holds.
+func floor(v float64) int {
+	i := int(v)
+	if float64(i) > v {
+		i--
+	}
+	return i
+}
+
 func (r *resampling) bilinear(dst, src []float32) {
-	plane := r.height * r.width
-	for at := range min(plane, len(dst)) {
-		u, v := r.source(at%r.width, at/r.width)
-		if r.blank(u, v) {
-			for i := at; i < len(dst); i += plane {
-				dst[i] = -1
+	plane, black := r.height*r.width, r.fill == "black"
+	for y := range min(r.height, len(dst)) { // none without an image
+		row := r.row(y)
+		for x := range r.width {
+			at := y*r.width + x
+			u, v := row.source(x)
+			if black && r.blank(u, v) {
+				for i := at; i < len(dst); i += plane {
+					dst[i] = -1
+				}
+				continue
 			}
-			continue
-		}
-		left, top := math.Floor(u), math.Floor(v)
-		fx, fy := float32(u-left), float32(v-top)
-		x0, x1 := r.inside(int(left), r.width), r.inside(int(left)+1, r.width)
-		y0, y1 := r.inside(int(top), r.height)*r.width, r.inside(int(top)+1, r.height)*r.width
-		for c := 0; c < len(dst); c += plane {
-			from := src[c : c+plane]
-			a, b := from[y0+x0], from[y1+x0]
-			a += (from[y0+x1] - a) * fx
-			b += (from[y1+x1] - b) * fx
-			dst[c+at] = a + (b-a)*fy
+			left, top := floor(u), floor(v)
+			fx, fy := float32(u-float64(left)), float32(v-float64(top))
+			x0, x1 := r.inside(left, r.width), r.inside(left+1, r.width)
+			y0, y1 := r.inside(top, r.height)*r.width, r.inside(top+1, r.height)*r.width
+			for c := 0; c < len(dst); c += plane {
+				from := src[c : c+plane]
+				a, b := from[y0+x0], from[y1+x0]
+				a += (from[y0+x1] - a) * fx
+				b += (from[y1+x1] - b) * fx
+				dst[c+at] = a + (b-a)*fy
+			}
 		}
 	}
 }
 
 func (r *resampling) nearest(dst, src []float32) {
-	plane := r.height * r.width
-	for at := range min(plane, len(dst)) {
-		u, v := r.source(at%r.width, at/r.width)
-		if r.blank(u, v) {
-			for i := at; i < len(dst); i += plane {
-				dst[i] = -1
+	plane, black := r.height*r.width, r.fill == "black"
+	for y := range min(r.height, len(dst)) { // none without an image
+		row := r.row(y)
+		for x := range r.width {
+			at := y*r.width + x
+			u, v := row.source(x)
+			if black && r.blank(u, v) {
+				for i := at; i < len(dst); i += plane {
+					dst[i] = -1
+				}
+				dst[at] = 1
+				continue
 			}
-			dst[at] = 1
-			continue
-		}
-		from := r.inside(int(math.Floor(v+0.5)), r.height)*r.width + r.inside(int(math.Floor(u+0.5)), r.width)
-		for c := 0; c < len(dst); c += plane {
-			dst[c+at] = src[c+from]
+			from := r.inside(floor(v+0.5), r.height)*r.width + r.inside(floor(u+0.5), r.width)
+			for c := 0; c < len(dst); c += plane {
+				dst[c+at] = src[c+from]
+			}
 		}
 	}
 }

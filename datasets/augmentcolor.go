@@ -35,7 +35,13 @@ func scale(image []float32, from, factor float32) {
 		return // exactly nothing
 	}
 	for i, v := range image {
-		image[i] = min(max(from+(v-from)*factor, -1), 1)
+		v = from + (v-from)*factor
+		if v > 1 { // faster than min and max
+			v = 1
+		} else if v < -1 {
+			v = -1
+		}
+		image[i] = v
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/imori-ml/imori/datasets/download"
@@ -202,7 +203,7 @@ func appendCIFARRecords(dst []byte, r io.Reader, size int64, records int) ([]byt
 		return nil, fmt.Errorf("found %d bytes, expected %d (%d records of %d): %s", size, want, records, cifarRecord, what)
 	}
 	start := len(dst)
-	dst = append(dst, make([]byte, want)...)
+	dst = slices.Grow(dst, int(want))[:start+int(want)] // not cleared first
 	if n, err := io.ReadFull(r, dst[start:]); err != nil {
 		return nil, fmt.Errorf("reading stopped after %d of %d bytes: %w", n, want, err)
 	}

@@ -427,14 +427,27 @@ func TestLoaderAllocatesNothing(t *testing.T) {
 	}
 }
 
+// BenchmarkLoader is what one core delivers.
 func BenchmarkLoader(b *testing.B) {
-	for _, name := range []string{"digits", "cifar10"} {
-		b.Run(name, func(b *testing.B) {
-			var d Dataset = &cifar10{records: make([]byte, 10_000*cifarRecord)}
-			if name == "digits" {
-				d = mustDigits(b, DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Distortion: 1, Split: "train"})
-			}
-			l := mustLoader(b, d, LoaderOptions{BatchSize: 64, Augment: []Augmentation{&Flip{P: 0.5}}})
+	photos := &cifar10{records: make([]byte, 10_000*cifarRecord)}
+	flip := []Augmentation{&Flip{P: 0.5}}
+	for _, c := range []struct {
+		name    string
+		dataset Dataset
+		augment []Augmentation
+	}{
+		{"digits", mustDigits(b, DigitsOptions{Size: 32, Channels: 1, Count: 10_000, Distortion: 1, Split: "train"}), flip},
+		{"cifar10", photos, flip},
+		{"gan_imori", photos, []Augmentation{ // of the recipe of that name
+			&Flip{P: 0.5}, &Rotate{Degrees: 10, Fill: "reflect"}, &Crop{Scale: [2]float64{0.8, 1}, Ratio: [2]float64{0.9, 1.1}},
+		}},
+		{"convae_imori", photos, []Augmentation{
+			&Flip{P: 0.5}, &VerticalFlip{P: 0.5}, &Rotate{Degrees: 180, Fill: "reflect"}, &Crop{Scale: [2]float64{0.6, 1}, Ratio: [2]float64{0.9, 1.1}},
+			&Translate{Fraction: 0.1, Fill: "reflect"}, &Brightness{Amount: 0.2}, &Contrast{Amount: 0.2},
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			l := mustLoader(b, c.dataset, LoaderOptions{BatchSize: 64, Augment: c.augment, Workers: 1})
 			for range 200 {
 				l.Recycle(mustNext(b, l))
 			}

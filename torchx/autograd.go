@@ -31,7 +31,7 @@ func Gradients(loss torch.Tensor, params []torch.Tensor, createGraph bool) []tor
 
 // own makes a Tensor of a handle out of an array.
 func own(h C.ix_tensor) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	*out = unsafe.Pointer(h)
 	return wrap(out)
 }

@@ -4,14 +4,12 @@ package torchx
 import "C"
 
 import (
-	"unsafe"
-
 	torch "github.com/wangkuiyi/gotorch"
 )
 
 // Linear returns x·wᵀ + b for x of N×in, w of out×in and b of out; the zero Tensor is no bias.
 func Linear(x, w, b torch.Tensor) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check("linear", C.ix_linear(handle("linear", x), handle("linear", w), optional(b), (*C.ix_tensor)(out)), x, w, b)
 	return wrap(out)
 }
@@ -28,7 +26,7 @@ func Conv2d(x, w, b torch.Tensor, o Conv2dOptions) torch.Tensor {
 }
 
 func conv2d(x, w, b torch.Tensor, stride, padding, dilation [2]int64, groups int64) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check("conv2d", C.ix_conv2d(handle("conv2d", x), handle("conv2d", w), optional(b), ints(stride[:]), ints(padding[:]),
 		ints(dilation[:]), C.int64_t(groups), (*C.ix_tensor)(out)), x, w, b)
 	return wrap(out)
@@ -55,7 +53,7 @@ type transposed struct {
 
 func convTranspose2d(x, w, b torch.Tensor, o transposed) torch.Tensor {
 	const op = "conv_transpose2d"
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check(op, C.ix_conv_transpose2d(handle(op, x), handle(op, w), optional(b), ints(o.stride[:]), ints(o.padding[:]),
 		ints(o.outputPadding[:]), C.int64_t(o.groups), ints(o.dilation[:]), (*C.ix_tensor)(out)), x, w, b)
 	return wrap(out)
@@ -80,7 +78,7 @@ func BatchNorm(x, w, b, mean, variance torch.Tensor, training bool, momentum, ep
 // batchNorm is BatchNorm and then LeakyReLU with a slope, of which 0 is ReLU and 1 nothing.
 func batchNorm(x, w, b, mean, variance torch.Tensor, training bool, momentum, eps, slope float64) torch.Tensor {
 	const op = "batch norm"
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check(op, C.ix_batch_norm(handle(op, x), optional(w), optional(b), optional(mean), optional(variance), flag(training),
 		C.double(momentum), C.double(eps), C.double(slope), (*C.ix_tensor)(out)), x, w, b, mean, variance)
 	return wrap(out)
@@ -94,7 +92,7 @@ func GroupNorm(x torch.Tensor, groups int64, w, b torch.Tensor, eps float64) tor
 // groupNorm is GroupNorm and then LeakyReLU with a slope, of which 0 is ReLU and 1 nothing.
 func groupNorm(x torch.Tensor, groups int64, w, b torch.Tensor, eps, slope float64) torch.Tensor {
 	const op = "group norm"
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check(op, C.ix_group_norm(handle(op, x), C.int64_t(groups), optional(w), optional(b), C.double(eps),
 		C.double(slope), (*C.ix_tensor)(out)), x, w, b)
 	return wrap(out)
@@ -111,14 +109,14 @@ func AvgPool2d(x torch.Tensor, kernel int64) torch.Tensor {
 }
 
 func pool(name string, op C.int32_t, x torch.Tensor, kernel int64) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check(name, C.ix_pool2d(op, handle(name, x), C.int64_t(kernel), C.int64_t(kernel), 0, (*C.ix_tensor)(out)), x)
 	return wrap(out)
 }
 
 // Dropout zeroes each element with probability p in training and scales the others by 1/(1-p).
 func Dropout(x torch.Tensor, p float64, training bool) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check("dropout", C.ix_dropout(handle("dropout", x), C.double(p), flag(training), (*C.ix_tensor)(out)), x)
 	return wrap(out)
 }

@@ -10,31 +10,31 @@ import (
 )
 
 func unary(name string, op C.int32_t, a torch.Tensor, p, q float64) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check(name, C.ix_unary(op, handle(name, a), C.double(p), C.double(q), (*C.ix_tensor)(out)), a)
 	return wrap(out)
 }
 
 func binary(name string, op C.int32_t, a, b torch.Tensor) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check(name, C.ix_binary(op, handle(name, a), handle(name, b), (*C.ix_tensor)(out)), a, b)
 	return wrap(out)
 }
 
 func reduce(name string, op C.int32_t, a torch.Tensor, keep bool, dims []int64) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check(name, C.ix_reduce(op, handle(name, a), ints(dims), C.int64_t(len(dims)), flag(keep), (*C.ix_tensor)(out)), a)
 	return wrap(out)
 }
 
 func view(name string, op C.int32_t, a torch.Tensor, args ...int64) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check(name, C.ix_view(op, handle(name, a), ints(args), C.int64_t(len(args)), (*C.ix_tensor)(out)), a)
 	return wrap(out)
 }
 
 func loss(name string, op C.int32_t, a, target torch.Tensor) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check(name, C.ix_loss(op, handle(name, a), handle(name, target), (*C.ix_tensor)(out)), a, target)
 	return wrap(out)
 }
@@ -150,7 +150,7 @@ func MeanKeep(t torch.Tensor, dims ...int64) torch.Tensor {
 
 // Argmax returns the index of the largest element along dim, as int64.
 func Argmax(t torch.Tensor, dim int64) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check("argmax", C.ix_argmax(handle("argmax", t), C.int64_t(dim), (*C.ix_tensor)(out)), t)
 	return wrap(out)
 }
@@ -184,7 +184,7 @@ func Expand(t torch.Tensor, shape ...int64) torch.Tensor {
 
 // Cat joins tensors along a dimension.
 func Cat(dim int64, ts ...torch.Tensor) torch.Tensor {
-	hs, out := handles("cat", ts), new(unsafe.Pointer)
+	hs, out := handles("cat", ts), newHandle()
 	check("cat", C.ix_cat(unsafe.SliceData(hs), C.int64_t(len(hs)), C.int64_t(dim), (*C.ix_tensor)(out)), ts...)
 	return wrap(out)
 }

@@ -21,7 +21,7 @@ func ManualSeed(seed int64) { check("manual seed", C.ix_manual_seed(C.uint64_t(s
 
 func random(op string, kind C.int32_t, generator unsafe.Pointer, a, b float64, device string, shape []int64) torch.Tensor {
 	count(op, shape)
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	withString(device, func(c *C.char) {
 		check(op, C.ix_random(kind, generator, C.double(a), C.double(b), ints(shape), C.int64_t(len(shape)),
 			C.int8_t(torch.Float), c, (*C.ix_tensor)(out)))
@@ -78,12 +78,15 @@ func (g *Generator) Close() {
 }
 
 // GeneratorState returns the state of a device's default generator, for SetGeneratorState to go on from.
-func GeneratorState(device string) []byte {
-	out := new(unsafe.Pointer)
+func GeneratorState(device string) []byte { return AppendGeneratorState(nil, device) }
+
+// AppendGeneratorState is GeneratorState behind dst, in its memory if that is enough.
+func AppendGeneratorState(dst []byte, device string) []byte {
+	out := newHandle()
 	withString(device, func(c *C.char) { check("generator state", C.ix_generator_state(c, (*C.ix_tensor)(out))) })
 	t := wrap(out)
 	defer Free(t)
-	return Bytes(t)
+	return appendBytes(dst, t)
 }
 
 // SetGeneratorState puts a device's default generator into a state that GeneratorState returned.

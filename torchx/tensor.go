@@ -35,13 +35,23 @@ func lookUp(op string, dtype int8) dtypeInfo {
 	return dtypes[i]
 }
 
-// wrap makes a Tensor of the handle that a C function put into out.
+// shell is what a Tensor points to. Go keeps the finalizers of a page of equal objects in one sorted list, and walks it for
+// each new one: of bare pointers a page has a thousand, which doubles the cost of a tensor.
+type shell struct {
+	handle unsafe.Pointer
+	_      [7]uintptr
+}
+
+// newHandle is where a C function puts a handle, for wrap.
+func newHandle() *unsafe.Pointer { return &new(shell).handle }
+
+// wrap makes a Tensor of the handle that a C function put into newHandle's out.
 func wrap(out *unsafe.Pointer) torch.Tensor {
-	runtime.SetFinalizer(out, closeHandle)
+	runtime.SetFinalizer((*shell)(unsafe.Pointer(out)), closeHandle)
 	return torch.Tensor{T: out}
 }
 
-func closeHandle(p *unsafe.Pointer) { C.ix_close(C.ix_tensor(*p)) }
+func closeHandle(s *shell) { C.ix_close(C.ix_tensor(s.handle)) }
 
 // handle is what a C function takes for t.
 func handle(op string, t torch.Tensor) C.ix_tensor {
@@ -181,7 +191,7 @@ func FromBytes(data []byte, dtype int8, shape ...int64) torch.Tensor {
 }
 
 func fromData(data unsafe.Pointer, dtype int8, shape []int64) torch.Tensor {
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	check("from data", C.ix_from_data((*C.uint8_t)(data), C.int8_t(dtype), ints(shape), C.int64_t(len(shape)), (*C.ix_tensor)(out)))
 	return wrap(out)
 }
@@ -190,7 +200,7 @@ func fromData(data unsafe.Pointer, dtype int8, shape []int64) torch.Tensor {
 func Full(value float64, dtype int8, device string, shape ...int64) torch.Tensor {
 	count("full", shape)
 	lookUp("full", dtype)
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	withString(device, func(c *C.char) {
 		check("full", C.ix_full(ints(shape), C.int64_t(len(shape)), C.double(value), C.int8_t(dtype), c, (*C.ix_tensor)(out)))
 	})
@@ -221,11 +231,14 @@ func CopyFloat32s(dst []float32, t torch.Tensor) {
 }
 
 // Bytes returns a copy of t's elements as they are in memory, row-major.
-func Bytes(t torch.Tensor) []byte {
+func Bytes(t torch.Tensor) []byte { return appendBytes(nil, t) }
+
+func appendBytes(dst []byte, t torch.Tensor) []byte {
 	in := infoOf("to data", t)
-	data := make([]byte, count("to data", in.shape)*lookUp("to data", in.dtype).size)
-	toData(t, in.dtype, unsafe.Pointer(unsafe.SliceData(data)), len(data))
-	return data
+	n := int(count("to data", in.shape) * lookUp("to data", in.dtype).size)
+	all := slices.Grow(dst, n)[:len(dst)+n]
+	toData(t, in.dtype, unsafe.Pointer(unsafe.SliceData(all[len(dst):])), n)
+	return all
 }
 
 func toData(t torch.Tensor, dtype int8, dst unsafe.Pointer, bytes int) {
@@ -248,7 +261,7 @@ func To(t torch.Tensor, device string, dtype int8) torch.Tensor {
 	if dtype != -1 {
 		lookUp("to", dtype)
 	}
-	out := new(unsafe.Pointer)
+	out := newHandle()
 	withString(device, func(c *C.char) {
 		check("to", C.ix_to(handle("to", t), c, C.int8_t(dtype), (*C.ix_tensor)(out)), t)
 	})

@@ -292,10 +292,15 @@ func (t *Trainer) generatorDevices() []string {
 
 func (t *Trainer) generatorStates() map[string][]byte {
 	states := map[string][]byte{}
-	for _, device := range t.generatorDevices() {
-		states[device] = torchx.GeneratorState(device)
-	}
+	t.readGenerators(states)
 	return states
+}
+
+// readGenerators puts the states into those of an earlier time.
+func (t *Trainer) readGenerators(states map[string][]byte) {
+	for _, device := range t.generatorDevices() {
+		states[device] = torchx.AppendGeneratorState(states[device][:0], device)
+	}
 }
 
 func setGeneratorStates(states map[string][]byte) {

@@ -147,8 +147,11 @@ func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
 // if it is one of the iteration's first minibatch.
 func (t *Trainer) begin() error {
 	t.start.batches = t.consumed()
-	if t.dir != nil {
-		t.start.generators = t.generatorStates()
+	if t.dir != nil { // for a diagnosis
+		if t.start.generators == nil {
+			t.start.generators = map[string][]byte{}
+		}
+		t.readGenerators(t.start.generators)
 	}
 	if t.takes {
 		return t.readFirst()

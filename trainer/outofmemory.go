@@ -38,6 +38,9 @@ func (t *Trainer) do(what work, f func() error) error {
 
 // adviseOnMemory says what helps against an error, if that is one of too little memory.
 func (t *Trainer) adviseOnMemory(what work, err error) error {
+	if err == nil {
+		return nil
+	}
 	var failed *torchx.Error
 	if errors.Is(err, ErrOutOfMemory) || !errors.As(err, &failed) || !isOutOfMemory(failed.Message) {
 		return err
