@@ -54,7 +54,7 @@ func usesItsSettings(run, settings string) error {
 		"keep_best": "checkpoints/best/state.json", "rollback": "diagnosis/00000004/report.json", "": "checkpoints/latest/state.json",
 	} {
 		if _, err := os.Stat(filepath.Join(run, file)); strings.Contains(settings, setting) != (err == nil) {
-			return fmt.Errorf("trained with %q, but %s: %v", settings, file, err)
+			return fmt.Errorf("trained with %q, found %s: %v", settings, file, err == nil)
 		}
 	}
 	return nil
