@@ -11,15 +11,18 @@ import "runtime"
 // runtime.KeepAlive of the bulk.
 type bulk struct{ bytes []byte }
 
-// newBulk returns n zeros.
-func newBulk(n int) *bulk {
+// newBulk returns n zeros, or an ErrMemory.
+func newBulk(n int) (*bulk, error) {
 	if n == 0 {
-		return &bulk{}
+		return &bulk{}, nil
+	}
+	if err := checkMemory("the samples in memory", float64(n)); err != nil {
+		return nil, err
 	}
 	if mapped, unmap := mapMemory(n); mapped != nil {
 		b := &bulk{mapped}
 		runtime.AddCleanup(b, unmap, mapped)
-		return b
+		return b, nil
 	}
-	return &bulk{make([]byte, n)}
+	return &bulk{make([]byte, n)}, nil
 }

@@ -15,7 +15,10 @@ func TestBulk(t *testing.T) {
 	}
 	const size = 64 << 20
 	before := heap()
-	b := newBulk(size)
+	b, err := newBulk(size)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(b.bytes) != size || b.bytes[0] != 0 || b.bytes[size-1] != 0 {
 		t.Fatalf("%d bytes, expected %d zeros", len(b.bytes), size)
 	}
@@ -29,7 +32,7 @@ func TestBulk(t *testing.T) {
 		t.Error("the collector took the memory while it was in use")
 	}
 	runtime.KeepAlive(b)
-	if empty := newBulk(0); len(empty.bytes) != 0 {
-		t.Errorf("%d bytes, expected none", len(empty.bytes))
+	if empty, err := newBulk(0); err != nil || len(empty.bytes) != 0 {
+		t.Errorf("%v, %v, expected no bytes", empty, err)
 	}
 }

@@ -93,8 +93,11 @@ func openCIFAR10(ctx context.Context, o *CIFAR10Options, env Env, source cifarSo
 		}
 		folder = filepath.Join(o.Root, cifarFolder)
 	}
-	d := &cifar10{memory: newBulk(len(cifarFiles[o.Split]) * source.records * cifarRecord)}
-	d.records = d.memory.bytes[:0]
+	memory, err := newBulk(len(cifarFiles[o.Split]) * source.records * cifarRecord)
+	if err != nil {
+		return nil, fmt.Errorf("dataset cifar10: %w", err)
+	}
+	d := &cifar10{memory: memory, records: memory.bytes[:0]}
 	for _, name := range cifarFiles[o.Split] {
 		var err error
 		if d.records, err = appendCIFARFile(d.records, filepath.Join(folder, name), source.records); err != nil {

@@ -34,6 +34,36 @@ type Target struct {
 	Palette []color.RGBA `json:"palette,omitempty"` // the classes' colours for showing a map; as long as Classes
 }
 
+// The largest sizes of pictures, of which a line of text that lies about itself is to stay below.
+const (
+	maxSide     = 1 << 20
+	maxChannels = 1 << 12
+	maxValues   = 1 << 32 // of a picture
+)
+
+// Check says what about the sizes is not to be believed, from "images" or "targets" on. Each side has 1 to 2^20 pixels,
+// there are 1 to 4096 channels and 2^32 values at most, and targets are as Target says.
+func (i Info) Check() error {
+	within := func(channels int) bool {
+		return channels >= 1 && channels <= maxChannels && i.Height >= 1 && i.Height <= maxSide && i.Width >= 1 && i.Width <= maxSide &&
+			int64(channels)*int64(i.Height)*int64(i.Width) <= maxValues
+	}
+	const expected = "expected at least 1 each, at most %d channels, %d pixels a side and %d values"
+	if !within(i.Channels) {
+		return fmt.Errorf("images are %dx%dx%d (CHW), "+expected, i.Channels, i.Height, i.Width, maxChannels, maxSide, int64(maxValues))
+	}
+	if i.Target == nil {
+		return nil
+	}
+	if err := i.Target.check(); err != nil {
+		return fmt.Errorf("targets have %w", err)
+	}
+	if !within(i.Target.Channels) {
+		return fmt.Errorf("targets are %dx%dx%d (CHW), "+expected, i.Target.Channels, i.Height, i.Width, maxChannels, maxSide, int64(maxValues))
+	}
+	return nil
+}
+
 func (t *Target) check() error {
 	classes := len(t.Classes)
 	switch {

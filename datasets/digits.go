@@ -36,7 +36,8 @@ const (
 
 // Open never fails but for options out of range. Image i shows the digit i mod
 // 10 and is a function of Size, Channels, Distortion, Seed, Split and i alone. Each is drawn
-// when first read and then kept, as bytes, if all of them fit into 256 MiB.
+// when first read and then kept, as bytes, if all of them fit into 256 MiB and
+// into memory.
 func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
 	switch {
 	case o.Size < 8 || o.Size > 256:
@@ -61,7 +62,9 @@ func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
 		return &digitScratch{pen: newDigitPen(o.Size, o.Channels, o.Distortion), image: make([]byte, d.bytes)}
 	}
 	if o.Count <= maxDigitCache/d.bytes {
-		d.cache, d.drawn = newBulk(o.Count*d.bytes), make([]sync.Once, o.Count)
+		if cache, err := newBulk(o.Count * d.bytes); err == nil { // else each is drawn each time, too
+			d.cache, d.drawn = cache, make([]sync.Once, o.Count)
+		}
 	}
 	return d, nil
 }

@@ -58,7 +58,10 @@ type targetForm interface {
 func (g *gallery) open(ctx context.Context, env Env, known []problem, limit int) error {
 	g.spare.New = func() any { b := make([]byte, g.bytes()); return &b }
 	kept := min(len(g.items), limit/g.bytes())
-	g.cache = newBulk(kept * g.bytes())
+	var err error
+	if g.cache, err = newBulk(kept * g.bytes()); err != nil {
+		return fmt.Errorf("%w; try smaller images or a smaller cache_mib", err)
+	}
 	found, err := scan(ctx, env, len(g.items), func(i int) []problem {
 		var dst []byte
 		if i < kept {

@@ -102,8 +102,6 @@ func NewLoader(d Dataset, o LoaderOptions) (*Loader, error) {
 	switch {
 	case n < 1:
 		return nil, fmt.Errorf("dataset %s is empty, expected at least one sample", info.Name)
-	case info.Channels < 1 || info.Height < 1 || info.Width < 1:
-		return nil, fmt.Errorf("dataset %s says its images are %dx%dx%d (CHW), expected at least 1 each", info.Name, info.Channels, info.Height, info.Width)
 	case o.BatchSize < 1:
 		return nil, fmt.Errorf("batch size is %d, expected at least 1", o.BatchSize)
 	case o.Workers < 0 || o.Ahead < 0:
@@ -111,10 +109,11 @@ func NewLoader(d Dataset, o LoaderOptions) (*Loader, error) {
 	case o.Start < 0 || o.Start > math.MaxInt64/int64(o.BatchSize):
 		return nil, fmt.Errorf("start is %d batches of %d, expected at least 0 and fewer than 2^63 samples", o.Start, o.BatchSize)
 	}
-	if info.Target != nil {
-		if err := info.Target.check(); err != nil {
-			return nil, fmt.Errorf("dataset %s says its targets have %w", info.Name, err)
-		}
+	if err := info.Check(); err != nil {
+		return nil, fmt.Errorf("dataset %s says its %w", info.Name, err)
+	}
+	if err := checkLoaderMemory(info, n, o); err != nil {
+		return nil, fmt.Errorf("dataset %s: %w", info.Name, err)
 	}
 	l := &Loader{
 		dataset: d, options: o, augment: fold(o.Augment), info: info, pixels: info.Channels * info.Height * info.Width,
@@ -129,6 +128,28 @@ func NewLoader(d Dataset, o LoaderOptions) (*Loader, error) {
 		l.workers.Go(l.work)
 	}
 	return l, nil
+}
+
+// checkLoaderMemory is an ErrMemory if the batches that a loader has at a time do not fit: those ahead and the one that its
+// user has. It comes before any of them is made, for Go ends a program that gets no memory.
+func checkLoaderMemory(info Info, n int, o LoaderOptions) error {
+	area := float64(info.Height) * float64(info.Width)
+	order := 8 * float64(n)
+	sample := 4*float64(info.Channels)*area + 16 // with its place
+	of := fmt.Sprintf("%dx%dx%d", info.Channels, info.Height, info.Width)
+	if info.Target != nil {
+		sample += 4 * float64(info.Target.Channels) * area
+		of += fmt.Sprintf(" with a target of %dx%dx%d", info.Target.Channels, info.Height, info.Width)
+	}
+	if info.Classes != nil {
+		sample += 8
+	}
+	batches := float64(o.Ahead) + 1
+	what := fmt.Sprintf("%.0f batches of %d samples, each of %s,", batches, o.BatchSize, of)
+	if order > batches*float64(o.BatchSize)*sample {
+		what = fmt.Sprintf("the order of %d samples, and %s", n, what)
+	}
+	return checkMemory(what, batches*float64(o.BatchSize)*sample+order)
 }
 
 // Next returns the next batch; it blocks until it is decoded. The first failing

@@ -114,7 +114,10 @@ func readMNIST(ctx context.Context, o *MNISTOptions, env Env, source mnistSource
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, mnistAdvice)
 	}
-	memory := newBulk(len(images))
+	memory, err := newBulk(len(images))
+	if err != nil {
+		return nil, err
+	}
 	copy(memory.bytes, images)
 	return &mnist{memory, labels}, nil
 }

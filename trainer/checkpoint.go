@@ -22,15 +22,22 @@ const settingsKey = "trainer"
 // datasetKey is where it keeps what the samples are like: enough to build the model again without them.
 const datasetKey = "dataset"
 
-// DatasetInfo returns what the samples were like that the checkpoint's model was trained on.
+// ErrNoDatasetInfo is the error of DatasetInfo for checkpoints that do not say what their samples were like.
+var ErrNoDatasetInfo = errors.New("the checkpoint does not say what its model was trained on: it was saved by an older version")
+
+// DatasetInfo returns what the samples were like that the checkpoint's model was trained on, checked as datasets.Info.Check
+// does, so that a model can be built for them.
 func DatasetInfo(c *rundir.Checkpoint) (datasets.Info, error) {
 	var info datasets.Info
 	raw := c.State.Extra[datasetKey]
 	if raw == nil {
-		return info, errors.New("the checkpoint does not say what its model was trained on: it was saved by an older version")
+		return info, ErrNoDatasetInfo
 	}
 	if err := json.Unmarshal(raw, &info); err != nil {
 		return info, fmt.Errorf("what the checkpoint says of the data is damaged: %w", err)
+	}
+	if err := info.Check(); err != nil {
+		return info, fmt.Errorf("the checkpoint says of the data that its %w", err)
 	}
 	return info, nil
 }
@@ -118,9 +125,9 @@ func (t *Trainer) openLogs() error {
 	return t.cutLogs()
 }
 
-// cutLogs drops the lines that are later than the state.
+// cutLogs drops the lines that are later than the state, or that it owes.
 func (t *Trainer) cutLogs() error {
-	if err := errors.Join(t.metrics.TruncateAfter(t.iteration), t.timing.TruncateAfter(t.iteration)); err != nil {
+	if err := errors.Join(t.metrics.TruncateAfter(t.logged()), t.timing.TruncateAfter(t.logged())); err != nil {
 		return err
 	}
 	t.recallHealth()
@@ -145,6 +152,11 @@ func (t *Trainer) snapshot() (*rundir.Checkpoint, error) {
 	c.State.Extra = map[string]json.RawMessage{settingsKey: extra, datasetKey: dataset}
 	if t.rollbacks > 0 {
 		c.State.Extra[rollbacksKey] = json.RawMessage(strconv.Itoa(t.rollbacks))
+	}
+	if t.owed != nil {
+		if c.State.Extra[owedKey], err = json.Marshal(t.owed); err != nil {
+			return nil, err
+		}
 	}
 	if t.best.Metric != "" {
 		if c.State.Extra[bestKey], err = json.Marshal(t.best); err != nil {
@@ -178,7 +190,7 @@ func (t *Trainer) restore(c *rundir.Checkpoint) error {
 	if err := t.compare(c); err != nil {
 		return err
 	}
-	if err := errors.Join(t.restoreRollbacks(c), t.restoreBest(c)); err != nil {
+	if err := errors.Join(t.restoreRollbacks(c), t.restoreBest(c), t.restoreOwed(c)); err != nil {
 		return err
 	}
 	return t.load(c)

@@ -31,6 +31,17 @@ func (f figure64) MarshalJSON() ([]byte, error) {
 	return strconv.AppendQuote(nil, strconv.FormatFloat(float64(f), 'g', -1, 64)), nil
 }
 
+// UnmarshalJSON reads what MarshalJSON writes.
+func (f *figure64) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) != nil {
+		return json.Unmarshal(b, (*float64)(f))
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	*f = figure64(v)
+	return err
+}
+
 // report is report.json of a diagnosis.
 type report struct {
 	Iteration int    `json:"iteration"`
@@ -157,7 +168,7 @@ func (t *Trainer) explain(d *divergence, err error) error {
 		return err
 	}
 	var path string
-	failed := try(func() (err error) {
+	failed := t.try(forOthers, func() (err error) {
 		path, err = t.diagnose(d)
 		return err
 	})

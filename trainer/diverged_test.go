@@ -133,6 +133,35 @@ func TestDiagnosis(t *testing.T) {
 	}
 }
 
+// TestLastLoggedOfAResumedRun: a diagnosis tells the losses that the process before has logged, without what previews measured.
+func TestLastLoggedOfAResumedRun(t *testing.T) {
+	var reports [2]string
+	for i, stop := range []int{0, 5} {
+		o := options(poisoned(func(s *Step) bool { return s.Iteration() == 6 }))
+		build := o.Build
+		o.Build = func() (Model, error) {
+			m, err := build()
+			m.(*gan).draw = func(p *Preview) error { p.Log("score", 1); return nil }
+			return m, err
+		}
+		o.Dir, o.LogEvery, o.PreviewEvery = filepath.Join(inMemory(t), "run"), 3, 5
+		if stop > 0 {
+			run(t, o, stop)
+			o.Resume = true
+		}
+		if _, err := attempt(t, o); !errors.Is(err, ErrDiverged) {
+			t.Fatal(err)
+		}
+		reports[i] = read(t, o.Dir, "diagnosis/00000006/report.json")
+	}
+	if !strings.Contains(reports[0], `"last_logged": {
+    "iteration": 3,
+    "metrics": {
+      "critic/grad_norm": `) || reports[0] != reports[1] {
+		t.Errorf("the reports differ, or lack the losses of iteration 3:\n%s\n%s", reports[0], reports[1])
+	}
+}
+
 func TestDiagnosisIsAnExtra(t *testing.T) {
 	o := options(poisoned(onceAt(8)))
 	o.Dir = filepath.Join(inMemory(t), "run")
@@ -387,7 +416,7 @@ func TestOutOfMemory(t *testing.T) {
 			t.Errorf("%s: error is %v", name, err)
 			continue
 		}
-		for _, want := range []string{"iteration 3", "phase generator", "out of memory on cpu", "it needs 1125899906842624 bytes", "minibatches of 4 images of 1x8x8", "a smaller batch_size, with accumulate"} {
+		for _, want := range []string{"iteration 3", "phase generator", "out of memory on cpu", "it needs 1125899906842624 bytes", "minibatches of 4 images of 1x8x8", "a smaller train.batch_size, with train.accumulate"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: error is %v, expected %s", name, err, want)
 			}

@@ -19,7 +19,7 @@ type events struct {
 // openEvents is for a trainer that has its folder and its checkpoint.
 func (t *Trainer) openEvents() {
 	if t.TensorBoard && t.dir != nil {
-		t.events = &events{dir: t.Dir, first: int64(t.iteration) + 1, warn: t.observer.Warn}
+		t.events = &events{dir: t.Dir, first: int64(t.logged()) + 1, warn: t.observer.Warn}
 	}
 }
 

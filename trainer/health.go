@@ -93,7 +93,8 @@ func watchOf[W any](watches *map[string]*W, phase string) *W {
 	return (*watches)[phase]
 }
 
-// recallHealth lets a run that goes on be watched as if it had not been interrupted. It does not fail for that.
+// recallHealth lets a run that goes on be watched, and be diagnosed, as if it had not been interrupted. It does not fail for
+// that.
 func (t *Trainer) recallHealth() {
 	logged, err := rundir.ReadRunMetrics(t.Dir)
 	if err != nil {
@@ -107,5 +108,9 @@ func (t *Trainer) recallHealth() {
 	}
 	for _, iteration := range slices.Sorted(maps.Keys(lines)) {
 		t.health.see(iteration, lines[iteration]) // what it warned of then is no news
+		losses := slices.DeleteFunc(lines[iteration], func(m Metric) bool { return isMeasured(m.Name) })
+		if len(losses) > 0 {
+			t.newest = lastLogged{iteration, byName(losses)}
+		}
 	}
 }

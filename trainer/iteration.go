@@ -108,7 +108,7 @@ func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
 		return nil, fmt.Errorf("iteration %d: %w", it.number, err)
 	}
 	t.broken = errUnfinished // should something panic
-	err = try(func() error {
+	err = t.try(forBatches, func() error {
 		var err error
 		torchx.Scoped(func() {
 			defer it.end()
@@ -138,6 +138,7 @@ func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
 	}
 	t.broken = nil
 	t.iteration++
+	t.owed = nil
 	t.takes = t.consumed() > t.start.batches
 	return metrics, nil
 }

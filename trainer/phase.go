@@ -27,13 +27,13 @@ func (t *Trainer) runPhase(it *iteration, index int) error {
 		if it.logged && repeat == p.repeats()-1 {
 			s.log = &it.values
 		}
-		err := try(func() error {
+		err := t.try(forBatches, func() error {
 			var err error
 			torchx.Scoped(func() { err = t.repeatPhase(s) })
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("phase %s: %w", p.Name, t.adviseOnMemory(err))
+			return fmt.Errorf("phase %s: %w", p.Name, err)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"strings"
 
 	torch "github.com/wangkuiyi/gotorch"
 
@@ -84,13 +85,24 @@ func (t *Trainer) testData() datasets.Dataset {
 	return t.Dataset
 }
 
+// What the names of the metrics of previews begin with.
+const (
+	testPrefix  = "test/"
+	trainPrefix = "train/"
+)
+
+// isMeasured tells the metrics of previews from those of iterations.
+func isMeasured(metric string) bool {
+	return strings.HasPrefix(metric, testPrefix) || strings.HasPrefix(metric, trainPrefix)
+}
+
 // Log reports a number that the preview measured as "test/<name>" in the metrics, or as "train/<name>" where there are no
 // test images. It is saved at the iterations of Config.PreviewEvery. One with a dot in its name, such as
 // "kl.3", is a detail: metrics.jsonl has it, the progress line leaves it out.
 func (p *Preview) Log(name string, v float64) {
-	from := "test/"
+	from := testPrefix
 	if p.t.Test == nil {
-		from = "train/"
+		from = trainPrefix
 	}
 	p.metrics = append(p.metrics, Metric{from + name, v})
 }
@@ -118,12 +130,17 @@ func (p *Preview) Histogram(name string, t torch.Tensor) {
 	p.histograms = append(p.histograms, histogram{name, torchx.Float32s(t)})
 }
 
-// preview lets the model draw and measure. It leaves no trace in training: weights, modes and generators are as before.
+// preview lets the model draw and measure. It leaves no trace in training: weights, modes and generators are as before,
+// after an error too. Where that could not be done, the trainer is broken.
 func (t *Trainer) preview() (*Preview, error) {
 	var p *Preview
-	err := try(func() (err error) {
+	err := t.try(forOthers, func() (err error) {
 		torchx.Scoped(func() {
-			torchx.NoGrad(func() { p, err = t.drawPreview() })
+			torchx.NoGrad(func() {
+				t.broken = errNoPreview
+				p, err = t.drawPreview()
+				t.broken = nil
+			})
 		})
 		return err
 	})
@@ -143,7 +160,10 @@ func (t *Trainer) drawPreview() (*Preview, error) {
 	}
 	p := &Preview{t: t, generator: torchx.NewGenerator(t.info.Device, t.Seed^previewSeed)}
 	defer p.generator.Close()
-	err := t.model.Preview(p)
+	err := try(func() (err error) {
+		torchx.Scoped(func() { err = t.model.Preview(p) }) // what it leaves goes before weights are swapped back
+		return err
+	})
 	return p, err
 }
 

@@ -114,10 +114,13 @@ func (t *Trainer) openLoader(batches int64) (err error) {
 	if t.loader != nil {
 		t.loader.Close()
 	}
-	t.first = nil
+	t.first, t.loader = nil, nil // the new one needs their memory
 	t.loader, err = datasets.NewLoader(t.Dataset, datasets.LoaderOptions{
 		BatchSize: t.BatchSize, Seed: t.orderSeed(), Augment: t.Augment, Start: batches,
 	})
+	if errors.Is(err, datasets.ErrMemory) {
+		err = fmt.Errorf("%w; %s", err, smallerBatches)
+	}
 	return err
 }
 
@@ -156,7 +159,7 @@ func (t *Trainer) renew() {
 			n.average = torchx.NewAverage(n.Module, t.EMA)
 		}
 	}
-	t.iteration, t.savedAt = 0, -1
+	t.iteration, t.savedAt, t.owed = 0, -1, nil
 }
 
 // restart gives the networks fresh weights: those of a model that is built with another seed.

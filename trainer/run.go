@@ -22,14 +22,14 @@ const frameDelay = 200 * time.Millisecond
 
 // Run trains up to Config.Iterations, writing metrics, pictures and checkpoints to the run's folder as it goes. When ctx
 // ends it finishes the iteration, saves a checkpoint and returns ErrInterrupted. After another error the newest checkpoint
-// is the one to go on from: that of the last iteration, if the error came between two and the disk takes it, or an earlier
-// one, if the preview of the last iteration or its picture failed.
+// is the one to go on from: that of the last iteration, if the error came between two, or from its preview, and the disk takes
+// it. A run that goes on from a checkpoint whose preview or picture failed begins with these.
 func (t *Trainer) Run(ctx context.Context) error {
-	return t.thread.do(func() error {
+	return t.do(forBatches, func() error {
 		began := time.Now()
 		t.observer.Started(t.info)
 		err := t.told(func() error {
-			err := t.saveAtTheEnd(try(func() error { return t.train(ctx, began) }))
+			err := t.saveAtTheEnd(t.try(forBatches, func() error { return t.train(ctx, began) }))
 			if err == nil {
 				err = t.finish()
 			}
@@ -43,6 +43,12 @@ func (t *Trainer) Run(ctx context.Context) error {
 func (t *Trainer) train(ctx context.Context, began time.Time) error {
 	pace := newPace(t.consumed())
 	t.savedTime = began
+	if t.owed != nil {
+		t.savedAt = -1 // without what is owed a checkpoint is another one
+		if err := t.conclude(t.owed.metrics(), t.saveDue(t.iteration), pace, began); err != nil {
+			return err
+		}
+	}
 	for t.iteration < t.Iterations {
 		if err := t.tolerateSave(t.finishSaving(false)); err != nil {
 			return err
@@ -51,10 +57,8 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			return ErrInterrupted
 		}
 		next := t.iteration + 1
-		last := next == t.Iterations
-		logs := next == 1 || every(t.LogEvery, next)
-		saves := last || t.saveDue(next)
-		metrics, err := t.iterate(logs, saves)
+		saves := next == t.Iterations || t.saveDue(next)
+		metrics, err := t.iterate(next == 1 || every(t.LogEvery, next), saves)
 		if err != nil {
 			recovered, err := t.recovers(err)
 			if !recovered {
@@ -64,47 +68,56 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 			continue
 		}
 		pace.add(t.consumed(), t.BatchSize)
-		if logs {
-			t.newest = lastLogged{next, byName(metrics)}
-			for _, warning := range t.health.see(next, metrics) {
-				t.observer.Warn(warning)
-			}
+		if err := t.conclude(metrics, saves, pace, began); err != nil {
+			return err
 		}
-		// The picture comes first: a run that is killed in between draws it again.
-		shown := metrics
-		previews := every(t.PreviewEvery, next)
-		if last || previews {
-			// Without its picture and figures the iteration is not done: a run that goes on does it again, as this one would have.
-			t.broken = errNoPreview
-			measured, err := t.savePreview()
-			if err != nil {
-				t.broken = err
-				return err
-			}
-			t.broken = nil
-			shown = append(shown, measured...)
-			if previews {
-				metrics = shown
-			}
+	}
+	return nil
+}
+
+// conclude does what follows the newest iteration: its picture, its lines, its checkpoint. The metrics are nil if it is none
+// that logs.
+func (t *Trainer) conclude(metrics []Metric, saves bool, pace *pace, began time.Time) error {
+	last := t.iteration == t.Iterations
+	logs := metrics != nil
+	if logs {
+		t.newest = lastLogged{t.iteration, byName(metrics)}
+		for _, warning := range t.health.see(t.iteration, metrics) {
+			t.observer.Warn(warning)
 		}
-		// What is logged is a function of the number alone, so that a longer run has the same lines.
-		if logs || previews && len(metrics) > 0 {
-			if err := t.log(metrics, pace, began); err != nil {
-				return err
-			}
+	}
+	// The picture comes first: a run that is killed in between draws it again.
+	shown := metrics
+	previews := every(t.PreviewEvery, t.iteration)
+	if last || previews {
+		t.owed = newOwed(metrics) // until it is there
+		measured, err := t.savePreview()
+		if err != nil {
+			return err
 		}
-		t.observer.Progress(Progress{
-			Iteration: t.iteration, Total: t.Iterations, Metrics: shown, Health: t.health.figures,
-			ImagesPerSecond: pace.imagesPerSecond(), Remaining: pace.remaining(t.Iterations - t.iteration),
-		})
-		if saves && !last { // that one is saved whatever happens, and waited for
-			if err := t.saveCheckpoint(); err != nil {
-				return err
-			}
+		shown = append(shown, measured...)
+		if previews {
+			metrics = shown
 		}
-		if (previews || saves) && !last { // they are drawn at the end anyway
-			t.updateCurves()
+	}
+	t.owed = nil
+	// What is logged is a function of the number alone, so that a longer run has the same lines.
+	if logs || previews && len(metrics) > 0 {
+		if err := t.log(metrics, pace, began); err != nil {
+			return err
 		}
+	}
+	t.observer.Progress(Progress{
+		Iteration: t.iteration, Total: t.Iterations, Metrics: shown, Health: t.health.figures,
+		ImagesPerSecond: pace.imagesPerSecond(), Remaining: pace.remaining(t.Iterations - t.iteration),
+	})
+	if saves && !last { // that one is saved whatever happens, and waited for
+		if err := t.saveCheckpoint(); err != nil {
+			return err
+		}
+	}
+	if (previews || saves) && !last { // they are drawn at the end anyway
+		t.updateCurves()
 	}
 	return nil
 }
@@ -173,7 +186,7 @@ func (t *Trainer) savedPictures() int {
 // Iterate runs n iterations and nothing else: no logs, pictures or checkpoints, for tests and benchmarks. With each, which
 // is called after every iteration on the trainer's goroutine, all metrics are read; nil is fine.
 func (t *Trainer) Iterate(n int, each func(iteration int, metrics []Metric)) error {
-	return t.thread.do(func() error {
+	return t.do(forBatches, func() error {
 		for range n {
 			metrics, err := t.iterate(each != nil, false)
 			if err != nil {
@@ -204,7 +217,7 @@ type PictureInfo struct {
 // DryRun runs one iteration and a preview, and writes nothing. The networks are an iteration further afterwards.
 func (t *Trainer) DryRun() (DryRunReport, error) {
 	var r DryRunReport
-	err := t.thread.do(func() (err error) {
+	err := t.do(forBatches, func() (err error) {
 		began := time.Now()
 		if r.Metrics, err = t.iterate(true, true); err != nil {
 			return err

@@ -42,8 +42,12 @@ func (t *Trainer) saveCheckpoint() error {
 	}
 	t.savedTime = time.Now()
 	s := &saving{t.iteration, make(chan error, 1), t.best}
-	isBest := t.considerBest()
-	c, err := t.snapshot()
+	isBest := t.owed == nil && t.considerBest() // what is logged last it may not know yet
+	var c *rundir.Checkpoint
+	err := t.try(forOthers, func() (err error) {
+		c, err = t.snapshot()
+		return err
+	})
 	if err != nil {
 		t.best.goBack(s.before)
 		return err
@@ -135,7 +139,7 @@ func (t *Trainer) saveAtTheEnd(reason error) error {
 		t.warn(t.finishSaving(true))
 		return reason
 	}
-	if err := try(t.saveLast); err != nil {
+	if err := t.try(forOthers, t.saveLast); err != nil {
 		t.observer.Warn(fmt.Sprintf("the state of iteration %d is lost: %v", t.iteration, err))
 	}
 	return reason

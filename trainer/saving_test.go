@@ -149,7 +149,7 @@ func TestKeepBestOfAnUnknownMetric(t *testing.T) {
 	}
 }
 
-// TestFailuresSave: what fails between two iterations costs none of those that are done, and none is done without its preview.
+// TestFailuresSave: what fails between two iterations costs none of those that are done, and each gets its preview.
 func TestFailuresSave(t *testing.T) {
 	var fails atomic.Bool
 	failure := errors.New("no more")
@@ -170,7 +170,7 @@ func TestFailuresSave(t *testing.T) {
 		data  datasets.Dataset
 		saved string
 	}{
-		{"preview", stripes(10), "5 latest=5"},
+		{"preview", stripes(10), "5 8 latest=8"},
 		{"dataset", failing{stripes(10), &fails, failure}, " latest="}, // whichever was the last
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestFailuresSave(t *testing.T) {
 	}
 }
 
-// TestFailedPicture: an iteration whose picture cannot be written is done again, the last one too.
+// TestFailedPicture: a picture that cannot be written is drawn again, the last one too.
 func TestFailedPicture(t *testing.T) {
 	change := func(m *gan) {
 		m.draw = func(p *Preview) error {
@@ -209,7 +209,7 @@ func TestFailedPicture(t *testing.T) {
 	whole := options(change)
 	whole.Dir = filepath.Join(inMemory(t), "whole")
 	run(t, whole, 0)
-	for at, saved := range map[int]string{8: "5 latest=5", 12: "5 10 latest=10"} {
+	for at, saved := range map[int]string{8: "5 8 latest=8", 12: "5 10 12 latest=12"} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			o := options(change)
 			o.Dir, o.OnSaveError = filepath.Join(inMemory(t), "run"), "stop"

@@ -35,7 +35,7 @@ func (t *Trainer) told(train func() error) error {
 		t.warn(t.dir.End(state, t.iteration, reason))
 	}()
 	t.notes.tell(t.observer)
-	err = try(train)
+	err = t.try(forBatches, train)
 	t.warn(t.drawCurves())
 	return err
 }

@@ -57,6 +57,7 @@ type Trainer struct {
 	first     *datasets.Batch // of the next iteration; nil: not taken from the loader yet
 	takes     bool            // an iteration takes batches
 	info      Info
+	owed      *owed // the preview of the newest iteration; nil: it has what it is to have
 	broken    error // why the state is not one that an iteration ends in
 }
 
@@ -79,7 +80,7 @@ func New(o Options) (*Trainer, error) {
 	if t.observer == nil {
 		t.observer = Silent{}
 	}
-	if err := t.thread.do(t.setUp); err != nil {
+	if err := t.do(forOthers, t.setUp); err != nil {
 		t.Close()
 		return nil, fmt.Errorf("cannot train: %w", err)
 	}
@@ -276,7 +277,7 @@ func (t *Trainer) Networks() []Network {
 
 // Do runs f on the trainer's goroutine, in a scope, when no iteration is running. The panics of tensor functions in it are
 // returned as errors.
-func (t *Trainer) Do(f func() error) error { return t.thread.do(f) }
+func (t *Trainer) Do(f func() error) error { return t.do(forOthers, f) }
 
 // Close ends the trainer's goroutines and closes the run's folder, which another process may then go on with. The model's
 // networks stay usable. It is not for a trainer whose Run is on: end its context first. A second call does nothing.

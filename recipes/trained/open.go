@@ -77,12 +77,16 @@ func Open(ctx context.Context, path string, o Options) (*Run, error) {
 		return nil, err
 	}
 	r.Iteration = c.State.Iteration
-	if r.Info, err = trainer.DatasetInfo(c); err != nil {
+	r.Info, err = trainer.DatasetInfo(c)
+	switch {
+	case errors.Is(err, trainer.ErrNoDatasetInfo):
 		data, openErr := r.Recipe.Dataset.Options.Open(ctx, o.Env)
 		if openErr != nil {
 			return nil, fmt.Errorf("run %s: %w, so that its data are needed: %w", folder, err, openErr)
 		}
 		r.Info = data.Info()
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir.CheckpointPath(r.Iteration), "state.json"), err)
 	}
 	device := o.Device
 	if device == "" {

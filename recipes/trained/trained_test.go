@@ -2,6 +2,7 @@ package trained
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/imori-ml/imori/recipes"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/trainer"
+	"github.com/imori-ml/imori/trainer/rundir"
 )
 
 const (
@@ -322,5 +324,39 @@ func TestData(t *testing.T) {
 	}
 	if err := r.Fits(larger); err == nil || !strings.Contains(err.Error(), "are 1x16x16 (channels, height, width), expected 1x8x8") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The sizes that a checkpoint gives are believed only as far as samples can have them.
+func TestOpenRefusesSizes(t *testing.T) {
+	folder := train(t, tinyVAE)
+	dir, err := rundir.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	c, err := dir.LatestCheckpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sizes := range []string{`{"channels":1,"height":-8,"width":8}`, `{"channels":1,"height":4294967296,"width":4294967296}`} {
+		c.State.Extra["dataset"] = json.RawMessage(sizes)
+		if err := dir.SaveCheckpoint(c); err != nil {
+			t.Fatal(err)
+		}
+		want := filepath.Join(folder, "checkpoints/00000002/state.json") + ": the checkpoint says of the data that its images are 1x"
+		if _, err := Open(context.Background(), folder, Options{}); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: error is %v, expected %q", sizes, err, want)
+		}
+	}
+	delete(c.State.Extra, "dataset") // as older versions: the data tell
+	if err := dir.SaveCheckpoint(c); err != nil {
+		t.Fatal(err)
+	}
+	if r := open(t, folder, Options{}); r.Info.Height != 8 {
+		t.Errorf("the data are %+v", r.Info)
 	}
 }

@@ -67,7 +67,7 @@ def main():
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
 
-    images = peer.cifar_like()
+    images = peer.images(10_000, 3, 32)
     generator, discriminator = Generator().apply(initialise), Discriminator().apply(initialise)
     generator_optimizer = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
@@ -88,7 +88,8 @@ def main():
         generator_loss.backward()
         generator_optimizer.step()
 
-    peer.measure("dcgan", options, iteration, images_per_iteration=peer.BATCH)
+    networks = {"generator": generator, "discriminator": discriminator}
+    peer.measure("dcgan", options, iteration, networks)
 
 
 if __name__ == "__main__":

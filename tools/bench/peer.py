@@ -11,7 +11,6 @@ import torch
 
 BATCH = 64
 LATENT = 100
-DATASET = 10_000  # images, 117 MiB: a fifth of CIFAR-10, so that memory is the model's rather than the data's
 
 
 def arguments(description):
@@ -25,14 +24,14 @@ def arguments(description):
     return options
 
 
-def cifar_like():
-    """Images in [-1, 1] of CIFAR-10's shape, made from random bytes."""
-    pixels = torch.randint(0, 256, (DATASET, 3, 32, 32), dtype=torch.uint8)
+def images(count, channels, side):
+    """Square images in [-1, 1], made from random bytes."""
+    pixels = torch.randint(0, 256, (count, channels, side, side), dtype=torch.uint8)
     return pixels.float().div_(127.5).sub_(1)
 
 
-def minibatch(images):
-    return images[torch.randint(0, len(images), (BATCH,))]
+def minibatch(images, batch=BATCH):
+    return images[torch.randint(0, len(images), (batch,))]
 
 
 def noise():
@@ -45,12 +44,13 @@ def seconds_since_process_start():
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started
 
 
-def measure(model, options, iteration, images_per_iteration):
+def measure(model, options, iteration, networks, batch=BATCH, minibatches=1):
     """Runs iteration() and prints the figures as one line of JSON.
 
     time_to_first_step_s: from the start of the process, imports and data included, to the end of the first iteration.
-    ms_per_iteration: the median over the timed iterations; images_per_second follows from it.
-    images_per_iteration: the real images that pass the critic or discriminator in an iteration.
+    ms_per_iteration: the mean over the timed iterations, as a median would hide stalls; images_per_second follows from it.
+    minibatches: those of real images that an iteration sees.
+    parameters: the trained values of each network, to be the same on both sides.
     """
     first, times = None, []
     for i in range(options.warmup + options.iterations):
@@ -60,15 +60,18 @@ def measure(model, options, iteration, images_per_iteration):
             times.append(time.perf_counter() - begin)
         if first is None:
             first = seconds_since_process_start()
-    median = statistics.median(times)
+    mean = statistics.mean(times)
     print(json.dumps({
         "model": model,
+        "precision": "fp32",
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "batch": BATCH,
+        "batch": batch,
+        "parameters": {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
         "iterations": len(times),
-        "images_per_second": round(images_per_iteration / median, 2),
-        "ms_per_iteration": round(median * 1000, 2),
+        "images_per_second": round(minibatches * batch / mean, 2),
+        "ms_per_iteration": round(mean * 1000, 3),
+        "median_ms": round(statistics.median(times) * 1000, 3),
         "time_to_first_step_s": round(first, 2),
         "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }))

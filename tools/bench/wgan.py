@@ -57,7 +57,7 @@ def main():
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
 
-    images = peer.cifar_like()
+    images = peer.images(10_000, 3, 32)
     generator, critic = Generator(), Critic()
     generator_optimizer = torch.optim.RMSprop(generator.parameters(), lr=5e-5)
     critic_optimizer = torch.optim.RMSprop(critic.parameters(), lr=5e-5)
@@ -78,7 +78,8 @@ def main():
         generator_loss.backward()
         generator_optimizer.step()
 
-    peer.measure("wgan", options, iteration, images_per_iteration=5 * peer.BATCH)
+    networks = {"generator": generator, "critic": critic}
+    peer.measure("wgan", options, iteration, networks, minibatches=5)
 
 
 if __name__ == "__main__":

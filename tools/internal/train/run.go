@@ -169,6 +169,31 @@ func train(ctx context.Context, options trainer.Options, d *display, changes []s
 		if d.picture != "" {
 			d.say("newest picture: %s", d.picture)
 		}
+	default:
+		if way := wayOn(err, options, resume); way != "" {
+			d.say("%s", way)
+		}
 	}
 	return err
+}
+
+// wayOn says how a run goes on after an error; "" if it left nothing to go on from.
+func wayOn(err error, options trainer.Options, resume string) string {
+	dir, openErr := rundir.Open(options.Dir)
+	if openErr != nil {
+		return ""
+	}
+	if iterations, err := dir.Checkpoints(); err != nil || len(iterations) == 0 {
+		return ""
+	}
+	const again = "going on from the newest checkpoint as before would most likely diverge again; "
+	switch {
+	case !errors.Is(err, trainer.ErrDiverged):
+		return "when that is mended, go on with: " + resume
+	case options.OnDivergence != "rollback":
+		return again + "with other noise and another order: " + resume + " -set train.on_divergence=rollback"
+	default:
+		return fmt.Sprintf("%sfor more tries than max_rollbacks %d: %s -set train.max_rollbacks=%d",
+			again, options.MaxRollbacks, resume, 2*max(options.MaxRollbacks, 1))
+	}
 }

@@ -451,6 +451,39 @@ func TestKeys(t *testing.T) {
 	expect(t, stderr, "checkpoint_every is 0, expected above 0 with on_divergence rollback")
 }
 
+// TestWayOn: a run that an error ends says how to go on from what it left.
+func TestWayOn(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	fails := func(line string) string {
+		t.Helper()
+		status, out, errs := typed(line)
+		if status != cli.ExitFailed {
+			t.Errorf("train %s: status %d\n%s%s", line, status, out, errs)
+		}
+		return out
+	}
+	picture := "run/samples/00000004.png"
+	if err := os.MkdirAll(picture, 0o777); err != nil { // in the way
+		t.Fatal(err)
+	}
+	for _, line := range []string{"-recipe tiny.yaml -out run -set train.on_save_error=stop", "-resume run"} {
+		expect(t, fails(line), "saved run/checkpoints/00000004\n", "\nwhen that is mended, go on with: train -resume run\n")
+	}
+	if err := os.Remove(picture); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, mustType(t, "-resume run"), "newest picture: "+picture)
+
+	const diverges = "-recipe tiny.yaml -set train.iterations=50 -set optimizer.generator.lr=1e30 -set train.preview_every=0"
+	const again = "\ngoing on from the newest checkpoint as before would most likely diverge again; "
+	expect(t, fails(diverges+" -out a -set train.checkpoint_every=1"), again, ": train -resume a -set train.on_divergence=rollback\n")
+	expect(t, fails("-resume a -set train.on_divergence=rollback"), again,
+		": train -resume a -set train.on_divergence=rollback -set train.max_rollbacks=6\n")
+	if out := fails(diverges + " -out b -set train.checkpoint_every=0"); strings.Contains(out, "go on") || strings.Contains(out, "going on") {
+		t.Errorf("there is no checkpoint to go on from:\n%s", out)
+	}
+}
+
 func TestInterruptedBeforeTraining(t *testing.T) {
 	inFolder(t, map[string]string{"tiny.yaml": tiny})
 	ctx, cancel := context.WithCancel(context.Background())
