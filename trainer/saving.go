@@ -92,11 +92,11 @@ const (
 	lastSaveWait  = 2 * time.Second
 )
 
-// saveLast saves the state and waits until that is done. There is no next time: a disk that is full is tried again at once,
+// saveLast saves the state and waits until that is done. There is no next time: a disk that is full is tried again, twice,
 // and then it is an error, whatever on_save_error says. Weights that are not finite are never saved.
 func (t *Trainer) saveLast() error {
 	err := t.trySaveLast()
-	for try := 1; try < lastSaveTries && err != nil && t.toleratesDisk(err); try++ {
+	for n := 1; n < lastSaveTries && err != nil && t.toleratesDisk(err); n++ {
 		t.observer.Warn(fmt.Sprintf("%v; it is tried again in %s", err, t.lastWait))
 		time.Sleep(t.lastWait)
 		err = t.trySaveLast()

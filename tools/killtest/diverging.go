@@ -15,9 +15,9 @@ import (
 // noise is another, so that the run goes on, sooner or later: what real divergence does, but on every machine.
 const diverging = "diverging"
 
-// Of 10 iterations the fourth may diverge, two behind a checkpoint.
+// Of 5 iterations the fourth may diverge, one or two behind a checkpoint.
 const (
-	divergesAt, divergesEvery = 4, 10
+	divergesAt, divergesEvery = 4, 5
 	divergesOften             = 0.8 // of all noise; 0.8 to the power of max_rollbacks is the chance of a run to fail
 )
 

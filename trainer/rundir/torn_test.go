@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -15,8 +16,9 @@ type badFile struct {
 	logFile
 	take    int  // bytes that the next Write takes before it fails; negative: all, and it does not fail
 	noCut   bool // Truncate fails
-	syncing chan struct{}
-	synced  chan struct{} // Sync waits for it
+	syncs   atomic.Int32
+	syncing chan struct{} // the first Sync says so,
+	synced  chan struct{} // and waits for it
 }
 
 func (f *badFile) Write(b []byte) (int, error) {
@@ -35,7 +37,7 @@ func (f *badFile) Truncate(size int64) error {
 }
 
 func (f *badFile) Sync() error {
-	if f.syncing != nil {
+	if f.syncing != nil && f.syncs.Add(1) == 1 {
 		f.syncing <- struct{}{}
 		<-f.synced
 	}
@@ -135,19 +137,18 @@ func TestSlowDisk(t *testing.T) {
 		t.Error("training waits for the disk")
 		defer func() { <-worked }()
 	}
-	closed := make(chan error)
+	closed := make(chan error, 1)
 	go func() { closed <- d.Close() }()
 	select {
-	case <-closed:
+	case err := <-closed:
 		t.Error("the folder is closed while its log is written to the disk")
+		closed <- err
 	case <-time.After(20 * time.Millisecond):
 	}
 	slow.synced <- struct{}{}
 	if err := <-saved; err != nil {
 		t.Error(err)
 	}
-	<-slow.syncing // Close's own
-	slow.synced <- struct{}{}
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
