@@ -112,6 +112,9 @@ func (t *Trainer) openLogs() error {
 			}
 		}
 	}
+	if err := t.giveUpLater(); err != nil {
+		return err
+	}
 	t.openEvents()
 	var err error
 	if t.metrics, err = t.dir.Metrics(); err != nil {

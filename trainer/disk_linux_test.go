@@ -1,16 +1,19 @@
 package trainer
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
-// TestFullDisk: a disk that is full for a while costs checkpoints and pictures, but no line, and no iteration.
-func TestFullDisk(t *testing.T) {
+// smallDisk mounts 1 MB.
+func smallDisk(t *testing.T) string {
+	t.Helper()
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
 		t.Skipf("cannot mount a small disk, which needs root: %v", err)
@@ -20,6 +23,31 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return disk
+}
+
+// fill takes the rest of a disk. What it returns gives it back.
+func fill(t *testing.T, disk string) (free func()) {
+	t.Helper()
+	filler := filepath.Join(disk, "filler")
+	f, err := os.Create(filler)
+	if err != nil {
+		t.Error(err)
+		return func() {}
+	}
+	defer f.Close()
+	for _, err = f.Write(make([]byte, 4096)); err == nil; _, err = f.Write(make([]byte, 4096)) {
+	}
+	return func() {
+		if err := os.Remove(filler); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestFullDisk: a disk that is full for a while costs checkpoints and pictures, but no line, and no iteration.
+func TestFullDisk(t *testing.T) {
+	disk := smallDisk(t)
 	const full, free = 6, 36
 	settings := func(dir string) Options {
 		o := options(nil)
@@ -31,22 +59,13 @@ func TestFullDisk(t *testing.T) {
 	for _, policy := range []string{saveErrorContinue, saveErrorStop} {
 		o := settings(filepath.Join(disk, policy))
 		o.OnSaveError = policy
-		filler := filepath.Join(disk, "filler")
+		var release func()
 		o.Observer = &recorder{progress: func(p Progress) {
 			switch p.Iteration {
 			case full:
-				f, err := os.Create(filler)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				defer f.Close()
-				for _, err = f.Write(make([]byte, 4096)); err == nil; _, err = f.Write(make([]byte, 4096)) {
-				}
+				release = fill(t, disk)
 			case free:
-				if err := os.Remove(filler); err != nil {
-					t.Error(err)
-				}
+				release()
 			}
 		}}
 		r, err := attempt(t, o)
@@ -64,9 +83,7 @@ func TestFullDisk(t *testing.T) {
 			if !errors.Is(err, syscall.ENOSPC) {
 				t.Errorf("error is %v", err)
 			}
-			if err := os.Remove(filler); err != nil {
-				t.Fatal(err)
-			}
+			release()
 			o.Resume, o.Observer = true, nil
 			run(t, o, 0)
 		}
@@ -78,5 +95,114 @@ func TestFullDisk(t *testing.T) {
 		if err := os.RemoveAll(o.Dir); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// fullAtTheEnd fills the disk behind an iteration, and frees it when so many tries of the last checkpoint have failed.
+type fullAtTheEnd struct {
+	recorder
+	tries, freeAfter int
+	release          func()
+}
+
+func (o *fullAtTheEnd) Warn(message string) {
+	o.recorder.Warn(message)
+	if strings.Contains(message, "it is tried again in") {
+		if o.tries++; o.tries == o.freeAfter {
+			o.release()
+		}
+	}
+}
+
+// TestLastCheckpointOnAFullDisk: it is tried again, and an error if that does not help.
+func TestLastCheckpointOnAFullDisk(t *testing.T) {
+	disk := smallDisk(t)
+	whole := options(nil)
+	whole.Dir = filepath.Join(inMemory(t), "whole")
+	run(t, whole, 0)
+	for _, test := range []struct {
+		name, policy   string
+		freeAfter      int
+		interrupt      bool
+		tries          int
+		message, saved string
+	}{
+		{"room at last", saveErrorContinue, 2, false, 2, "", "5 10 12 latest=12"},
+		{"no room", saveErrorContinue, 9, false, 2, "training came to its end, but its state is not saved: cannot save checkpoint", "5 10 latest=10"},
+		{"stop", saveErrorStop, 9, false, 0, "no space left on device", "5 10 latest=10"},
+		{"interrupted", saveErrorContinue, 9, true, 2, "training was interrupted, but its state is not saved: cannot save checkpoint", "5 10 latest=10"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := options(nil)
+			o.Dir, o.OnSaveError, o.TensorBoard = filepath.Join(disk, "run"), test.policy, false
+			observer := &fullAtTheEnd{freeAfter: test.freeAfter}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			observer.progress = func(p Progress) {
+				if p.Iteration != 11 {
+					return
+				}
+				for !strings.Contains(checkpoints(t, o.Dir), "latest=10") { // that one is still being written
+					time.Sleep(time.Millisecond)
+				}
+				if observer.release = fill(t, disk); test.interrupt {
+					cancel()
+				}
+			}
+			o.Observer = observer
+			tr := newTrainer(t, o)
+			tr.lastWait = time.Millisecond
+			err := tr.Run(ctx)
+			tr.Close()
+			if test.message == "" && err != nil || test.message != "" && (!errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), test.message)) {
+				t.Errorf("error is %v", err)
+			}
+			if test.tries > 0 && err != nil && !strings.Contains(err.Error(), "the last good one is 00000010") {
+				t.Errorf("error is %v", err)
+			}
+			if got := checkpoints(t, o.Dir); got != test.saved || observer.tries != test.tries {
+				t.Errorf("%d more tries, left are %s, expected %d and %s", observer.tries, got, test.tries, test.saved)
+			}
+			if test.message != "" {
+				observer.release()
+				o.Resume, o.Observer = true, nil
+				run(t, o, 0)
+			}
+			for _, name := range []string{"metrics.jsonl", "checkpoints/latest/generator.safetensors", "checkpoints/latest/state.json"} {
+				if read(t, whole.Dir, name) != read(t, o.Dir, name) {
+					t.Errorf("%s differs from that of a run on a good disk", name)
+				}
+			}
+			if err := os.RemoveAll(o.Dir); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestReadOnlyDisk: a disk that the kernel has made read-only, as it does after errors, does not become another one.
+func TestReadOnlyDisk(t *testing.T) {
+	disk := smallDisk(t)
+	o := options(nil)
+	o.Dir, o.TensorBoard, o.LogEvery, o.Iterations, o.CheckpointEvery, o.PreviewEvery = filepath.Join(disk, "run"), false, 50, 2000, 5, 0
+	bound, last := filepath.Join(o.Dir, "checkpoints"), 0
+	o.Observer = &recorder{progress: func(p Progress) {
+		if last = p.Iteration; last == 6 {
+			// What is open for writing keeps a disk from becoming read-only, but not a part of it.
+			err := syscall.Mount(bound, bound, "", syscall.MS_BIND, "")
+			if err == nil {
+				err = syscall.Mount("", bound, "", syscall.MS_REMOUNT|syscall.MS_BIND|syscall.MS_RDONLY, "")
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	_, err := attempt(t, o)
+	if unmount := syscall.Unmount(bound, 0); unmount != nil {
+		t.Error(unmount)
+	}
+	if !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), "cannot save checkpoint") || last > 100 {
+		t.Errorf("error is %v after iteration %d", err, last)
 	}
 }

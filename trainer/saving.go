@@ -86,9 +86,25 @@ func (t *Trainer) finishSaving(wait bool) error {
 	return nil
 }
 
-// saveLast saves the state and waits until that is done. There is no next time, so an error is one whatever on_save_error
-// says. Weights that are not finite are never saved.
+// What saveLast does about a full disk: somebody may be about to make room, but a signal leaves a process some ten seconds.
+const (
+	lastSaveTries = 3
+	lastSaveWait  = 2 * time.Second
+)
+
+// saveLast saves the state and waits until that is done. There is no next time: a disk that is full is tried again, twice,
+// and then it is an error, whatever on_save_error says. Weights that are not finite are never saved.
 func (t *Trainer) saveLast() error {
+	err := t.trySaveLast()
+	for n := 1; n < lastSaveTries && err != nil && t.toleratesDisk(err); n++ {
+		t.observer.Warn(fmt.Sprintf("%v; it is tried again in %s", err, t.lastWait))
+		time.Sleep(t.lastWait)
+		err = t.trySaveLast()
+	}
+	return err
+}
+
+func (t *Trainer) trySaveLast() error {
 	if t.dir == nil {
 		return nil
 	}
@@ -110,7 +126,10 @@ func (t *Trainer) saveLast() error {
 func (t *Trainer) saveAtTheEnd(reason error) error {
 	switch {
 	case reason == nil:
-		return t.saveLast()
+		if err := t.saveLast(); err != nil {
+			return fmt.Errorf("training came to its end, but its state is not saved: %w", err)
+		}
+		return nil
 	case errors.Is(reason, ErrInterrupted):
 		if err := t.saveLast(); err != nil { // the caller of Run is told that there is a checkpoint, or why not
 			return fmt.Errorf("training was interrupted, but its state is not saved: %w", err)
@@ -145,11 +164,11 @@ func (t *Trainer) tolerateLog(errs ...error) error {
 		case !isOfDisk(err):
 			t.broken = err // a line is lost, without which a checkpoint is not to be
 			return err
-		case late == nil:
+		case late == nil || !rundir.IsFull(err):
 			late = err
 		}
 	}
-	if late != nil && t.OnSaveError != saveErrorContinue {
+	if late != nil && !t.toleratesDisk(late) {
 		return late
 	}
 	if late != nil && !t.logLate {
@@ -168,13 +187,36 @@ func (t *Trainer) toleratePicture(err error) error {
 	return err
 }
 
-// toleratesDisk tells whether the error is one of the disk, and not to end the run.
+// toleratesDisk tells whether the error is not to end the run: the disk is full, which may pass. A folder that is gone or
+// read-only, or a disk that fails, stays so, and training on would be for nothing.
 func (t *Trainer) toleratesDisk(err error) bool {
-	return t.OnSaveError == saveErrorContinue && isOfDisk(err)
+	return t.OnSaveError == saveErrorContinue && rundir.IsFull(err)
 }
 
+// isOfDisk tells whether a log has kept the line that it could not write.
 func isOfDisk(err error) bool {
 	var path *fs.PathError
 	var link *os.LinkError
 	return errors.As(err, &path) || errors.As(err, &link)
+}
+
+// giveUpLater lets checkpoints step aside that are later than the one that a resumed run goes on from: those of a rollback or
+// a save that a crash cut short, or of a run that somebody made go back. The logs are cut in the same way.
+func (t *Trainer) giveUpLater() error {
+	if t.savedAt < 0 {
+		return nil
+	}
+	before, err := t.dir.Checkpoints()
+	if err != nil || len(before) == 0 || before[len(before)-1] <= t.savedAt {
+		return err
+	}
+	if err := t.dir.GoBack(t.savedAt); err != nil {
+		return err
+	}
+	after, err := t.dir.Checkpoints()
+	if n := len(before) - len(after); n > 0 {
+		t.observer.Warn(fmt.Sprintf("the run goes on from iteration %d: %d later checkpoints are now checkpoints/.undone-*, and are removed when the next one is saved",
+			t.savedAt, n))
+	}
+	return err
 }

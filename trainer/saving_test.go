@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -298,37 +300,30 @@ func TestOnSaveError(t *testing.T) {
 	whole.Dir = filepath.Join(inMemory(t), "whole")
 	run(t, whole, 0)
 	settle := func(o *Options) { o.CheckpointEvery = 2 }
-	t.Run("continue", func(t *testing.T) {
-		o := options(nil)
-		o.Dir = filepath.Join(inMemory(t), "run")
-		settle(&o)
-		o.Observer = away(t, o.Dir, 5, 9)
-		r, err := attempt(t, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := warned(r)
-		if len(w) < 1 || !strings.Contains(w[0], "cannot save checkpoint "+filepath.Join(o.Dir, "checkpoints/00000006")) || !strings.Contains(w[0], "training goes on, and tries again") {
-			t.Errorf("warnings are %q", w)
-		}
-		if got := strings.Replace(checkpoints(t, o.Dir), " 8 ", " ", 1); got != "2 4 10 12 latest=12" { // 8 may be in time or not
-			t.Errorf("got %s", got)
-		}
-		sameRun(t, whole.Dir, o.Dir)
-	})
-	t.Run("stop", func(t *testing.T) {
-		o := options(nil)
-		o.Dir, o.OnSaveError = filepath.Join(inMemory(t), "run"), "stop"
-		settle(&o)
-		o.Observer = away(t, o.Dir, 5, 100)
-		r, err := attempt(t, o)
-		if err == nil || !strings.Contains(err.Error(), "cannot save checkpoint") {
-			t.Errorf("error is %v", err)
-		}
-		if w := warned(r); len(w) != 1 || !strings.Contains(w[0], "is lost") {
-			t.Errorf("warnings are %q", w)
-		}
-	})
+	for _, policy := range []string{saveErrorContinue, saveErrorStop} { // a folder that is gone does not come back
+		t.Run(policy, func(t *testing.T) {
+			o := options(nil)
+			o.Dir, o.OnSaveError = filepath.Join(inMemory(t), "run"), policy
+			settle(&o)
+			r := away(t, o.Dir, 5, 100)
+			o.Observer = r
+			before, last := r.progress, 0
+			r.progress = func(p Progress) { last = p.Iteration; before(p) }
+			r, err := attempt(t, o)
+			if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "cannot save checkpoint "+filepath.Join(o.Dir, "checkpoints/00000006")) || last > 9 {
+				t.Errorf("error is %v after iteration %d", err, last)
+			}
+			if w := warned(r); len(w) != 1 || !strings.Contains(w[0], "is lost") {
+				t.Errorf("warnings are %q", w)
+			}
+			if err := os.Rename(filepath.Join(o.Dir, "gone"), filepath.Join(o.Dir, "checkpoints")); err != nil {
+				t.Fatal(err)
+			}
+			o.Resume, o.Observer = true, nil
+			run(t, o, 0)
+			sameRun(t, whole.Dir, o.Dir)
+		})
+	}
 	for _, interrupt := range []bool{false, true} {
 		t.Run(fmt.Sprint("at the end ", interrupt), func(t *testing.T) { // there is no next time
 			o := options(nil)
@@ -392,5 +387,63 @@ func TestNotesAtTheEnd(t *testing.T) {
 	}
 	if w := strings.Join(warned(&observer.recorder), "\n"); !strings.Contains(w, "old checkpoints stay: ") {
 		t.Errorf("warnings are %q", w)
+	}
+}
+
+// TestResumeGivesUpLater: what a crash or somebody left behind the checkpoint that a run goes on from pushes no good one out.
+func TestResumeGivesUpLater(t *testing.T) {
+	whole := options(nil)
+	whole.Dir, whole.CheckpointEvery, whole.KeepCheckpoints = filepath.Join(inMemory(t), "whole"), 4, 3
+	run(t, whole, 0)
+	o := options(nil)
+	o.Dir, o.CheckpointEvery, o.KeepCheckpoints = filepath.Join(inMemory(t), "run"), 3, 3
+	run(t, o, 10)
+	if got := checkpoints(t, o.Dir); got != "6 9 10 latest=10" {
+		t.Fatalf("got %s", got)
+	}
+	latest := filepath.Join(o.Dir, "checkpoints/latest")
+	if err := errors.Join(os.Remove(latest), os.Symlink("00000006", latest)); err != nil {
+		t.Fatal(err)
+	}
+	o.Resume, o.CheckpointEvery = true, 4
+	if r := run(t, o, 7); !strings.Contains(strings.Join(warned(r), "\n"), "goes on from iteration 6: 2 later checkpoints are now checkpoints/.undone-*") {
+		t.Errorf("warnings are %q", warned(r))
+	}
+	if got := checkpoints(t, o.Dir); got != "6 7 latest=7" {
+		t.Errorf("got %s", got)
+	}
+	if r := run(t, o, 0); len(warned(r)) > 0 {
+		t.Errorf("warnings are %q", warned(r))
+	}
+	if got := checkpoints(t, o.Dir); got != "7 8 12 latest=12" {
+		t.Errorf("got %s", got)
+	}
+	sameRun(t, whole.Dir, o.Dir)
+}
+
+func TestToleratedErrors(t *testing.T) {
+	for err, want := range map[error]bool{
+		syscall.ENOSPC: true, syscall.EDQUOT: true, syscall.EROFS: false, syscall.EACCES: false, syscall.ENOENT: false, syscall.EIO: false,
+	} {
+		err = fmt.Errorf("cannot save: %w", &fs.PathError{Op: "write", Path: "x", Err: err})
+		for _, policy := range []string{saveErrorContinue, saveErrorStop} {
+			want := want && policy == saveErrorContinue
+			r := &recorder{}
+			tr := &Trainer{Options: Options{Config: Config{OnSaveError: policy}}, observer: r}
+			for what, got := range map[string]error{"a checkpoint": tr.tolerateSave(err), "a picture": tr.toleratePicture(err), "a line": tr.tolerateLog(nil, err)} {
+				if (got == nil) != want || got != nil && !errors.Is(got, err) {
+					t.Errorf("%s, %s, %v: got %v", policy, what, err, got)
+				}
+			}
+			if n := len(warned(r)); want != (n == 3) || !want && n > 0 || tr.broken != nil {
+				t.Errorf("%s, %v: %d warnings, broken %v", policy, err, n, tr.broken)
+			}
+		}
+	}
+	// Of two logs the error counts that does not pass.
+	full, broken := error(&fs.PathError{Err: syscall.ENOSPC}), error(&fs.PathError{Err: syscall.EIO})
+	tr := &Trainer{Options: Options{Config: DefaultConfig()}, observer: &recorder{}}
+	if err := tr.tolerateLog(full, broken); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -44,7 +44,8 @@ type Trainer struct {
 	iteration int     // completed
 	savedAt   int     // iteration of the newest checkpoint, be it still being written; -1: none
 	savedTime time.Time
-	saving    *saving // nil: no checkpoint is being written
+	saving    *saving       // nil: no checkpoint is being written
+	lastWait  time.Duration // before the last save is tried again on a full disk
 	notes     notes
 	logLate   bool // lines of the logs are waiting for the disk
 	best      best
@@ -75,7 +76,7 @@ func New(o Options) (*Trainer, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("cannot train: %w", err)
 	}
-	t := &Trainer{Options: o, thread: newThread(), observer: o.Observer, savedAt: -1}
+	t := &Trainer{Options: o, thread: newThread(), observer: o.Observer, savedAt: -1, lastWait: lastSaveWait}
 	if t.observer == nil {
 		t.observer = Silent{}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -35,13 +36,28 @@ func TestKilledRunsAreEqual(t *testing.T) {
 				}
 				r, err := trial.killTimes(t.Context(), dir, 1, rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(i))))
 				t.Logf("runs %d, kills %v", r.runs, r.kills)
-				return err
+				if err != nil {
+					return err
+				}
+				return usesItsSettings(filepath.Join(dir, "whole", model, "run"), also[model])
 			})
 			if err != nil {
 				t.Error(err)
 			}
 		})
 	}
+}
+
+// usesItsSettings looks for what only some settings leave behind, so that no test of them is one of nothing.
+func usesItsSettings(run, settings string) error {
+	for setting, file := range map[string]string{
+		"keep_best": "checkpoints/best/state.json", "rollback": "diagnosis/00000004/report.json", "": "checkpoints/latest/state.json",
+	} {
+		if _, err := os.Stat(filepath.Join(run, file)); strings.Contains(settings, setting) != (err == nil) {
+			return fmt.Errorf("trained with %q, found %s: %v", settings, file, err == nil)
+		}
+	}
+	return nil
 }
 
 // TestDifferencesAreFound spoils a copy of a run in every way that the comparison is to find.

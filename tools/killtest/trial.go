@@ -38,6 +38,20 @@ var tiny = map[string]string{
 	"vae":      "hidden: [16]",
 	"wgan":     "z_dim: 4, generator_channels: [8, 4], critic_channels: [4, 8], n_critic: 2",
 	"wgangp":   "z_dim: 4, dim: 4, n_critic: 2, spectral_norm: true",
+	diverging:  "z_dim: 4, generator_hidden: [16], discriminator_hidden: [16]",
+}
+
+// also are settings of the train section that only some models are trained with, so that there are runs without them, too.
+// Metrics of previews are logged at every third checkpoint, those of phases at all.
+var also = map[string]string{
+	"ae":       "accumulate: 2, keep_best: test/mse",
+	"alphagan": "accumulate: 2",
+	"cgan":     "keep_best: generator/loss, keep_best_mode: max",
+	"dcgan":    "accumulate: 2, keep_best: generator/grad_norm, keep_checkpoints: 2",
+	"pix2pix":  "keep_best: test/l1",
+	"vae":      "keep_best: vae/loss, keep_checkpoints: 1",
+	"wgan":     "accumulate: 3, keep_best: critic/loss",
+	diverging:  "on_divergence: rollback, max_rollbacks: 100, accumulate: 2, keep_best: generator/loss, keep_checkpoints: 2",
 }
 
 // Distances between what a trial saves, so that kills fall before, in and behind checkpoints.
@@ -53,16 +67,19 @@ type trial struct {
 	recipe     string // the file
 }
 
-// newTrial writes the recipe, which uses all that a resumed run has to go on with: averages, augmentation, a schedule.
+// newTrial writes the recipe, which uses what a resumed run has to go on with: averages, augmentation, a schedule, and what
+// is in also.
 func newTrial(dir, model string, s settings) (trial, error) {
 	options, dataset, batch := tiny[model], "size: 16, count: 40", 4
 	if s.full {
 		options, dataset, batch = "", "size: 32, count: 200", 16
 	}
-	return writeTrial(dir, model, s.iterations, options, dataset, fmt.Sprintf(
-		"batch_size: %d, threads: %d, ema: 0.9, schedule: cosine, warmup: 2, decay_until: %d, clip_norm: 10, "+
-			"log_every: 1, preview_every: %d, checkpoint_every: %d",
-		batch, s.threads, s.iterations, previewEvery, checkpointEvery))
+	config := fmt.Sprintf("batch_size: %d, threads: %d, ema: 0.9, schedule: cosine, warmup: 2, decay_until: %d, clip_norm: 10, "+
+		"log_every: 1, preview_every: %d, checkpoint_every: %d", batch, s.threads, s.iterations, previewEvery, checkpointEvery)
+	if more := also[model]; more != "" {
+		config += ", " + more
+	}
+	return writeTrial(dir, model, s.iterations, options, dataset, config)
 }
 
 func writeTrial(dir, model string, iterations int, options, dataset, config string) (trial, error) {

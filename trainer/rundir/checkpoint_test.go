@@ -116,7 +116,8 @@ func TestPrune(t *testing.T) {
 		{1, []int{1, 2, 100000000}, "100000000 latest"},
 		{3, []int{1, 2}, "00000001 00000002 latest"},
 		{2, []int{1, 2, 3, 3, 3}, "00000002 00000003 latest"},
-		{2, []int{8, 9, 2}, "00000002 00000008 00000009 latest"}, // never what latest points to
+		{2, []int{8, 9, 2}, "00000002 latest"}, // later ones are of a course that was given up
+		{2, []int{8, 9, 2, 3, 4}, "00000003 00000004 latest"},
 	} {
 		d := create(t)
 		d.Keep = c.keep

@@ -2,9 +2,11 @@ package rundir
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -172,4 +174,64 @@ func TestReadOnlyDisk(t *testing.T) {
 	if c, err := OpenCheckpoint(d.Path()); err != nil || c.State.Iteration != 1 {
 		t.Errorf("got %v, %v", c, err)
 	}
+}
+
+// TestFullDiskMakesRoom: there is room needed for one checkpoint more than are kept; where it is missing the oldest one goes
+// that no link points to.
+func TestFullDiskMakesRoom(t *testing.T) {
+	const size = 25_000 // numbers in each of two files: a disk of 1 MB holds two such checkpoints
+	d, err := Create(filepath.Join(smallDisk(t, 0), "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var notes []string
+	d.Logf = func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	attempt := func(iteration int, best bool) error {
+		c := example(iteration, size)
+		c.Best = best
+		return d.SaveCheckpoint(c)
+	}
+	state := func(want, wantLinks string, wantNotes ...string) {
+		t.Helper()
+		if got := names(t, filepath.Join(d.Path(), checkpointFolder)); got != want || links(t, d) != wantLinks {
+			t.Errorf("got %s with %s, want %s with %s", got, links(t, d), want, wantLinks)
+		}
+		if !slices.Equal(notes, wantNotes) {
+			t.Errorf("notes are %q, want %q", notes, wantNotes)
+		}
+		notes = nil
+	}
+	save := func(iteration int, best bool) {
+		t.Helper()
+		if err := attempt(iteration, best); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.Keep = 2
+	save(1, false)
+	save(2, false)
+	state("00000001 00000002 latest", "latest 00000002")
+	save(3, true)
+	state("00000002 00000003 best latest", "latest 00000003, best 00000003", "the disk is full: old checkpoint 00000001 makes room for 00000003")
+	save(4, false)
+	state("00000003 00000004 best latest", "latest 00000004, best 00000003", "the disk is full: old checkpoint 00000002 makes room for 00000004")
+	wantError(t, attempt(5, false), "cannot save checkpoint", "no space left on device", "the last good one is 00000004")
+	state("00000003 00000004 best latest", "latest 00000004, best 00000003")
+
+	// What was given up goes before anything that is kept.
+	if err := d.GoBack(3); err != nil {
+		t.Fatal(err)
+	}
+	state(".undone-00000004 00000003 best latest", "latest 00000003, best 00000003")
+	save(6, false)
+	state("00000003 00000006 best latest", "latest 00000006, best 00000003", "the disk is full: what the run gave up makes room for checkpoint 00000006")
+
+	// All are to be kept.
+	d.Keep = 0
+	if err := d.PointBest(6); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, attempt(7, false), "no space left on device")
+	state("00000003 00000006 best latest", "latest 00000006, best 00000006")
 }

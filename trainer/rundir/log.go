@@ -19,11 +19,25 @@ import (
 // Log is a file of JSON objects, one a line: {"iteration":50,"critic/loss":0.25}. A line is in the file, whole, when
 // Append returns without an error, and on the disk at the latest with the next checkpoint.
 type Log struct {
+	// syncing is held while the file is put on the disk, or closed, before mu. A slow disk does not keep Append waiting.
+	syncing sync.Mutex
+
 	mu   sync.Mutex
-	file *os.File
+	file logFile
 	size int64  // of the whole lines; more in the file is the rest of a failed Append
+	torn bool   // there is more, which could not be cut off
 	last int    // iteration of the last line that this process knows of
 	late []byte // lines that could not be written yet
+}
+
+// logFile is what a log needs of its *os.File.
+type logFile interface {
+	io.ReaderAt
+	io.WriteCloser
+	Name() string
+	Stat() (os.FileInfo, error)
+	Sync() error
+	Truncate(size int64) error
 }
 
 // Field is one figure of a line.
@@ -90,7 +104,7 @@ func (l *Log) mendEnd() error {
 		if line[len(line)-1] == '\n' {
 			l.size = lines.end
 		} else if _, ok := iterationOf(line); ok {
-			_, err := l.file.WriteString("\n")
+			_, err := l.file.Write([]byte("\n"))
 			l.size = lines.end + 1
 			return err
 		}
@@ -157,12 +171,31 @@ func (l *Log) write() error {
 	if len(l.late) == 0 {
 		return nil
 	}
+	if err := l.cutTorn(); err != nil {
+		return fmt.Errorf("cannot append to log: %w", err)
+	}
 	if _, err := l.file.Write(l.late); err != nil {
-		// A full disk takes part of a line. Should the cut fail too, the next opening makes it.
-		return errors.Join(fmt.Errorf("cannot append to log: %w", err), l.file.Truncate(l.size))
+		l.torn = true // a full disk takes part of a line
+		if cut := l.cutTorn(); cut != nil {
+			return fmt.Errorf("cannot append to log: %w; %w", err, cut)
+		}
+		return fmt.Errorf("cannot append to log: %w", err)
 	}
 	l.size += int64(len(l.late))
 	l.late = l.late[:0]
+	return nil
+}
+
+// cutTorn removes what a failed write left, behind which no line may come. Should the process end before that succeeds, the
+// next opening does it.
+func (l *Log) cutTorn() error {
+	if !l.torn {
+		return nil
+	}
+	if err := l.file.Truncate(l.size); err != nil {
+		return fmt.Errorf("the half of a line at its end cannot be cut off: %w", err)
+	}
+	l.torn = false
 	return nil
 }
 
@@ -216,17 +249,21 @@ func (l *Log) TruncateAfter(iteration int) error {
 		return errors.New("cannot cut a log: its run folder is closed")
 	}
 	l.dropLate(iteration)
-	end, err := l.endOf(iteration)
+	err := l.cutTorn() // whole lines of it are late ones, too
+	var end int64
+	if err == nil {
+		end, err = l.endOf(iteration)
+	}
 	if err == nil {
 		err = l.file.Truncate(end)
 	}
 	if err == nil {
+		l.size, l.last = end, iteration
 		err = l.file.Sync()
 	}
 	if err != nil {
 		return fmt.Errorf("cannot cut log after iteration %d: %w", iteration, err)
 	}
-	l.size, l.last = end, iteration
 	return nil
 }
 
@@ -272,18 +309,24 @@ func (l *Log) endOf(iteration int) (int64, error) {
 
 // sync puts the log on the disk, late lines too.
 func (l *Log) sync() error {
+	l.syncing.Lock() // so that the file is not closed meanwhile
+	defer l.syncing.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file == nil {
-		return nil
+	f := l.file
+	var err error
+	if f != nil {
+		err = l.write()
 	}
-	if err := l.write(); err != nil {
+	l.mu.Unlock()
+	if f == nil || err != nil {
 		return err
 	}
-	return l.file.Sync()
+	return f.Sync()
 }
 
 func (l *Log) close() error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := errors.Join(l.write(), l.file.Sync(), l.file.Close())

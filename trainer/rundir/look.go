@@ -19,7 +19,7 @@ type Seen struct {
 	Status
 	// Killed: the run's last process died without saying so. The state is Interrupted.
 	Killed bool
-	// Checkpoint is the iteration of the newest checkpoint, from which the run can go on; -1: it has none.
+	// Checkpoint is the iteration of the checkpoint from which the run can go on, its newest one; -1: it has none.
 	Checkpoint int
 }
 
@@ -103,14 +103,14 @@ func locked(folder string) (bool, error) {
 	}
 }
 
-// newestCheckpoint is the iteration of the newest checkpoint; -1: there is none.
+// newestCheckpoint is the iteration of the checkpoint that the run goes on from; -1: there is none.
 func newestCheckpoint(folder string) int {
 	d := Dir{path: folder}
 	iterations, err := d.Checkpoints()
-	if err != nil || len(iterations) == 0 {
+	if err != nil {
 		return -1
 	}
-	return iterations[len(iterations)-1]
+	return d.current(iterations)
 }
 
 // withoutStatus gathers what the other files tell of a run that has no status.json. Its state is left open.

@@ -34,18 +34,25 @@ func (d *Dir) CheckpointPath(iteration int) string {
 // beyond Keep.
 // It sets the fields of State that say so; c itself stays as it is.
 //
-// The checkpoint is whole and on the disk, with the logs up to it, before it gets its name. When it cannot be saved, on a
-// full disk for example, the ones before it stay and nothing half written does.
+// The checkpoint is whole and on the disk, with the logs up to it, before it gets its name. So there is room needed for one
+// more than Keep: where the disk is full, and Keep not 0, the oldest one goes first, unless a link points to it, with a note
+// to Logf. When a checkpoint cannot be saved even so, the others stay and nothing half written does.
 func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 	if err := d.writable(); err != nil {
 		return err
 	}
 	d.saving.Lock()
 	defer d.saving.Unlock()
-	if err := d.saveCheckpoint(c); err != nil {
+	err := d.saveCheckpoint(c)
+	if IsFull(err) && d.makeRoom(c.State.Iteration) {
+		err = d.saveCheckpoint(c)
+	}
+	if err != nil {
 		err = fmt.Errorf("cannot save checkpoint %s: %w", d.CheckpointPath(c.State.Iteration), err)
 		if last, linkErr := os.Readlink(filepath.Join(d.path, checkpointFolder, latestLink)); linkErr == nil {
 			err = fmt.Errorf("%w; the last good one is %s", err, last)
+		} else if errors.Is(linkErr, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; the run has no other", err)
 		}
 		return err
 	}
@@ -82,14 +89,17 @@ func (d *Dir) saveCheckpoint(c *Checkpoint) error {
 // syncLogs puts the logs on the disk: a run that goes on from a checkpoint needs every line before it.
 func (d *Dir) syncLogs() error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	var errs []error
-	for _, l := range []*Log{d.metrics, d.timing} {
-		if l != nil {
-			errs = append(errs, l.sync())
+	logs := []*Log{d.metrics, d.timing}
+	d.mu.Unlock() // training goes on while the disk works
+	for _, l := range logs {
+		if l == nil {
+			continue
+		}
+		if err := l.sync(); err != nil {
+			return err
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // place gives a finished checkpoint its name. Where a resumed run has saved this iteration before, the old folder steps
@@ -200,27 +210,69 @@ func (d *Dir) prune() {
 	if d.Keep <= 0 {
 		return
 	}
-	iterations, err := d.Checkpoints()
+	unlinked, beyond, err := d.unlinked()
 	if err != nil {
 		d.logf("old checkpoints stay: %v", err)
 		return
 	}
-	latest, best := d.linked(latestLink), d.linked(bestLink)
-	regular := -1
-	for _, n := range iterations {
-		// What is behind the latest one is left of a run that somebody made go back.
-		if d.KeepEvery > 0 && n%d.KeepEvery == 0 && (n <= latest || latest < 0) {
-			regular = n
-		}
-	}
-	for _, n := range iterations[:max(0, len(iterations)-d.Keep)] {
-		if n == latest || n == best || n == regular {
-			continue
-		}
+	for _, n := range unlinked[:beyond] {
 		if err := d.discard(d.CheckpointPath(n)); err != nil {
 			d.logf("old checkpoint %s stays: %v", iterationName(n), err)
 		}
 	}
+}
+
+// unlinked returns the iterations of the checkpoints that no link points to, in the order in which they are to go; the
+// first so many of them are beyond Keep. Those that are later than `latest` are the first: they are left of a run that went
+// back or was killed, and must not count as the newest ones.
+func (d *Dir) unlinked() (order []int, beyond int, err error) {
+	iterations, err := d.Checkpoints()
+	if err != nil {
+		return nil, 0, err
+	}
+	latest, best, regular := d.current(iterations), d.linked(bestLink), -1
+	later := slices.IndexFunc(iterations, func(n int) bool { return n > latest })
+	if later < 0 {
+		later = len(iterations)
+	}
+	for _, n := range iterations[:later] {
+		if d.KeepEvery > 0 && n%d.KeepEvery == 0 {
+			regular = n
+		}
+	}
+	add := func(n int) {
+		if n >= 0 && n != latest && n != best {
+			order = append(order, n)
+		}
+	}
+	for _, n := range iterations[later:] {
+		add(n)
+	}
+	beyond = len(order)
+	for i, n := range iterations[:later] {
+		if n != regular {
+			add(n)
+		}
+		if i < later-d.Keep {
+			beyond = len(order)
+		}
+	}
+	add(regular)
+	return order, beyond, nil
+}
+
+// current is the iteration of the checkpoint that a run goes on from: that of `latest`, or the newest one where the link is
+// missing or points to nothing; -1: there is none.
+func (d *Dir) current(iterations []int) int {
+	if n := d.linked(latestLink); n >= 0 {
+		if _, err := os.Stat(d.CheckpointPath(n)); err == nil {
+			return n
+		}
+	}
+	if len(iterations) == 0 {
+		return -1
+	}
+	return iterations[len(iterations)-1]
 }
 
 // linked is the iteration of the checkpoint that a link points to; -1: there is none.
@@ -307,21 +359,25 @@ func (d *Dir) undo(iteration int) error {
 	}
 }
 
-// forgetUndone removes the checkpoints that were given up. The new one is saved by then, so a failure is a note.
-func (d *Dir) forgetUndone() {
+// forgetUndone removes the checkpoints that were given up, and counts them. The new one is saved by then, or needs the room,
+// so a failure is a note.
+func (d *Dir) forgetUndone() (removed int) {
 	parent := filepath.Join(d.path, checkpointFolder)
 	entries, err := os.ReadDir(parent)
 	if err != nil {
 		d.logf("checkpoints that the run gave up stay: %v", err)
-		return
+		return 0
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), undonePrefix) {
 			if err := d.discard(filepath.Join(parent, e.Name())); err != nil {
 				d.logf("checkpoint %s, which the run gave up, stays: %v", e.Name(), err)
+			} else {
+				removed++
 			}
 		}
 	}
+	return removed
 }
 
 // LatestCheckpoint reads the checkpoint that `latest` points to. When the link is missing or points to nothing, it takes

@@ -1,13 +1,17 @@
 package rundir
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/imori-ml/imori/internal/fuzztest"
 )
 
 func lookAt(t *testing.T, path string, iterations int) Seen {
@@ -234,4 +238,58 @@ func TestLooksDoNotKeepRunsOut(t *testing.T) {
 	if is, err := locked(d.Path()); !is || err != nil {
 		t.Errorf("it is locked, found %v, %v", is, err)
 	}
+}
+
+// FuzzStatus: what is read of a status.json can be written and read again, and nothing in it stops a look.
+func FuzzStatus(f *testing.F) {
+	target := fuzztest.New(f)
+	d, err := Create(filepath.Join(f.TempDir(), "run"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	path := filepath.Join(d.Path(), statusFile)
+	for _, step := range []func() error{
+		func() error { return d.Begin(0, 10) },
+		func() error { return d.End(Failed, 7, errors.New("no more <é\">\n")) },
+		func() error { return d.Begin(7, 10) },
+		d.Close,
+	} {
+		if err := step(); err != nil {
+			f.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		target.Add(b)
+		target.Add(b[:len(b)/2])
+	}
+	for _, seed := range []string{
+		"", "{}", "null", `{"state":"running","started":"2026-01-02T03:04:05Z","iteration":9223372036854775807,"seconds":1e308}`,
+		`{"state":"finished","started":"0001-01-01T00:00:00Z"}`, `{"state":"failed","started":"9999-12-31T23:59:59.9-23:59","seconds":-1}`,
+		`{"state":"failed","started":"2026-01-02T03:04:05Z","error":"\ud800","later":[[[[]]]]}`,
+	} {
+		target.Add([]byte(seed))
+	}
+	target.Fuzz(func(t *testing.T, b []byte) {
+		var s Status
+		var err error
+		fuzztest.Bounded(t, 1<<16+64*len(b), func() { s, err = decodeStatus(b) })
+		writeFile(t, path, string(b))
+		fuzztest.Bounded(t, 1<<20+64*len(b), func() {
+			if _, looked := Look(d.Path(), 0); (looked == nil) != (err == nil) {
+				t.Errorf("Look says %v, expected %v", looked, err)
+			}
+		})
+		if err != nil {
+			return
+		}
+		again, err := json.Marshal(s)
+		if err != nil {
+			t.Fatalf("%+v cannot be written: %v", s, err)
+		}
+		if back, err := decodeStatus(again); err != nil || fmt.Sprint(back) != fmt.Sprint(s) {
+			t.Errorf("%+v became %+v, %v", s, back, err)
+		}
+	})
 }
