@@ -37,7 +37,7 @@ func TestMeasure(t *testing.T) {
 	if r.OutsideShare <= 0 || r.OutsideShare >= 1 || r.Calls < 20 || r.FlopsPerIteration < 1e8 {
 		t.Errorf("got %+v", r)
 	}
-	if r.Parameters["generator"] != 579_728 || r.Parameters["discriminator"] != 533_505 {
+	if r.Parameters["generator"] != 1_753_472 || r.Parameters["discriminator"] != 1_704_961 {
 		t.Errorf("got %v parameters", r.Parameters)
 	}
 }

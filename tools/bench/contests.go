@@ -48,7 +48,7 @@ var contests = []contest{
 		work: gameWork,
 	},
 	{
-		model: "gan", data: grey, samples: 10_000, batch: 64, minibatches: 1, iterations: 500,
+		model: "gan", data: colour, samples: 10_000, batch: 64, minibatches: 1, iterations: 250,
 		layers: map[string][]layer{
 			"generator":     {onData(1), dense, dense, dense},
 			"discriminator": {onData(1), dense, dense},

@@ -1,4 +1,4 @@
-"""The peer of imori's gan in `make bench`: ordinary eager PyTorch on 1x28x28 images in [0, 1], batch 64.
+"""The peer of imori's gan in `make bench`: ordinary eager PyTorch on 3x32x32 images in [0, 1], batch 64.
 
 One iteration is one discriminator and one generator update; both use the same generated batch.
 """
@@ -8,7 +8,7 @@ from torch import nn
 
 import peer
 
-PIXELS = 28 * 28
+PIXELS = 3 * 32 * 32
 
 
 class Generator(nn.Module):
@@ -26,7 +26,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, z):
-        return self.main(z).view(-1, 1, 28, 28)
+        return self.main(z).view(-1, 3, 32, 32)
 
 
 class Discriminator(nn.Module):
@@ -50,7 +50,7 @@ def main():
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
 
-    images = peer.images(10_000, 1, 28).add_(1).div_(2)
+    images = peer.images(10_000, 3, 32).add_(1).div_(2)
     generator, discriminator = Generator(), Discriminator()
     generator_optimizer = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
