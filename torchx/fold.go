@@ -8,7 +8,7 @@ import torch "github.com/wangkuiyi/gotorch"
 // forwardFirst applies the first layer or, where there is a faster form of them together, the first layers; it returns how
 // many those were.
 func forwardFirst(x torch.Tensor, layers []Module) (torch.Tensor, int) {
-	if len(layers) > 1 && !plainKernels.Load() {
+	if len(layers) > 1 && C.ix_plain() == 0 {
 		shape := Shape(x)
 		switch layer := layers[0].(type) {
 		case *BatchNorm2dLayer:

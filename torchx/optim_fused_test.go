@@ -2,6 +2,7 @@ package torchx
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	torch "github.com/wangkuiyi/gotorch"
@@ -113,5 +114,17 @@ func TestOptimizerExpandedGradient(t *testing.T) {
 		defer opt.Close()
 		opt.Step([]torch.Tensor{Gradients(Sum(p), []torch.Tensor{p}, false)[0], Full(1, torch.Float, "cpu", 4, 3)})
 		near(t, "parameter", Float64s(p), Float64s(q), 0)
+	})
+}
+
+// TestSharedParameter: two updates of one parameter in one step would run beside each other.
+func TestSharedParameter(t *testing.T) {
+	scoped(t, func() {
+		w := Full(1, torch.Float, "cpu", 3, 2)
+		SetRequiresGrad(w, true)
+		err := Try(func() { NewOptimizer(&SGD{LR: 1}, []Entry{{Name: "a", Tensor: w}, {Name: "b", Tensor: w}}) })
+		if err == nil || !strings.Contains(err.Error(), "a parameter of shape [3, 2] twice") {
+			t.Errorf("error is %v", err)
+		}
 	})
 }

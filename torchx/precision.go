@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync/atomic"
 
 	torch "github.com/wangkuiyi/gotorch"
 )
 
 // BF16 runs f with linear layers and convolutions in bfloat16: their inputs and copies of their weights are rounded to it,
-// and what they return is bfloat16. The weights themselves, their gradients, the statistics of batch norms, sums and losses
-// stay float32. It holds for this thread, and for the gradients of what f computes.
+// and what they return is bfloat16. The weights themselves, the statistics of batch norms, sums and losses stay float32, and so
+// do gradients of weights, once they have been computed from bfloat16 and rounded to it. It holds for this thread, and for the gradients of what f computes.
 func BF16(f func()) {
 	runtime.LockOSThread() // the mode belongs to the thread
 	before := C.ix_set_bf16_layers(1)
@@ -25,7 +24,8 @@ func BF16(f func()) {
 	f()
 }
 
-// CheckBF16 tells why a device has no bfloat16 that is faster than float32; nil: it has.
+// CheckBF16 tells why a CPU has no bfloat16 that is faster than float32; nil: it has. CUDA devices are not asked: before
+// compute capability 8.0 (A100) theirs is slow.
 func CheckBF16(device string) error {
 	if strings.HasPrefix(device, "cuda") || C.ix_bf16_hardware() > 0 {
 		return nil
@@ -36,16 +36,10 @@ func CheckBF16(device string) error {
 // Float returns t in float32 if it is bfloat16, else t itself: for what bfloat16's three digits would spoil.
 func Float(t torch.Tensor) torch.Tensor { return unary("float", C.IX_FULL, t, 0, 0) }
 
-var plainKernels atomic.Bool
-
 // Plain runs f with libtorch's own kernels wherever torchx has faster ones, to compare the two. It holds for the whole
 // process.
 func Plain(f func()) {
-	before := plainKernels.Swap(true)
-	C.ix_set_plain(flag(true))
-	defer func() {
-		plainKernels.Store(before)
-		C.ix_set_plain(flag(before))
-	}()
+	before := C.ix_set_plain(flag(true))
+	defer C.ix_set_plain(before)
 	f()
 }

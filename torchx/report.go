@@ -6,7 +6,6 @@ import "C"
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -26,9 +25,6 @@ type Report struct {
 // NewReport asks libtorch and the system.
 func NewReport() Report {
 	blas := C.GoString(C.ix_blas_library())
-	if resolved, err := filepath.EvalSymlinks(blas); err == nil {
-		blas = resolved // Debian's alternatives are links
-	}
 	return Report{
 		Libtorch:      C.GoString(C.ix_libtorch_version()),
 		BLAS:          blas,
@@ -40,10 +36,9 @@ func NewReport() Report {
 	}
 }
 
-// isReferenceBLAS knows Debian's by its folder: /usr/lib/x86_64-linux-gnu/blas/libblas.so.3.11.0. OpenBLAS's libblas.so.3
-// is in openblas-openmp or the like; MKL is inside libtorch.
-func isReferenceBLAS(path string) bool {
-	return filepath.Base(filepath.Dir(path)) == "blas" && strings.HasPrefix(filepath.Base(path), "libblas.so.3")
+func isReferenceBLAS(file string) (is bool) {
+	withString(file, func(c *C.char) { is = C.ix_reference_blas(c) != 0 })
+	return is
 }
 
 // String is one line for a log.

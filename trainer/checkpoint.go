@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,6 +52,8 @@ type settings struct {
 	Threads   int    `json:"threads"`
 	Precision string `json:"precision,omitempty"` // absent: fp32
 }
+
+func (s settings) precision() string { return cmp.Or(s.Precision, precisionFP32) }
 
 func (t *Trainer) settings() settings {
 	return settings{t.Seed, t.BatchSize, t.Dataset.Len(), t.info.Device, t.info.Threads, t.info.Precision}
@@ -252,11 +255,8 @@ func (t *Trainer) compare(c *rundir.Checkpoint) error {
 		t.observer.Warn(fmt.Sprintf("the run goes on on %s with %d threads after %s with %d: results will differ in the last digits",
 			is.Device, is.Threads, was.Device, was.Threads))
 	}
-	if was.Precision == "" {
-		was.Precision = precisionFP32
-	}
-	if was.Precision != is.Precision {
-		t.observer.Warn(fmt.Sprintf("the run goes on in %s after %s: results will differ", is.Precision, was.Precision))
+	if was.precision() != is.Precision {
+		t.observer.Warn(fmt.Sprintf("the run goes on in %s after %s: results will differ", is.Precision, was.precision()))
 	}
 	if libtorch := torchx.NewReport().Libtorch; c.State.Libtorch != libtorch {
 		t.observer.Warn(fmt.Sprintf("the run goes on with libtorch %s after %s: results may differ", libtorch, c.State.Libtorch))

@@ -25,13 +25,16 @@ func (t *Trainer) resolvePrecision(c *rundir.Checkpoint) error {
 	precision := t.Precision
 	if precision == precisionAuto && c != nil {
 		var was settings
-		if err := json.Unmarshal(c.State.Extra[settingsKey], &was); err == nil && was.Precision != "" {
-			precision = was.Precision
+		if err := json.Unmarshal(c.State.Extra[settingsKey], &was); err == nil {
+			precision = was.precision()
 		}
 	}
 	unable := checkBF16(t.info.Device)
 	switch precision {
 	case precisionBF16:
+		if unable != nil && t.Precision == precisionAuto {
+			return fmt.Errorf("the run began in bf16, but %w; set train.precision to fp32 to go on with other results", unable)
+		}
 		if unable != nil {
 			return fmt.Errorf("precision is bf16, but %w; set train.precision to fp32 or auto", unable)
 		}

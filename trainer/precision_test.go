@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	torch "github.com/wangkuiyi/gotorch"
 
 	"github.com/imori-ml/imori/torchx"
+	"github.com/imori-ml/imori/trainer/rundir"
 )
 
 // bf16CPU makes the CPU one that multiplies bfloat16, or does not. Both compute the same, at other speeds.
@@ -134,6 +136,33 @@ func TestAutoStaysWhatItWas(t *testing.T) {
 	events := strings.Join(o.Observer.(*recorder).events, "\n")
 	if !strings.Contains(events, "the run goes on in bf16 after fp32: results will differ") {
 		t.Errorf("another precision: events are %q", events)
+	}
+}
+
+// TestAutoGoesOnAsItBegan: in bf16 on a CPU that cannot, and in fp32 after a version that knew nothing else.
+func TestAutoGoesOnAsItBegan(t *testing.T) {
+	bf16CPU(t, true)
+	o := precise("auto")
+	o.Dir = filepath.Join(inMemory(t), "run")
+	run(t, o, 5)
+	bf16CPU(t, false)
+	o.Resume = true
+	tr, err := New(o)
+	if err == nil {
+		tr.Close()
+	}
+	want := "the run began in bf16, but this CPU does not multiply bfloat16; set train.precision to fp32 to go on with other results"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error is %v, expected %q", err, want)
+	}
+	bf16CPU(t, true)
+	tr = &Trainer{Options: o}
+	tr.info.Device = "cpu"
+	if err := tr.resolvePrecision(&rundir.Checkpoint{State: rundir.State{Extra: map[string]json.RawMessage{settingsKey: []byte(`{"seed":1}`)}}}); err != nil {
+		t.Fatal(err)
+	}
+	if tr.info.Precision != precisionFP32 {
+		t.Errorf("a run without a precision goes on in %s", tr.info.Precision)
 	}
 }
 

@@ -258,15 +258,16 @@ struct Fused : torch::autograd::Function<Fused> {
   // Gradients that can be differentiated again: those of libtorch's operations, made once more.
   static variable_list differentiable(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b,
                                       const at::Tensor &g, const BatchNorm &o, variable_list result) {
-    const at::Tensor y = composed(x, w, b, {}, {}, o);
-    variable_list inputs;
+    variable_list all{x, w, b}, inputs;
     std::vector<size_t> places;
-    for (const auto &t : {std::make_pair(size_t{0}, x), std::make_pair(size_t{1}, w), std::make_pair(size_t{2}, b)}) {
-      if (!t.second.defined() || !t.second.requires_grad()) continue;
-      places.push_back(t.first);
-      inputs.push_back(t.second);
+    for (size_t i = 0; i < all.size(); i++) {
+      if (!all[i].defined() || !all[i].requires_grad()) continue;
+      all[i] = all[i].view_as(all[i]);  // a stand-in: x may be made from w, and these are the derivatives of each alone
+      places.push_back(i);
+      inputs.push_back(all[i]);
     }
     if (inputs.empty()) return result;
+    const at::Tensor y = composed(all[0], all[1], all[2], {}, {}, o);
     const auto found = torch::autograd::grad({y}, inputs, {g}, /*retain_graph=*/true, /*create_graph=*/true);
     for (size_t i = 0; i < places.size(); i++) result[places[i]] = found[i];
     return result;
@@ -278,30 +279,32 @@ bool numbers(const at::Tensor &t, int64_t c) {
          (t.device().is_cpu() && t.scalar_type() == at::kFloat && t.dim() == 1 && t.size(0) == c && t.is_contiguous());
 }
 
+// y is the leaky ReLU's result, which has the sign of what went in: the next layer keeps it anyway.
 struct LeakyGradient : torch::autograd::Function<LeakyGradient> {
-  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &g, const at::Tensor &x, double slope) {
-    ctx->save_for_backward({x});
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &g, const at::Tensor &y, double slope) {
+    ctx->save_for_backward({y});
     ctx->saved_data["slope"] = slope;
-    return slope == 0 ? at::threshold_backward(g, x, 0) : at::leaky_relu_backward(g, x, slope, false);
+    return slope == 0 ? at::threshold_backward(g, y, 0) : at::leaky_relu_backward(g, y, slope, true);
   }
   static variable_list backward(AutogradContext *ctx, variable_list gradients) {
-    const at::Tensor x = ctx->get_saved_variables()[0], &g = gradients[0];
+    const at::Tensor y = ctx->get_saved_variables()[0], &g = gradients[0];
     at::Tensor of_g;
-    if (g.defined() && ctx->needs_input_grad(0)) of_g = LeakyGradient::apply(g, x, ctx->saved_data["slope"].toDouble());
+    if (g.defined() && ctx->needs_input_grad(0)) of_g = LeakyGradient::apply(g, y, ctx->saved_data["slope"].toDouble());
     return {of_g, at::Tensor(), at::Tensor()};
   }
 };
 
 struct Leaky : torch::autograd::Function<Leaky> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, double slope) {
-    ctx->save_for_backward({x});
+    const at::Tensor y = slope == 0 ? at::relu(x) : at::leaky_relu(x, slope);
+    ctx->save_for_backward({y});
     ctx->saved_data["slope"] = slope;
-    return slope == 0 ? at::relu(x) : at::leaky_relu(x, slope);
+    return y;
   }
   static variable_list backward(AutogradContext *ctx, variable_list gradients) {
-    const at::Tensor x = ctx->get_saved_variables()[0], &g = gradients[0];
+    const at::Tensor y = ctx->get_saved_variables()[0], &g = gradients[0];
     at::Tensor of_x;
-    if (g.defined()) of_x = LeakyGradient::apply(g, x, ctx->saved_data["slope"].toDouble());
+    if (g.defined()) of_x = LeakyGradient::apply(g, y.detach(), ctx->saved_data["slope"].toDouble());
     return {of_x, at::Tensor()};
   }
 };
@@ -309,7 +312,7 @@ struct Leaky : torch::autograd::Function<Leaky> {
 }  // namespace
 
 at::Tensor leaky_relu(const at::Tensor &x, double slope) {
-  if (plain()) return slope == 0 ? at::relu(x) : at::leaky_relu(x, slope);
+  if (plain() || slope < 0) return slope == 0 ? at::relu(x) : at::leaky_relu(x, slope);
   return Leaky::apply(x, slope);
 }
 
@@ -318,7 +321,7 @@ at::Tensor batch_norm(const at::Tensor &x, const at::Tensor &w, const at::Tensor
   const auto type = x.scalar_type();
   TORCH_CHECK(!o.training || x.dim() < 2 || x.numel() != x.size(1) || x.size(1) == 0,
               "training needs more than one value per channel, found shape ", x.sizes());
-  const bool fits = x.device().is_cpu() && (type == at::kFloat || type == at::kBFloat16) &&
+  const bool fits = kThreads && x.device().is_cpu() && (type == at::kFloat || type == at::kBFloat16) &&
                     (x.dim() == 2 || x.dim() == 4) && x.size(1) > 0 && x.numel() > x.size(1) && o.training &&
                     numbers(w, x.size(1)) && numbers(b, x.size(1)) && numbers(mean, x.size(1)) &&
                     numbers(var, x.size(1));

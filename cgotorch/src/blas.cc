@@ -21,8 +21,10 @@ const std::string &blas_library() {
 
 // Debian's reference BLAS is /usr/lib/x86_64-linux-gnu/blas/libblas.so.3.11.0, OpenBLAS's openblas-openmp/libblas.so.3
 // or the like; MKL is inside libtorch.
+bool reference_blas(const std::string &file) { return file.find("/blas/libblas.so.3") != std::string::npos; }
+
 bool fast_blas() {
-  static const bool fast = blas_library().find("/blas/libblas.so.3") == std::string::npos;
+  static const bool fast = !reference_blas(blas_library());
   return fast;
 }
 

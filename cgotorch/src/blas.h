@@ -7,8 +7,9 @@ namespace imori {
 
 // The file that sgemm comes from; "" if unknown.
 const std::string &blas_library();
-// Whether it is another than the reference BLAS.
-bool fast_blas();
+// Whether a file is the reference BLAS.
+bool reference_blas(const std::string &file);
+bool fast_blas();  // whether ours is another
 // The kernels that OpenBLAS uses: "SkylakeX"; "" if the library is another.
 std::string blas_core();
 

@@ -1,5 +1,6 @@
 #include "conv.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv_transpose2d.h>
@@ -190,6 +191,8 @@ struct Rounded : torch::autograd::Function<Rounded> {
 
 // libtorch's own reports what does not fit; these take what fits and nothing unusual.
 bool usual(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o, int64_t in, int64_t out) {
+  // What channels last and the detour of transposed convolutions gain they gain in oneDNN.
+  if (!at::hasMKLDNN() || !at::globalContext().userEnabledMkldnn()) return false;
   if (!x.device().is_cpu() || !w.device().is_cpu() || x.dim() != 4 || w.dim() != 4) return false;
   if (!x.is_floating_point() || !w.is_floating_point() || x.numel() == 0 || w.numel() == 0) return false;
   const bool copied = x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kFloat;

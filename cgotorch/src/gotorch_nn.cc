@@ -5,10 +5,13 @@
 #include <cmath>
 #include <string>
 
+#include "batch_norm.h"
 #include "call.h"
 #include "conv.h"
 #include "gotorch.h"
+#include "precision.h"
 
+using imori::full;
 using imori::get;
 using imori::guard;
 using imori::into;
@@ -64,16 +67,17 @@ double gain(const std::string &nonlinearity, double a) {
 const char *BatchNorm(Tensor input, Tensor weight, Tensor bias, Tensor running_mean, Tensor running_var,
                       int8_t training, double momentum, double eps, Tensor *result) {
   return into(result, [&] {
-    return at::batch_norm(get(input), optional(weight), optional(bias), optional(running_mean), optional(running_var),
-                          training != 0, momentum, eps, at::globalContext().userEnabledCuDNN());
+    return imori::batch_norm(get(input), optional(weight), optional(bias), optional(running_mean),
+                             optional(running_var), {training != 0, momentum, eps, /*slope=*/1});
   });
 }
 const char *Conv2d(Tensor input, Tensor weight, Tensor bias, int64_t *stride_data, int64_t stride_len,
                    int64_t *padding_data, int64_t padding_len, int64_t *dilation_data, int64_t dilation_len,
                    int64_t groups, Tensor *result) {
   return into(result, [&] {
-    return at::conv2d(get(input), get(weight), optional(bias), ints(stride_data, stride_len),
-                      ints(padding_data, padding_len), ints(dilation_data, dilation_len), groups);
+    const imori::Conv o{vec(stride_data, stride_len), vec(padding_data, padding_len), vec(dilation_data, dilation_len),
+                        groups};
+    return imori::conv2d(get(input), get(weight), optional(bias), o);
   });
 }
 const char *ConvTranspose2d(Tensor input, Tensor weight, Tensor bias, int64_t *stride_data, int64_t stride_len,
@@ -89,19 +93,20 @@ const char *ConvTranspose2d(Tensor input, Tensor weight, Tensor bias, int64_t *s
 }
 const char *BinaryCrossEntropy(Tensor input, Tensor target, Tensor weight, const char *reduction_name, Tensor *result) {
   return into(result, [&] {
-    return at::binary_cross_entropy(get(input), get(target), optional(weight), reduction(reduction_name));
+    return at::binary_cross_entropy(full(get(input)), get(target), optional(weight), reduction(reduction_name));
   });
 }
 const char *CrossEntropy(Tensor input, Tensor target, Tensor weight, int64_t ignore_index, const char *reduction_name,
                          Tensor *result) {
   return into(result, [&] {
-    return at::cross_entropy_loss(get(input), get(target), optional(weight), reduction(reduction_name), ignore_index);
+    return at::cross_entropy_loss(full(get(input)), get(target), optional(weight), reduction(reduction_name),
+                                  ignore_index);
   });
 }
 const char *NllLoss(Tensor input, Tensor target, Tensor weight, int64_t ignore_index, const char *reduction_name,
                     Tensor *result) {
   return into(result, [&] {
-    return at::nll_loss_nd(get(input), get(target), optional(weight), reduction(reduction_name), ignore_index);
+    return at::nll_loss_nd(full(get(input)), get(target), optional(weight), reduction(reduction_name), ignore_index);
   });
 }
 const char *FRelu(Tensor input, int8_t inplace, Tensor *result) {
@@ -113,7 +118,7 @@ const char *FLeakyRelu(Tensor input, double negative_slope, int8_t inplace, Tens
   });
 }
 const char *Linear(Tensor input, Tensor weight, Tensor bias, Tensor *result) {
-  return into(result, [&] { return at::linear(get(input), get(weight), optional(bias)); });
+  return into(result, [&] { return imori::linear(get(input), get(weight), optional(bias)); });
 }
 const char *MaxPool2d(Tensor input, int64_t *kernel_data, int64_t kernel_len, int64_t *stride_data, int64_t stride_len,
                       int64_t *padding_data, int64_t padding_len, int64_t *dilation_data, int64_t dilation_len,

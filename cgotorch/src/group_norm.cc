@@ -44,18 +44,32 @@ struct Group {
 // Sums over the rows, for each channel, are float over a block of rows and double beyond it.
 constexpr int64_t kBlock = 64;
 
-// f(from, rows, sums) adds up a block's; the totals over all channels are in total.
-template <typename F>
-void sum_blocks(int64_t rows, int64_t width, int sums, double *total, std::vector<float> &scratch, F f) {
-  for (int i = 0; i < sums; i++) total[i] = 0;
-  for (int64_t from = 0; from < rows; from += kBlock) {
-    scratch.assign(static_cast<size_t>(sums * width), 0.0f);
-    f(from, std::min(kBlock, rows - from), scratch.data());
-    for (int i = 0; i < sums; i++) {
-      for (int64_t j = 0; j < width; j++) total[i] += scratch[static_cast<size_t>(i * width + j)];
+class Sums {
+ public:
+  // f(from, rows, sums) adds up a block's n sums.
+  template <typename F>
+  void add(int64_t rows, int64_t n, F f) {
+    total_.assign(static_cast<size_t>(n), 0.0);
+    for (int64_t from = 0; from < rows; from += kBlock) {
+      block_.assign(static_cast<size_t>(n), 0.0f);
+      f(from, std::min(kBlock, rows - from), block_.data());
+      for (size_t j = 0; j < block_.size(); j++) total_[j] += block_[j];
     }
   }
-}
+
+  const double *data() const { return total_.data(); }
+
+  // The total of width sums, from one on, each times its weight.
+  double total(int64_t from, int64_t width, const float *weights = nullptr) const {
+    double t = 0;
+    for (int64_t j = 0; j < width; j++) t += data()[from + j] * (weights != nullptr ? weights[j] : 1);
+    return t;
+  }
+
+ private:
+  std::vector<float> block_;
+  std::vector<double> total_;
+};
 
 template <typename T>
 IMORI_INLINED void moments_of(const T *__restrict x, int64_t rows, int64_t width, int64_t stride, float mean,
@@ -89,11 +103,10 @@ IMORI_INLINED float behind(float xhat, float g, float w, float b, float slope) {
   return xhat * w + b > 0 ? g : slope * g;
 }
 
-// Sums of a, a xhat, and for each channel g and g xhat.
+// Sums of g and g xhat behind the activation.
 template <typename T>
 IMORI_INLINED void first_sums_of(const T *__restrict x, const T *__restrict g, int64_t rows, const Group &o,
-                                 float *__restrict a, float *__restrict ax, float *__restrict of_b,
-                                 float *__restrict of_w) {
+                                 float *__restrict of_b, float *__restrict of_w) {
   const float *__restrict w = o.w, *__restrict b = o.b;
   const float mean = o.mean, r = o.r, slope = o.slope;
   for (int64_t i = 0; i < rows; i++, x += o.stride, g += o.stride) {
@@ -101,8 +114,6 @@ IMORI_INLINED void first_sums_of(const T *__restrict x, const T *__restrict g, i
       const float xhat = (load(x + j) - mean) * r, d = behind(xhat, load(g + j), w[j], b[j], slope);
       of_b[j] += d;
       of_w[j] += d * xhat;
-      a[j] += d * w[j];
-      ax[j] += d * w[j] * xhat;
     }
   }
 }
@@ -169,9 +180,8 @@ IMORI_INLINED void second_of(const T *__restrict x, const T *__restrict g, const
     moments_of(x, rows, width, stride, mean, square, sum);                                                          \
   }                                                                                                                 \
   IMORI_VERSIONED void normal(const T *x, T *y, const Group &o) { normal_of(x, y, o); }                             \
-  IMORI_VERSIONED void first_sums(const T *x, const T *g, int64_t rows, const Group &o, float *a, float *ax,        \
-                                  float *of_b, float *of_w) {                                                       \
-    first_sums_of(x, g, rows, o, a, ax, of_b, of_w);                                                                \
+  IMORI_VERSIONED void first_sums(const T *x, const T *g, int64_t rows, const Group &o, float *of_b, float *of_w) { \
+    first_sums_of(x, g, rows, o, of_b, of_w);                                                                       \
   }                                                                                                                 \
   IMORI_VERSIONED void first(const T *x, const T *g, T *out, const Group &o, float ma, float sa) {                  \
     first_of(x, g, out, o, ma, sa);                                                                                 \
@@ -204,7 +214,7 @@ void each_group(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, c
   const int64_t c = x.size(1), rows = x.size(2) * x.size(3), width = c / o.groups;
   const float *known = statistics.data_ptr<float>(), *ws = w.data_ptr<float>(), *bs = b.data_ptr<float>();
   at::parallel_for(0, x.size(0) * o.groups, 1, [&](int64_t from, int64_t to) {
-    std::vector<float> scratch;
+    Sums sums;
     for (int64_t i = from; i < to; i++) {
       const int64_t first_channel = i % o.groups * width;
       const Group g{rows,
@@ -215,7 +225,7 @@ void each_group(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, c
                     static_cast<float>(o.slope),
                     ws + first_channel,
                     bs + first_channel};
-      f(i, i / o.groups * rows * c + first_channel, g, scratch);
+      f(i, i / o.groups * rows * c + first_channel, g, sums);
     }
   });
 }
@@ -227,17 +237,15 @@ at::Tensor sweep_forward(const at::Tensor &x, const at::Tensor &w, const at::Ten
   const T *in = x.data_ptr<T>();
   T *out = y.data_ptr<T>();
   float *known = statistics.data_ptr<float>();
-  each_group(x, w, b, statistics, o, [&](int64_t i, int64_t at, Group g, std::vector<float> &scratch) {
-    const double n = static_cast<double>(g.rows * g.width);
-    double total;
-    const auto sum = [&](bool square) {
-      sum_blocks(g.rows, g.width, 1, &total, scratch, [&](int64_t from, int64_t rows, float *s) {
+  each_group(x, w, b, statistics, o, [&](int64_t i, int64_t at, Group g, Sums &sums) {
+    const auto moment = [&](bool square) {
+      sums.add(g.rows, g.width, [&](int64_t from, int64_t rows, float *s) {
         moments(in + at + from * g.stride, rows, g.width, g.stride, g.mean, square, s);
       });
-      return total / n;
+      return sums.total(0, g.width) / static_cast<double>(g.rows * g.width);
     };
-    g.mean = known[2 * i] = static_cast<float>(sum(false));
-    g.r = known[2 * i + 1] = static_cast<float>(1 / std::sqrt(sum(true) + o.eps));
+    g.mean = known[2 * i] = static_cast<float>(moment(false));
+    g.r = known[2 * i + 1] = static_cast<float>(1 / std::sqrt(moment(true) + o.eps));
     normal(in + at, out + at, g);
   });
   return y;
@@ -255,14 +263,15 @@ variable_list sweep_first(const at::Tensor &g, const at::Tensor &x, const at::Te
   const T *xs = x.data_ptr<T>(), *gs = g.data_ptr<T>();
   T *out = of_x.data_ptr<T>();
   float *ws = of_w.data_ptr<float>(), *bs = of_b.data_ptr<float>();
-  each_group(x, w, b, statistics, o, [&](int64_t i, int64_t at, const Group &k, std::vector<float> &scratch) {
+  each_group(x, w, b, statistics, o, [&](int64_t i, int64_t at, const Group &k, Sums &sums) {
     const double n = static_cast<double>(k.rows * k.width);
-    double total[2];
-    sum_blocks(k.rows, k.width, 2, total, scratch, [&](int64_t from, int64_t rows, float *s) {
-      first_sums(xs + at + from * k.stride, gs + at + from * k.stride, rows, k, s, s + k.width, bs + i * k.width,
-                 ws + i * k.width);
+    sums.add(k.rows, 2 * k.width, [&](int64_t from, int64_t rows, float *s) {
+      first_sums(xs + at + from * k.stride, gs + at + from * k.stride, rows, k, s, s + k.width);
     });
-    first(xs + at, gs + at, out + at, k, static_cast<float>(total[0] / n), static_cast<float>(total[1] / n));
+    std::copy_n(sums.data(), k.width, bs + i * k.width);
+    std::copy_n(sums.data() + k.width, k.width, ws + i * k.width);
+    const double a = sums.total(0, k.width, k.w) / n, ax = sums.total(k.width, k.width, k.w) / n;
+    first(xs + at, gs + at, out + at, k, static_cast<float>(a), static_cast<float>(ax));
   });
   return {of_x, over_images(of_w), over_images(of_b)};
 }
@@ -275,17 +284,20 @@ variable_list sweep_second(const at::Tensor &v, const at::Tensor &g, const at::T
   const T *xs = x.data_ptr<T>(), *gs = g.data_ptr<T>(), *vs = v.data_ptr<T>();
   T *out_g = of_g.data_ptr<T>(), *out_x = of_x.data_ptr<T>();
   float *ws = of_w.data_ptr<float>();
-  each_group(x, w, b, statistics, o, [&](int64_t i, int64_t at, const Group &k, std::vector<float> &scratch) {
-    const double n = static_cast<double>(k.rows * k.width);
-    double t[5];
-    sum_blocks(k.rows, k.width, 5, t, scratch, [&](int64_t from, int64_t rows, float *s) {
+  each_group(x, w, b, statistics, o, [&](int64_t i, int64_t at, const Group &k, Sums &sums) {
+    sums.add(k.rows, 5 * k.width, [&](int64_t from, int64_t rows, float *s) {
       const int64_t place = at + from * k.stride;
       second_sums(xs + place, gs + place, vs + place, rows, k, s);
     });
-    for (double &sum : t) sum /= n;
+    double t[5];
+    for (int j = 0; j < 5; j++) t[j] = sums.total(j * k.width, k.width) / static_cast<double>(k.rows * k.width);
     const Second s{static_cast<float>(t[0]), static_cast<float>(t[1]), static_cast<float>(t[2]),
                    static_cast<float>(t[3]), static_cast<float>(k.r * (t[4] - t[2] * t[0] - t[3] * t[1]))};
-    second(xs + at, gs + at, vs + at, out_g + at, out_x + at, k.rows, k, s, ws + i * k.width);
+    sums.add(k.rows, k.width, [&](int64_t from, int64_t rows, float *of) {
+      const int64_t place = at + from * k.stride;
+      second(xs + place, gs + place, vs + place, out_g + place, out_x + place, rows, k, s, of);
+    });
+    std::copy_n(sums.data(), k.width, ws + i * k.width);
   });
   return {of_g, of_x, over_images(of_w)};
 }
@@ -343,9 +355,9 @@ struct First : torch::autograd::Function<First> {
                                           variable_list result) {
     const bool again = c10::GradMode::is_enabled();
     at::AutoGradMode on(true);
-    // Leaves of their own where no graph is to be made, so that what has no gradient here gets none.
+    // Stand-ins, since one may be made from another, and these derivatives are of each by itself.
     const auto input = [&](const at::Tensor &t) {
-      return again && t.requires_grad() ? t : t.detach().requires_grad_();
+      return again && t.requires_grad() ? t.view_as(t) : t.detach().requires_grad_();
     };
     const variable_list inputs{input(g), input(x), input(w), input(b)};
     const at::Tensor y = composed(inputs[1], inputs[2], inputs[3], o);
@@ -393,9 +405,9 @@ bool numbers(const at::Tensor &t, int64_t c) {
 at::Tensor group_norm(const at::Tensor &x, int64_t groups, const at::Tensor &w, const at::Tensor &b, double eps,
                       double slope) {
   const Options o{groups, eps, slope};
-  const bool fits = x.device().is_cpu() && x.dim() == 4 && x.numel() > 0 && groups > 0 && x.size(1) % groups == 0 &&
-                    (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && numbers(w, x.size(1)) &&
-                    numbers(b, x.size(1));
+  const bool fits = kThreads && x.device().is_cpu() && x.dim() == 4 && x.numel() > 0 && groups > 0 &&
+                    x.size(1) % groups == 0 && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
+                    numbers(w, x.size(1)) && numbers(b, x.size(1));
   return plain() || !fits ? composed(x, w, b, o) : Normal::apply(x, w, b, o);
 }
 

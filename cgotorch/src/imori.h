@@ -18,11 +18,12 @@ typedef void *ix_tensor;
 #endif
 
 // ---- library ----
-const char *ix_build_id(void);          // static
-const char *ix_libtorch_version(void);  // static
-const char *ix_blas_library(void);      // file that sgemm comes from; "" if unknown; static
-const char *ix_blas_core(void);         // OpenBLAS's kernels: "SkylakeX"; "" for another library; until the next call
-const char *ix_cpu_capability(void);    // "AVX2", "AVX512", "DEFAULT", ...; static
+const char *ix_build_id(void);               // static
+const char *ix_libtorch_version(void);       // static
+const char *ix_blas_library(void);           // file that sgemm comes from; "" if unknown; static
+int8_t ix_reference_blas(const char *file);  // whether a file is the reference BLAS
+const char *ix_blas_core(void);       // OpenBLAS's kernels: "SkylakeX"; "" for another library; until the next call
+const char *ix_cpu_capability(void);  // "AVX2", "AVX512", "DEFAULT", ...; static
 int32_t ix_num_threads(void);
 const char *ix_set_num_threads(int32_t n);
 int32_t ix_cuda_devices(void);  // 0 without CUDA
@@ -30,6 +31,7 @@ void ix_tune_allocator(void);   // glibc: keep large blocks instead of returning
 void ix_free_string(const char *s);
 
 // ---- how layers compute ----
+int8_t ix_plain(void);
 int8_t ix_set_plain(int8_t on);  // libtorch's own kernels wherever there are faster ones; returns what it was
 // On this thread linear layers and convolutions compute in bfloat16; returns what it was.
 int8_t ix_set_bf16_layers(int8_t on);

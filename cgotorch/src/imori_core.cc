@@ -47,6 +47,7 @@ at::Tensor &draw(at::Tensor &t, int32_t kind, double a, double b, const c10::opt
 const char *ix_libtorch_version(void) { return TORCH_VERSION; }
 
 const char *ix_blas_library(void) { return imori::blas_library().c_str(); }
+int8_t ix_reference_blas(const char *file) { return imori::reference_blas(file); }
 const char *ix_blas_core(void) {
   static thread_local std::string name;
   name = imori::blas_core();
@@ -86,6 +87,7 @@ void ix_tune_allocator(void) {
 void ix_free_string(const char *s) { std::free(const_cast<char *>(s)); }
 
 // ---- how layers compute ----
+int8_t ix_plain(void) { return imori::plain(); }
 int8_t ix_set_plain(int8_t on) { return imori::set_plain(on != 0); }
 int8_t ix_set_bf16_layers(int8_t on) { return imori::set_bf16_layers(on != 0); }
 int32_t ix_bf16_hardware(void) { return imori::bf16_hardware(); }

@@ -23,7 +23,10 @@ at::Tensor unknown(const char *what, int32_t op) { TORCH_CHECK(false, "unknown "
 at::Tensor upsample_nearest(const at::Tensor &x, int64_t factor) {
   TORCH_CHECK(x.dim() == 4, "upsampling needs N x C x H x W, found shape ", x.sizes());
   TORCH_CHECK(factor >= 1, "the factor of upsampling must be at least 1, found ", factor);
-  return at::upsample_nearest2d(x, {x.size(2) * factor, x.size(3) * factor});
+  const std::vector<int64_t> size{x.size(2) * factor, x.size(3) * factor};
+  // libtorch before 2.1 has no kernel of bfloat16 for CUDA.
+  if (x.is_cuda() && x.scalar_type() == at::kBFloat16) return at::upsample_nearest2d(full(x), size).to(x.scalar_type());
+  return at::upsample_nearest2d(x, size);
 }
 
 }  // namespace

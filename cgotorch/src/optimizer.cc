@@ -7,6 +7,7 @@
 #include <cmath>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "optimizer_loops.h"
 
@@ -49,7 +50,14 @@ void Optimizer::add(const std::vector<at::Tensor> &params) {
     TORCH_CHECK(p.defined(), "an optimiser's parameter is an undefined tensor");
     TORCH_CHECK(p.is_leaf(), "an optimiser's parameter must be a leaf, not the result of an operation");
   }
-  params_.insert(params_.end(), params.begin(), params.end());
+  std::vector<at::Tensor> all = params_;
+  all.insert(all.end(), params.begin(), params.end());
+  std::unordered_set<const at::TensorImpl *> known;  // the update of one given twice would race with itself
+  for (const auto &p : all) {
+    TORCH_CHECK(known.insert(p.unsafeGetTensorImpl()).second, "an optimiser was given a parameter of shape ", p.sizes(),
+                " twice; name shared weights once");
+  }
+  params_ = std::move(all);
   states_.resize(params_.size());
 }
 

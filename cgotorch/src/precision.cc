@@ -49,10 +49,8 @@ at::Tensor copy_in(const at::Tensor &w, at::ScalarType type) {
   const uint32_t version = static_cast<uint32_t>(w._version());
   auto found = copies.find(impl);
   if (found != copies.end()) {
-    Copy &c = found->second;
-    if (c.of.expired()) {
-      copies.erase(found);  // of a tensor that was at this address before
-    } else if (c.version == version && c.copy.scalar_type() == type && c.copy.device() == w.device()) {
+    const Copy &c = found->second;  // of w itself: while there is an entry, its address is not used again
+    if (c.version == version && c.copy.scalar_type() == type && c.copy.device() == w.device()) {
       return c.copy;
     }
   }

@@ -16,6 +16,14 @@
 
 namespace imori {
 
+// Whether at::parallel_for, most of which is in a header, has threads here. Where it has not, libtorch's own loops are
+// better than ours.
+#ifdef _OPENMP
+constexpr bool kThreads = true;
+#else
+constexpr bool kThreads = false;
+#endif
+
 IMORI_INLINED float load(const float *p) { return *p; }
 IMORI_INLINED float load(const c10::BFloat16 *p) {
   const uint32_t bits = static_cast<uint32_t>(p->x) << 16;

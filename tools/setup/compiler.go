@@ -66,9 +66,12 @@ type toolchain struct {
 }
 
 // compileFlags are the flags of every translation unit. Headers of others are system headers, whose warnings do not
-// count; but where gcc 14 inlines their std::vector<bool> into our code, it sees an array's end exceeded that is not.
+// count; but where GCC 14 inlines their std::vector<bool> into our code, it warns of an array's end that is not exceeded.
 func (t *toolchain) compileFlags() []string {
-	flags := []string{"-std=" + t.libtorch.standard, "-O3", "-fno-math-errno", "-fno-trapping-math", "-g0", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-array-bounds"}
+	flags := []string{"-std=" + t.libtorch.standard, "-O3", "-fno-math-errno", "-fno-trapping-math", "-g0", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"}
+	if t.compiler.gnu() {
+		flags = append(flags, "-Wno-array-bounds", "-Wno-stringop-overflow")
+	}
 	if t.openMP() {
 		flags = append(flags, "-fopenmp") // at::parallel_for is an OpenMP loop in a header
 	}

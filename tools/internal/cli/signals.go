@@ -16,7 +16,8 @@ func (s signalled) Error() string { return "interrupted by " + s.Signal.String()
 func (s signalled) status() int { return 128 + int(s.Signal) }
 
 // untilSignal returns a context that ends with the first SIGINT, SIGTERM or SIGHUP, but for a SIGINT or SIGHUP that the
-// process was started to ignore; of SIGTERM Go cannot tell. The second ends the process.
+// process was started to ignore; of SIGTERM Go cannot tell, nor of a SIGHUP that a library has taken before main, as UCX
+// does, which some builds of libtorch bring, unless UCX_DEBUG_SIGNO=0. The second ends the process.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)

@@ -27,7 +27,7 @@ func TestIgnoredSignals(t *testing.T) {
 				continue // a shell cannot undo what it was started to ignore
 			}
 			c := exec.Command("sh", "-c", start, os.Args[0])
-			c.Env = append(os.Environ(), "CLI_TEST_SIGNAL="+name, fmt.Sprint("CLI_TEST_IGNORED=", ignored))
+			c.Env = append(os.Environ(), "UCX_DEBUG_SIGNO=0", "CLI_TEST_SIGNAL="+name, fmt.Sprint("CLI_TEST_IGNORED=", ignored))
 			if out, err := c.CombinedOutput(); err != nil {
 				t.Errorf("SIG%s, ignored %v: %v\n%s", name, ignored, err, out)
 			}

@@ -40,7 +40,14 @@ func limitSpinning(root *cobra.Command, args []string) {
 
 func willCompute(root *cobra.Command, args []string) bool {
 	command, _, rest := find(root, args)
-	flags := strings.Split(command.Annotations[computes], ",")
+	list, ok := command.Annotations[computes]
+	if !ok {
+		return false
+	}
+	flags := strings.Split(list, ",")
+	if end := slices.Index(rest, "--"); end >= 0 {
+		rest = rest[:end]
+	}
 	return slices.ContainsFunc(rest, func(a string) bool {
 		name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
 		return strings.HasPrefix(a, "-") && slices.Contains(flags, name)

@@ -19,7 +19,10 @@ func TestWillCompute(t *testing.T) {
 		"train":                     false,
 		"train -help":               false,
 		"train recipe":              false,
+		"train -- -recipe x":        false,
 		"sample -recipe x":          false,
+		"sample - x":                false,
+		"sample -- x":               false,
 		"-recipe x":                 false,
 		"":                          false,
 	} {
