@@ -160,7 +160,8 @@ func (m *alphagan) discriminatorLoss(s *trainer.Step) torch.Tensor {
 
 // codeDiscriminatorLoss is BCE(C(z), 1) + BCE(C(E(x)), 0).
 func (m *alphagan) codeDiscriminatorLoss(s *trainer.Step) torch.Tensor {
-	return m.loss.Discriminator(m.codeDiscriminator.Forward(m.z(s)), m.codeDiscriminator.Forward(m.codes(s)))
+	on := m.codeDiscriminator.ForwardEach(m.z(s), m.codes(s))
+	return m.loss.Discriminator(on[0], on[1])
 }
 
 func (m *alphagan) Phases() []trainer.Phase {

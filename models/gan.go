@@ -100,8 +100,8 @@ func (m *gan) generated(s *trainer.Step) torch.Tensor {
 // discriminatorLoss is BCE(D(x), 1) + BCE(D(G(z)), 0).
 func (m *gan) discriminatorLoss(s *trainer.Step) torch.Tensor {
 	generated, real := m.generated(s), toUnit(s.Batch().Images)
-	onReal := m.discriminator.Forward(real)
-	onGenerated := m.discriminator.Forward(generated)
+	on := m.discriminator.ForwardEach(real, generated)
+	onReal, onGenerated := on[0], on[1]
 	observeDiversity(s, generated, real)
 	observeAccuracy(s, m.loss, onReal, onGenerated)
 	return m.loss.Discriminator(onReal, onGenerated)

@@ -215,14 +215,14 @@ func NewLeakyReLU(slope float64) Module {
 }
 
 // NewTanh is torch.nn.Tanh.
-func NewTanh() Module { return function(Tanh) }
+func NewTanh() Module { return rowwise{Tanh} }
 
 // NewSigmoid is torch.nn.Sigmoid.
-func NewSigmoid() Module { return function(Sigmoid) }
+func NewSigmoid() Module { return rowwise{Sigmoid} }
 
 // NewFlatten is torch.nn.Flatten: N×... to N×elements.
 func NewFlatten() Module {
-	return function(func(x torch.Tensor) torch.Tensor { return Flatten(x, 1, -1) })
+	return rowwise{func(x torch.Tensor) torch.Tensor { return Flatten(x, 1, -1) }}
 }
 
 // NewFlattenAll is torch.nn.Flatten(0): one dimension of all elements.
