@@ -109,8 +109,10 @@ func Open(path string) (*Dir, error) {
 // Path returns the folder as it was given to Create or Open.
 func (d *Dir) Path() string { return d.path }
 
-// Close closes the logs and gives up the lock. It may be called twice.
+// Close closes the logs and gives up the lock, behind a checkpoint that is being saved. It may be called twice.
 func (d *Dir) Close() error {
+	d.saving.Lock()
+	defer d.saving.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var errs []error
@@ -159,14 +161,15 @@ func (d *Dir) Recipe() ([]byte, error) {
 	return b, err
 }
 
-// writable is an error unless this process holds the lock.
+// writable is an error unless this process holds the lock, and the lock is still that of the folder: everything is written
+// by path, where another run may be by now.
 func (d *Dir) writable() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.lock == nil {
 		return fmt.Errorf("run folder %s is open for reading only: call Lock before writing", d.path)
 	}
-	return nil
+	return isAt(d.lock, d.path)
 }
 
 func (d *Dir) logf(format string, args ...any) {

@@ -44,11 +44,14 @@ func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	err := d.saveCheckpoint(c)
-	if IsFull(err) && d.makeRoom(c.State.Iteration) {
+	if IsFull(err) && d.writable() == nil && d.makeRoom(c.State.Iteration) {
 		err = d.saveCheckpoint(c)
 	}
 	if err != nil {
 		err = fmt.Errorf("cannot save checkpoint %s: %w", d.CheckpointPath(c.State.Iteration), err)
+		if d.writable() != nil {
+			return err // what is there now is another run's
+		}
 		if last, linkErr := os.Readlink(filepath.Join(d.path, checkpointFolder, latestLink)); linkErr == nil {
 			err = fmt.Errorf("%w; the last good one is %s", err, last)
 		} else if errors.Is(linkErr, fs.ErrNotExist) {
@@ -76,6 +79,9 @@ func (d *Dir) saveCheckpoint(c *Checkpoint) error {
 	folder := d.CheckpointPath(c.State.Iteration)
 	temp := atomicfile.TempName(folder)
 	err := writeCheckpoint(temp, c)
+	if err == nil {
+		err = d.writable() // still: that took its time
+	}
 	if err == nil {
 		err = d.place(temp, c.State.Iteration)
 	}
@@ -166,6 +172,9 @@ func (d *Dir) discard(folder string) error {
 
 // point replaces a link at once. It is relative, so that a run's folder can be moved.
 func (d *Dir) point(name, target string) error {
+	if err := d.writable(); err != nil {
+		return err
+	}
 	link := filepath.Join(d.path, checkpointFolder, name)
 	temp := atomicfile.TempName(link)
 	if err := os.Symlink(target, temp); err != nil {
