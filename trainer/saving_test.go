@@ -421,6 +421,46 @@ func TestResumeGivesUpLater(t *testing.T) {
 	sameRun(t, whole.Dir, o.Dir)
 }
 
+// TestResumeSetsLatest: a process may be killed between the name of a checkpoint and the link to it, also when it was the only
+// one, and that of the last iteration.
+func TestResumeSetsLatest(t *testing.T) {
+	const to = "checkpoints/latest"
+	for _, test := range []struct {
+		name  string
+		every int
+		spoil func(dir string) error
+		want  string
+	}{
+		{"none", 0, func(dir string) error { return nil }, "12 latest=12"},
+		{"to nothing", 0, func(dir string) error { return os.Symlink("00000003", filepath.Join(dir, to)) }, "12 latest=12"},
+		{"absolute", 0, func(dir string) error {
+			return os.Symlink(filepath.Join(dir, "checkpoints/00000012"), filepath.Join(dir, to))
+		}, "12 latest=12"},
+		{"none of many", 5, func(dir string) error { return nil }, "5 10 12 latest=12"},
+		{"a copy", 0, func(dir string) error {
+			return errors.Join(os.Rename(filepath.Join(dir, "checkpoints/00000012"), filepath.Join(dir, "checkpoints/copy")),
+				os.Symlink("copy", filepath.Join(dir, to)))
+		}, "copy latest=copy"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := options(nil)
+			o.Dir, o.CheckpointEvery = filepath.Join(inMemory(t), "run"), test.every
+			run(t, o, 0)
+			if err := errors.Join(os.Remove(filepath.Join(o.Dir, to)), test.spoil(o.Dir)); err != nil {
+				t.Fatal(err)
+			}
+			o.Resume = true
+			run(t, o, 0)
+			if got := checkpoints(t, o.Dir); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+			if seen := look(t, o); seen.State != rundir.Finished {
+				t.Errorf("the run is %+v", seen)
+			}
+		})
+	}
+}
+
 func TestToleratedErrors(t *testing.T) {
 	for err, want := range map[error]bool{
 		syscall.ENOSPC: true, syscall.EDQUOT: true, syscall.EROFS: false, syscall.EACCES: false, syscall.ENOENT: false, syscall.EIO: false,

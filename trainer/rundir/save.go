@@ -332,8 +332,10 @@ func (d *Dir) goBack(iteration int) error {
 		if _, err := os.Stat(d.CheckpointPath(iteration)); err != nil {
 			return err
 		}
-		if err := d.point(latestLink, iterationName(iteration)); err != nil {
-			return err
+		if d.linked(latestLink) != iteration {
+			if err := d.point(latestLink, iterationName(iteration)); err != nil {
+				return err
+			}
 		}
 	} else if d.linked(latestLink) >= 0 {
 		if err := os.Remove(filepath.Join(d.path, checkpointFolder, latestLink)); err != nil {
