@@ -53,7 +53,8 @@ type Dir struct {
 	metrics, timing *Log
 	status          Status // as Begin wrote it
 
-	saving sync.Mutex // one checkpoint at a time, beside everything else
+	saving   sync.Mutex // one checkpoint at a time, beside everything else
+	madeRoom bool       // a kept checkpoint has gone for one that is not saved yet; belongs to saving
 }
 
 // Create makes the folder of a new run, with its parents, and opens it for writing.

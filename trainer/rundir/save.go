@@ -35,8 +35,9 @@ func (d *Dir) CheckpointPath(iteration int) string {
 // It sets the fields of State that say so; c itself stays as it is.
 //
 // The checkpoint is whole and on the disk, with the logs up to it, before it gets its name. So there is room needed for one
-// more than Keep: where the disk is full, and Keep not 0, the oldest one goes first, unless a link points to it, with a note
-// to Logf. When a checkpoint cannot be saved even so, the others stay and nothing half written does.
+// more than Keep. Where the disk is full, what the run gave up goes first, and, if Keep is not 0, the oldest one that no link
+// points to, with a note to Logf; but only if the new one has room then, and two others stay, and at most one until a
+// checkpoint is saved. When it cannot be saved even so, the others stay and nothing half written does.
 func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 	if err := d.writable(); err != nil {
 		return err
@@ -44,7 +45,7 @@ func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	err := d.saveCheckpoint(c)
-	if IsFull(err) && d.writable() == nil && d.makeRoom(c.State.Iteration) {
+	if IsFull(err) && d.writable() == nil && d.makeRoom(c) {
 		err = d.saveCheckpoint(c)
 	}
 	if err != nil {
@@ -59,6 +60,7 @@ func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 		}
 		return err
 	}
+	d.madeRoom = false
 	if c.Best {
 		if err := d.point(bestLink, iterationName(c.State.Iteration)); err != nil {
 			d.logf("checkpoints/%s does not point to the best checkpoint, %s: %v", bestLink, iterationName(c.State.Iteration), err)
@@ -239,16 +241,12 @@ func (d *Dir) unlinked() (order []int, beyond int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	latest, best, regular := d.current(iterations), d.linked(bestLink), -1
+	latest, best := d.current(iterations), d.linked(bestLink)
 	later := slices.IndexFunc(iterations, func(n int) bool { return n > latest })
 	if later < 0 {
 		later = len(iterations)
 	}
-	for _, n := range iterations[:later] {
-		if d.KeepEvery > 0 && n%d.KeepEvery == 0 {
-			regular = n
-		}
-	}
+	regular := d.regular(iterations[:later])
 	add := func(n int) {
 		if n >= 0 && n != latest && n != best {
 			order = append(order, n)
@@ -268,6 +266,16 @@ func (d *Dir) unlinked() (order []int, beyond int, err error) {
 	}
 	add(regular)
 	return order, beyond, nil
+}
+
+// regular is the newest of the iterations that is a multiple of KeepEvery; -1: there is none.
+func (d *Dir) regular(iterations []int) int {
+	for _, n := range slices.Backward(iterations) {
+		if d.KeepEvery > 0 && n%d.KeepEvery == 0 {
+			return n
+		}
+	}
+	return -1
 }
 
 // current is the iteration of the checkpoint that a run goes on from: that of `latest`, or the newest one where the link is
@@ -373,22 +381,34 @@ func (d *Dir) undo(iteration int) error {
 // forgetUndone removes the checkpoints that were given up, and counts them. The new one is saved by then, or needs the room,
 // so a failure is a note.
 func (d *Dir) forgetUndone() (removed int) {
-	parent := filepath.Join(d.path, checkpointFolder)
-	entries, err := os.ReadDir(parent)
+	undone, err := d.undone()
 	if err != nil {
 		d.logf("checkpoints that the run gave up stay: %v", err)
 		return 0
 	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), undonePrefix) {
-			if err := d.discard(filepath.Join(parent, e.Name())); err != nil {
-				d.logf("checkpoint %s, which the run gave up, stays: %v", e.Name(), err)
-			} else {
-				removed++
-			}
+	for _, folder := range undone {
+		if err := d.discard(folder); err != nil {
+			d.logf("checkpoint %s, which the run gave up, stays: %v", filepath.Base(folder), err)
+		} else {
+			removed++
 		}
 	}
 	return removed
+}
+
+// undone returns the folders of the checkpoints that the run gave up.
+func (d *Dir) undone() (folders []string, err error) {
+	parent := filepath.Join(d.path, checkpointFolder)
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), undonePrefix) {
+			folders = append(folders, filepath.Join(parent, e.Name()))
+		}
+	}
+	return folders, nil
 }
 
 // LatestCheckpoint reads the checkpoint that `latest` points to. When the link is missing or points to nothing, it takes
