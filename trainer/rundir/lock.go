@@ -119,14 +119,17 @@ func (d *Dir) prepare() error {
 			return err
 		}
 	}
-	if err := removeUnfinished(filepath.Join(d.path, diagnosisFolder)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err // it is made when it is needed
+	diagnoses := filepath.Join(d.path, diagnosisFolder) // it is made when it is needed
+	if err := removeUnfinished(diagnoses); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	if info, err := os.Lstat(filepath.Join(d.path, checkpointFolder, latestLink)); err == nil && info.IsDir() {
 		return fmt.Errorf("%s/%s is a folder, expected a link (a copy that followed links?): remove it", checkpointFolder, latestLink)
 	}
-	if err := d.recoverReplaced(); err != nil {
-		return err
+	for _, folder := range []string{filepath.Join(d.path, checkpointFolder), diagnoses} {
+		if err := d.recoverReplaced(folder); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	return atomicfile.SyncDir(d.path)
 }

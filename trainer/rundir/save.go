@@ -16,8 +16,6 @@ import (
 const (
 	latestLink = "latest"
 	bestLink   = "best"
-	// replacedPrefix begins the name of a checkpoint that is being replaced by one of its own iteration.
-	replacedPrefix = ".old-"
 	// undonePrefix begins the name of a checkpoint that a run gave up when it went back.
 	undonePrefix = ".undone-"
 )
@@ -84,11 +82,11 @@ func (d *Dir) saveCheckpoint(c *Checkpoint) error {
 	if err == nil {
 		err = d.writable() // still: that took its time
 	}
-	if err == nil {
-		err = d.place(temp, c.State.Iteration)
-	}
 	if err != nil {
 		os.RemoveAll(temp)
+		return err
+	}
+	if err := d.place(temp, c.State.Iteration); err != nil {
 		return err
 	}
 	return d.point(latestLink, iterationName(c.State.Iteration))
@@ -110,54 +108,21 @@ func (d *Dir) syncLogs() error {
 	return nil
 }
 
-// place gives a finished checkpoint its name. Where a resumed run has saved this iteration before, the old folder steps
-// aside first, for a rename does not replace a folder; should we die in between, recoverReplaced takes it back.
+// place gives a finished checkpoint its name, also where a resumed run has saved this iteration before. If it cannot, the
+// unfinished folder goes.
 func (d *Dir) place(temp string, iteration int) error {
 	folder := d.CheckpointPath(iteration)
-	parent := filepath.Dir(folder)
-	replaced := filepath.Join(parent, replacedPrefix+iterationName(iteration))
-	err := os.Rename(folder, replaced)
-	if errors.Is(err, fs.ErrNotExist) {
-		replaced = ""
-	} else if err != nil {
-		return err
-	}
-	if err := os.Rename(temp, folder); err != nil {
-		if replaced != "" {
-			err = errors.Join(err, os.Rename(replaced, folder))
-		}
-		return err
-	}
-	if err := atomicfile.SyncDir(parent); err != nil {
-		return err
-	}
-	if replaced != "" {
-		if err := d.discard(replaced); err != nil {
-			d.logf("the former checkpoint %s stays: %v", iterationName(iteration), err)
-		}
-	}
-	return nil
-}
-
-// recoverReplaced ends what place began in a process that died.
-func (d *Dir) recoverReplaced() error {
-	parent := filepath.Join(d.path, checkpointFolder)
-	entries, err := os.ReadDir(parent)
+	former, err := replaceFolder(temp, folder)
 	if err != nil {
+		os.RemoveAll(temp)
 		return err
 	}
-	for _, e := range entries {
-		original, ok := strings.CutPrefix(e.Name(), replacedPrefix)
-		if !ok {
-			continue
-		}
-		old := filepath.Join(parent, e.Name())
-		if _, err := os.Lstat(filepath.Join(parent, original)); err == nil {
-			if err := d.discard(old); err != nil {
-				return err
-			}
-		} else if err := os.Rename(old, filepath.Join(parent, original)); err != nil {
-			return err
+	if err := atomicfile.SyncDir(filepath.Dir(folder)); err != nil {
+		return err // the former one stays, for the new one may not
+	}
+	if former != "" {
+		if err := d.discard(former); err != nil {
+			d.logf("the former checkpoint %s stays: %v", iterationName(iteration), err)
 		}
 	}
 	return nil
@@ -282,7 +247,7 @@ func (d *Dir) regular(iterations []int) int {
 // missing or points to nothing; -1: there is none.
 func (d *Dir) current(iterations []int) int {
 	if n := d.linked(latestLink); n >= 0 {
-		if _, err := os.Stat(d.CheckpointPath(n)); err == nil {
+		if _, err := resolve(d.CheckpointPath(n)); err == nil {
 			return n
 		}
 	}
@@ -421,7 +386,7 @@ func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 		return nil, fmt.Errorf("run folder %s: %w", d.path, err)
 	}
 	link := filepath.Join(folder, latestLink)
-	target, err := filepath.EvalSymlinks(link)
+	target, err := resolve(link)
 	if errors.Is(err, fs.ErrNotExist) {
 		if len(iterations) == 0 {
 			return nil, fmt.Errorf("run folder %s has no checkpoint yet: %w", d.path, fs.ErrNotExist)
