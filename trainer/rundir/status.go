@@ -99,7 +99,7 @@ func (d *Dir) End(state RunState, iteration int, reason error) error {
 	now := time.Now()
 	s.State, s.Iteration = state, iteration
 	s.Ended = now.Truncate(time.Second)
-	s.Seconds += now.Sub(s.began()).Seconds()
+	s.Seconds += max(0, now.Sub(s.began()).Seconds()) // a clock may have been set back
 	if reason != nil {
 		s.Error = reason.Error()
 	}
