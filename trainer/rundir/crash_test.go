@@ -220,7 +220,7 @@ func TestReplacedWhileRead(t *testing.T) {
 			}
 		}
 	}()
-	for range 100 {
+	for range 500 {
 		save(t, d, 2)
 	}
 	close(stop)
