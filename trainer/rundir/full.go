@@ -40,7 +40,7 @@ func (d *Dir) makeRoom(c *Checkpoint) bool {
 		d.logf("the disk is full, and no old checkpoint makes room, for it does not say how much there is: %v", err)
 		return false
 	}
-	name, needed := iterationName(c.State.Iteration), sizeOf(c)
+	name, needed := IterationName(c.State.Iteration), sizeOf(c)
 	undone, err := d.undone()
 	if err != nil {
 		return false
@@ -63,10 +63,10 @@ func (d *Dir) makeRoom(c *Checkpoint) bool {
 	}
 	d.madeRoom = true
 	if err := d.discard(d.CheckpointPath(oldest)); err != nil {
-		d.logf("old checkpoint %s stays: %v", iterationName(oldest), err)
+		d.logf("old checkpoint %s stays: %v", IterationName(oldest), err)
 		return false
 	}
-	d.logf("the disk is full: old checkpoint %s makes room for %s", iterationName(oldest), name)
+	d.logf("the disk is full: old checkpoint %s makes room for %s", IterationName(oldest), name)
 	return true
 }
 

@@ -29,7 +29,7 @@ const (
 
 // SavePicture writes samples/<iteration>.png and returns its path.
 func (d *Dir) SavePicture(iteration int, img image.Image) (string, error) {
-	path := filepath.Join(d.path, samplesFolder, iterationName(iteration)+".png")
+	path := filepath.Join(d.path, samplesFolder, IterationName(iteration)+".png")
 	if err := d.writable(); err != nil {
 		return "", err
 	}

@@ -20,12 +20,13 @@ const (
 	undonePrefix = ".undone-"
 )
 
-// iterationName is how an iteration is written in file names: padded, so that they sort.
-func iterationName(iteration int) string { return fmt.Sprintf("%08d", iteration) }
+// IterationName is how an iteration is written in the names of files and folders: padded with zeros to eight digits, so that
+// they sort.
+func IterationName(iteration int) string { return fmt.Sprintf("%08d", iteration) }
 
 // CheckpointPath returns the folder of the checkpoint of an iteration, which need not exist.
 func (d *Dir) CheckpointPath(iteration int) string {
-	return filepath.Join(d.path, checkpointFolder, iterationName(iteration))
+	return filepath.Join(d.path, checkpointFolder, IterationName(iteration))
 }
 
 // SaveCheckpoint saves checkpoints/<iteration>, points `latest` to it, and `best` if it is, and removes the oldest ones
@@ -60,8 +61,8 @@ func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 	}
 	d.madeRoom = false
 	if c.Best {
-		if err := d.point(bestLink, iterationName(c.State.Iteration)); err != nil {
-			d.logf("checkpoints/%s does not point to the best checkpoint, %s: %v", bestLink, iterationName(c.State.Iteration), err)
+		if err := d.point(bestLink, IterationName(c.State.Iteration)); err != nil {
+			d.logf("checkpoints/%s does not point to the best checkpoint, %s: %v", bestLink, IterationName(c.State.Iteration), err)
 		}
 	}
 	d.forgetUndone()
@@ -89,7 +90,7 @@ func (d *Dir) saveCheckpoint(c *Checkpoint) error {
 	if err := d.place(temp, c.State.Iteration); err != nil {
 		return err
 	}
-	return d.point(latestLink, iterationName(c.State.Iteration))
+	return d.point(latestLink, IterationName(c.State.Iteration))
 }
 
 // syncLogs puts the logs on the disk: a run that goes on from a checkpoint needs every line before it.
@@ -122,7 +123,7 @@ func (d *Dir) place(temp string, iteration int) error {
 	}
 	if former != "" {
 		if err := d.discard(former); err != nil {
-			d.logf("the former checkpoint %s stays: %v", iterationName(iteration), err)
+			d.logf("the former checkpoint %s stays: %v", IterationName(iteration), err)
 		}
 	}
 	return nil
@@ -162,7 +163,7 @@ func (d *Dir) Checkpoints() ([]int, error) {
 	}
 	var iterations []int
 	for _, e := range entries {
-		if n, err := strconv.Atoi(e.Name()); err == nil && e.IsDir() && e.Name() == iterationName(n) {
+		if n, err := strconv.Atoi(e.Name()); err == nil && e.IsDir() && e.Name() == IterationName(n) {
 			iterations = append(iterations, n)
 		}
 	}
@@ -193,7 +194,7 @@ func (d *Dir) prune() {
 	}
 	for _, n := range unlinked[:beyond] {
 		if err := d.discard(d.CheckpointPath(n)); err != nil {
-			d.logf("old checkpoint %s stays: %v", iterationName(n), err)
+			d.logf("old checkpoint %s stays: %v", IterationName(n), err)
 		}
 	}
 }
@@ -264,7 +265,7 @@ func (d *Dir) linked(link string) int {
 		return -1
 	}
 	n, err := strconv.Atoi(target)
-	if err != nil || iterationName(n) != target {
+	if err != nil || IterationName(n) != target {
 		return -1
 	}
 	return n
@@ -281,7 +282,7 @@ func (d *Dir) PointBest(iteration int) error {
 	if d.linked(bestLink) == iteration {
 		return nil
 	}
-	return d.point(bestLink, iterationName(iteration))
+	return d.point(bestLink, IterationName(iteration))
 }
 
 // GoBack makes the checkpoint of an iteration, which must be there, the latest one; -1 is none. It is what a run does that
@@ -306,7 +307,7 @@ func (d *Dir) goBack(iteration int) error {
 			return err
 		}
 		if d.linked(latestLink) != iteration {
-			if err := d.point(latestLink, iterationName(iteration)); err != nil {
+			if err := d.point(latestLink, IterationName(iteration)); err != nil {
 				return err
 			}
 		}
@@ -332,7 +333,7 @@ func (d *Dir) goBack(iteration int) error {
 
 // undo gives a checkpoint a name that none has yet: one may be left that could not be removed.
 func (d *Dir) undo(iteration int) error {
-	aside := filepath.Join(d.path, checkpointFolder, undonePrefix+iterationName(iteration))
+	aside := filepath.Join(d.path, checkpointFolder, undonePrefix+IterationName(iteration))
 	for free, i := aside, 2; ; free, i = fmt.Sprintf("%s-%d", aside, i), i+1 {
 		switch _, err := os.Lstat(free); {
 		case errors.Is(err, fs.ErrNotExist):
@@ -392,7 +393,7 @@ func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 			return nil, fmt.Errorf("run folder %s has no checkpoint yet: %w", d.path, fs.ErrNotExist)
 		}
 		newest := iterations[len(iterations)-1]
-		d.logf("%s is missing or points to nothing: taking the newest checkpoint, %s", link, iterationName(newest))
+		d.logf("%s is missing or points to nothing: taking the newest checkpoint, %s", link, IterationName(newest))
 		target, err = d.CheckpointPath(newest), nil
 	}
 	if err != nil {
@@ -404,7 +405,7 @@ func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 	}
 	var others []int
 	for _, n := range slices.Backward(iterations) {
-		if iterationName(n) != filepath.Base(target) {
+		if IterationName(n) != filepath.Base(target) {
 			others = append(others, n)
 		}
 	}
