@@ -145,7 +145,7 @@ func (r *lineReader) next() ([]byte, error) {
 
 func iterationOf(line []byte) (int, bool) {
 	var object struct{ Iteration *int }
-	if json.Unmarshal(line, &object) != nil || object.Iteration == nil {
+	if json.Unmarshal(line, &object) != nil || object.Iteration == nil || *object.Iteration < 0 {
 		return 0, false
 	}
 	return *object.Iteration, true
