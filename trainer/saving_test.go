@@ -359,6 +359,51 @@ func TestOnSaveError(t *testing.T) {
 	}
 }
 
+// TestMovedRun: a run whose folder is replaced by another one ends, and changes nothing there.
+func TestMovedRun(t *testing.T) {
+	whole := options(nil)
+	whole.Dir = filepath.Join(inMemory(t), "whole")
+	run(t, whole, 0)
+	o := options(nil)
+	o.Dir = filepath.Join(inMemory(t), "run")
+	var other *rundir.Dir
+	o.Observer = &recorder{progress: func(p Progress) {
+		if p.Iteration != 6 {
+			return
+		}
+		err := os.Rename(o.Dir, o.Dir+"-old")
+		if err == nil {
+			other, err = rundir.Create(o.Dir)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}}
+	_, err := attempt(t, o)
+	if err == nil || !strings.Contains(err.Error(), "run folder "+o.Dir+" was moved, replaced or removed") {
+		t.Errorf("error is %v", err)
+	}
+	if other == nil {
+		t.Fatal("there is no other run")
+	}
+	defer other.Close()
+	var left []string
+	err = filepath.WalkDir(o.Dir, func(path string, _ fs.DirEntry, err error) error {
+		left = append(left, filepath.Base(path))
+		return err
+	})
+	if got := strings.Join(left, " "); err != nil || got != "run .lock checkpoints samples" {
+		t.Errorf("in the other run there is %s, %v", got, err)
+	}
+	o.Dir, o.Resume, o.Observer = o.Dir+"-old", true, nil
+	run(t, o, 0)
+	for _, name := range []string{"metrics.jsonl", "checkpoints/latest/generator.safetensors", "checkpoints/latest/state.json"} {
+		if read(t, whole.Dir, name) != read(t, o.Dir, name) {
+			t.Errorf("%s differs from that of a run that stayed where it was", name)
+		}
+	}
+}
+
 // atAnimation calls f when all is saved, but old checkpoints are not removed yet.
 type atAnimation struct {
 	recorder

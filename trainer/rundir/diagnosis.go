@@ -14,7 +14,7 @@ const diagnosisFolder = "diagnosis"
 // given. It replaces one of that name, and returns its path.
 func (d *Dir) SaveDiagnosis(name string, fill func(folder string) error) (string, error) {
 	path := filepath.Join(d.path, diagnosisFolder, name)
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return "", err
 	}
 	if err := d.saveDiagnosis(path, fill); err != nil {
@@ -43,7 +43,7 @@ func (d *Dir) saveDiagnosis(path string, fill func(folder string) error) error {
 	if err := atomicfile.SyncDir(temp); err != nil {
 		return err
 	}
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	former, err := replaceFolder(temp, path)

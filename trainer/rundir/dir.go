@@ -132,7 +132,7 @@ func (d *Dir) Close() error {
 
 // WriteRecipe writes recipe.yaml, once: the same bytes again are fine, others are an error.
 func (d *Dir) WriteRecipe(yaml []byte) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	switch old, err := d.Recipe(); {
@@ -162,9 +162,9 @@ func (d *Dir) Recipe() ([]byte, error) {
 	return b, err
 }
 
-// writable is an error unless this process holds the lock, and the lock is still that of the folder: everything is written
+// Writable is an error unless this process holds the lock, and the lock is still that of the folder: everything is written
 // by path, where another run may be by now.
-func (d *Dir) writable() error {
+func (d *Dir) Writable() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.lock == nil {

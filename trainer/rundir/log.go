@@ -59,7 +59,7 @@ func (d *Dir) Timing() (*Log, error) { return d.openLog(&d.timing, timingFile) }
 
 // openLog opens each log once, so that there is one idea of its end.
 func (d *Dir) openLog(l **Log, name string) (*Log, error) {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()

@@ -39,7 +39,7 @@ func TestMovedFolder(t *testing.T) {
 	}
 	move(path, old)
 	refused("the lock is gone")
-	if err := a.writable(); !errors.Is(err, fs.ErrNotExist) || IsFull(err) {
+	if err := a.Writable(); !errors.Is(err, fs.ErrNotExist) || IsFull(err) {
 		t.Errorf("error is %v", err)
 	}
 	b, err := Create(path)

@@ -38,18 +38,18 @@ func (d *Dir) CheckpointPath(iteration int) string {
 // points to, with a note to Logf; but only if the new one has room then, and two others stay, and at most one until a
 // checkpoint is saved. When it cannot be saved even so, the others stay and nothing half written does.
 func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	err := d.saveCheckpoint(c)
-	if IsFull(err) && d.writable() == nil && d.makeRoom(c) {
+	if IsFull(err) && d.Writable() == nil && d.makeRoom(c) {
 		err = d.saveCheckpoint(c)
 	}
 	if err != nil {
 		err = fmt.Errorf("cannot save checkpoint %s: %w", d.CheckpointPath(c.State.Iteration), err)
-		if d.writable() != nil {
+		if d.Writable() != nil {
 			return err // what is there now is another run's
 		}
 		if last, linkErr := os.Readlink(filepath.Join(d.path, checkpointFolder, latestLink)); linkErr == nil {
@@ -81,7 +81,7 @@ func (d *Dir) saveCheckpoint(c *Checkpoint) error {
 	temp := atomicfile.TempName(folder)
 	err := writeCheckpoint(temp, c)
 	if err == nil {
-		err = d.writable() // still: that took its time
+		err = d.Writable() // still: that took its time
 	}
 	if err != nil {
 		os.RemoveAll(temp)
@@ -140,7 +140,7 @@ func (d *Dir) discard(folder string) error {
 
 // point replaces a link at once. It is relative, so that a run's folder can be moved.
 func (d *Dir) point(name, target string) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	link := filepath.Join(d.path, checkpointFolder, name)
@@ -173,7 +173,7 @@ func (d *Dir) Checkpoints() ([]int, error) {
 
 // Prune removes the oldest checkpoints beyond Keep. SaveCheckpoint has done so, unless its process was killed first.
 func (d *Dir) Prune() error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	d.saving.Lock()
@@ -273,7 +273,7 @@ func (d *Dir) linked(link string) int {
 
 // PointBest makes `best` point to the checkpoint of an iteration, which must be there.
 func (d *Dir) PointBest(iteration int) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	if _, err := os.Stat(d.CheckpointPath(iteration)); err != nil {
@@ -289,7 +289,7 @@ func (d *Dir) PointBest(iteration int) error {
 // gives up what it trained since. Later checkpoints step aside as checkpoints/.undone-<iteration>, where nothing looks for
 // them; the next checkpoint that is saved removes them. What `best` points to stays where it is.
 func (d *Dir) GoBack(iteration int) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	d.saving.Lock()
