@@ -28,7 +28,7 @@ type Config struct {
 	PreviewEvery      int     `yaml:"preview_every" check:"min=0" doc:"iterations between pictures; 0: only at the end"`
 	CheckpointEvery   int     `yaml:"checkpoint_every" check:"min=0" doc:"iterations between checkpoints; 0: only by checkpoint_minutes, and at the end"`
 	CheckpointMinutes float64 `yaml:"checkpoint_minutes" check:"min=0" doc:"minutes after which there is a checkpoint too; 0: never"`
-	KeepCheckpoints   int     `yaml:"keep_checkpoints" check:"min=0" doc:"checkpoints that are kept, the newest ones; 0: all; where the disk has no room for one more, the oldest goes first"`
+	KeepCheckpoints   int     `yaml:"keep_checkpoints" check:"min=0" doc:"checkpoints that are kept, the newest ones; 0: all; where the disk has no room for one more, the oldest of three or more goes first"`
 	KeepBest          string  `yaml:"keep_best" doc:"a metric such as test/mse; the checkpoint with the best value of it is kept too, as checkpoints/best; checkpoint_every should be a multiple of log_every, or of preview_every for test metrics"`
 	KeepBestMode      string  `yaml:"keep_best_mode" check:"oneof=min|max" doc:"whether the lowest or the highest value of keep_best is the best"`
 	OnSaveError       string  `yaml:"on_save_error" check:"oneof=stop|continue" doc:"whether the run stops when the disk is full, or goes on and tries again; the last checkpoint must succeed; other errors of the disk always stop it"`

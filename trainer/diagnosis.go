@@ -12,6 +12,7 @@ import (
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/torchx/safetensors"
 	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
+	"github.com/imori-ml/imori/trainer/rundir"
 )
 
 // start is what an iteration begins with, so that its noise and batches can be drawn again.
@@ -84,7 +85,7 @@ type lastLogged struct {
 // diagnose writes diagnosis/<iteration>: batch.safetensors and batch.png, if there is a batch, and report.json. It returns
 // the folder. A divergence that comes after a rollback has it in its name, so that none replaces that of another.
 func (t *Trainer) diagnose(d *divergence) (string, error) {
-	name := fmt.Sprintf("%08d", d.iteration)
+	name := rundir.IterationName(d.iteration)
 	if t.rollbacks > 0 {
 		name += fmt.Sprintf("-rollback%d", t.rollbacks)
 	}

@@ -120,21 +120,30 @@ func TestLastCheckpointOnAFullDisk(t *testing.T) {
 	whole := options(nil)
 	whole.Dir = filepath.Join(inMemory(t), "whole")
 	run(t, whole, 0)
+	const atTheEnd, interrupted = "training came to its end, but its state is not saved: cannot save checkpoint",
+		"training was interrupted, but its state is not saved: cannot save checkpoint"
 	for _, test := range []struct {
 		name, policy   string
+		keep, every    int
 		freeAfter      int
 		interrupt      bool
 		tries          int
 		message, saved string
 	}{
-		{"room at last", saveErrorContinue, 2, false, 2, "", "5 10 12 latest=12"},
-		{"no room", saveErrorContinue, 9, false, 2, "training came to its end, but its state is not saved: cannot save checkpoint", "5 10 latest=10"},
-		{"stop", saveErrorStop, 9, false, 0, "no space left on device", "5 10 latest=10"},
-		{"interrupted", saveErrorContinue, 9, true, 2, "training was interrupted, but its state is not saved: cannot save checkpoint", "5 10 latest=10"},
+		{"room at last", saveErrorContinue, 0, 5, 2, false, 2, "", "5 10 12 latest=12"},
+		{"no room", saveErrorContinue, 0, 5, 9, false, 2, atTheEnd, "5 10 latest=10"},
+		{"stop", saveErrorStop, 0, 5, 9, false, 0, "no space left on device", "5 10 latest=10"},
+		{"interrupted", saveErrorContinue, 0, 5, 9, true, 2, interrupted, "5 10 latest=10"},
+		// Each try costs none of the kept ones.
+		{"room at last, some kept", saveErrorContinue, 2, 5, 2, false, 2, "", "10 12 latest=12"},
+		{"no room, some kept", saveErrorContinue, 2, 5, 9, false, 2, atTheEnd, "5 10 latest=10"},
+		{"interrupted, some kept", saveErrorContinue, 2, 5, 9, true, 2, interrupted, "5 10 latest=10"},
+		{"the oldest makes room", saveErrorContinue, 5, 2, 9, false, 0, "", "4 6 8 10 12 latest=12"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := options(nil)
 			o.Dir, o.OnSaveError, o.TensorBoard = filepath.Join(disk, "run"), test.policy, false
+			o.KeepCheckpoints, o.CheckpointEvery = test.keep, test.every
 			observer := &fullAtTheEnd{freeAfter: test.freeAfter}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/imori-ml/imori/trainer/rundir"
@@ -201,14 +202,18 @@ func isOfDisk(err error) bool {
 }
 
 // giveUpLater lets checkpoints step aside that are later than the one that a resumed run goes on from: those of a rollback or
-// a save that a crash cut short, or of a run that somebody made go back. The logs are cut in the same way.
+// a save that a crash cut short, or of a run that somebody made go back. The logs are cut in the same way. Then `latest`
+// points to that one, whatever a crash has left of the link: a run with all its iterations saves none that would set it.
 func (t *Trainer) giveUpLater() error {
 	if t.savedAt < 0 {
 		return nil
 	}
 	before, err := t.dir.Checkpoints()
-	if err != nil || len(before) == 0 || before[len(before)-1] <= t.savedAt {
+	if err != nil || len(before) == 0 {
 		return err
+	}
+	if before[len(before)-1] <= t.savedAt && !slices.Contains(before, t.savedAt) {
+		return nil // `latest` points to a folder with a name of its own
 	}
 	if err := t.dir.GoBack(t.savedAt); err != nil {
 		return err

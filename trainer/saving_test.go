@@ -359,6 +359,51 @@ func TestOnSaveError(t *testing.T) {
 	}
 }
 
+// TestMovedRun: a run whose folder is replaced by another one ends, and changes nothing there.
+func TestMovedRun(t *testing.T) {
+	whole := options(nil)
+	whole.Dir = filepath.Join(inMemory(t), "whole")
+	run(t, whole, 0)
+	o := options(nil)
+	o.Dir = filepath.Join(inMemory(t), "run")
+	var other *rundir.Dir
+	o.Observer = &recorder{progress: func(p Progress) {
+		if p.Iteration != 6 {
+			return
+		}
+		err := os.Rename(o.Dir, o.Dir+"-old")
+		if err == nil {
+			other, err = rundir.Create(o.Dir)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}}
+	_, err := attempt(t, o)
+	if err == nil || !strings.Contains(err.Error(), "run folder "+o.Dir+" was moved, replaced or removed") {
+		t.Errorf("error is %v", err)
+	}
+	if other == nil {
+		t.Fatal("there is no other run")
+	}
+	defer other.Close()
+	var left []string
+	err = filepath.WalkDir(o.Dir, func(path string, _ fs.DirEntry, err error) error {
+		left = append(left, filepath.Base(path))
+		return err
+	})
+	if got := strings.Join(left, " "); err != nil || got != "run .lock checkpoints samples" {
+		t.Errorf("in the other run there is %s, %v", got, err)
+	}
+	o.Dir, o.Resume, o.Observer = o.Dir+"-old", true, nil
+	run(t, o, 0)
+	for _, name := range []string{"metrics.jsonl", "checkpoints/latest/generator.safetensors", "checkpoints/latest/state.json"} {
+		if read(t, whole.Dir, name) != read(t, o.Dir, name) {
+			t.Errorf("%s differs from that of a run that stayed where it was", name)
+		}
+	}
+}
+
 // atAnimation calls f when all is saved, but old checkpoints are not removed yet.
 type atAnimation struct {
 	recorder
@@ -419,6 +464,46 @@ func TestResumeGivesUpLater(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	sameRun(t, whole.Dir, o.Dir)
+}
+
+// TestResumeSetsLatest: a process may be killed between the name of a checkpoint and the link to it, also when it was the only
+// one, and that of the last iteration.
+func TestResumeSetsLatest(t *testing.T) {
+	const to = "checkpoints/latest"
+	for _, test := range []struct {
+		name  string
+		every int
+		spoil func(dir string) error
+		want  string
+	}{
+		{"none", 0, func(dir string) error { return nil }, "12 latest=12"},
+		{"to nothing", 0, func(dir string) error { return os.Symlink("00000003", filepath.Join(dir, to)) }, "12 latest=12"},
+		{"absolute", 0, func(dir string) error {
+			return os.Symlink(filepath.Join(dir, "checkpoints/00000012"), filepath.Join(dir, to))
+		}, "12 latest=12"},
+		{"none of many", 5, func(dir string) error { return nil }, "5 10 12 latest=12"},
+		{"a copy", 0, func(dir string) error {
+			return errors.Join(os.Rename(filepath.Join(dir, "checkpoints/00000012"), filepath.Join(dir, "checkpoints/copy")),
+				os.Symlink("copy", filepath.Join(dir, to)))
+		}, "copy latest=copy"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := options(nil)
+			o.Dir, o.CheckpointEvery = filepath.Join(inMemory(t), "run"), test.every
+			run(t, o, 0)
+			if err := errors.Join(os.Remove(filepath.Join(o.Dir, to)), test.spoil(o.Dir)); err != nil {
+				t.Fatal(err)
+			}
+			o.Resume = true
+			run(t, o, 0)
+			if got := checkpoints(t, o.Dir); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+			if seen := look(t, o); seen.State != rundir.Finished {
+				t.Errorf("the run is %+v", seen)
+			}
+		})
+	}
 }
 
 func TestToleratedErrors(t *testing.T) {

@@ -69,6 +69,9 @@ func (t *Trainer) updateCurves() {
 }
 
 func (t *Trainer) drawCurves() error {
+	if t.dir.Writable() != nil {
+		return nil // another run may be there by now: what writes next says so, and ends this one
+	}
 	series, err := rundir.ReadRunMetrics(t.Dir)
 	if err != nil {
 		return fmt.Errorf("cannot draw the curves: %w", err)

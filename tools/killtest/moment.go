@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/imori-ml/imori/trainer/rundir"
 )
 
 // A moment waits until a training in a folder is to be killed, and tells whether that time has come: the training may end
@@ -26,10 +28,10 @@ func draw(rng *rand.Rand, t trial, took time.Duration) moment {
 	switch x := rng.Float64(); {
 	case x < 0.4:
 		n := t.iterations / checkpointEvery
-		name := fmt.Sprintf(".tmp-%08d-", checkpointEvery*(1+rng.IntN(n)))
+		name := ".tmp-" + rundir.IterationName(checkpointEvery*(1+rng.IntN(n))) + "-"
 		return appears(name, time.Duration(rng.Int64N(int64(writing))))
 	case x < 0.5:
-		return appears(fmt.Sprintf("%08d", t.iterations), time.Duration(rng.Int64N(int64(10*writing))))
+		return appears(rundir.IterationName(t.iterations), time.Duration(rng.Int64N(int64(10*writing))))
 	default:
 		return after(time.Duration(rng.Int64N(int64(took))))
 	}

@@ -91,7 +91,7 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 		return d.LatestCheckpoint()
 	}
 	// A running training may move the link while we read; all files are to be of one checkpoint.
-	folder, err := filepath.EvalSymlinks(path)
+	folder, err := resolve(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open checkpoint: %w", err)
 	}

@@ -19,11 +19,17 @@ import (
 // TestMain lets the test binary stand in for a training that is killed.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("RUNDIR_TEST_TRAIN"); path != "" {
+		if os.Getenv("RUNDIR_TEST_TWO_RENAMES") != "" {
+			exchanging = cannotExchange
+		}
 		fmt.Fprintln(os.Stderr, trainForever(path))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
+
+// cannotExchange is exchange on a file system that has no such thing.
+func cannotExchange(_, _ string) error { return errors.ErrUnsupported }
 
 // trainForever goes on with a run: a line of metrics and a checkpoint each iteration, every third saved twice.
 func trainForever(path string) error {
@@ -69,11 +75,23 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	inWrite, replacing := 0, 0
 	last := 0
 	for kill := range 30 {
-		said := trainAndKill(t, path, last, kill%5 == 0)
+		said := trainAndKill(t, path, last, kill%5 == 0, kill%2 == 0)
 		left, _ := filepath.Glob(filepath.Join(path, checkpointFolder, ".tmp-0*"))
 		inWrite += min(1, len(left))
 		left, _ = filepath.Glob(filepath.Join(path, checkpointFolder, ".old-*"))
 		replacing += min(1, len(left))
+
+		// A reader finds a good checkpoint before anybody has mended anything.
+		seen, err := OpenCheckpoint(path)
+		if err != nil && said > 0 {
+			t.Fatalf("kill %d, before the next writer: %v, in %s", kill, err, names(t, filepath.Join(path, checkpointFolder)))
+		}
+		if err == nil {
+			sameCheckpoint(t, seen, example(seen.State.Iteration, 20_000))
+			if s := lookAt(t, path, 0); s.Checkpoint != seen.State.Iteration || seen.State.Iteration < said {
+				t.Fatalf("kill %d: a reader finds checkpoint %d and %d, expected %d or later", kill, seen.State.Iteration, s.Checkpoint, said)
+			}
+		}
 
 		d, err := Open(path)
 		if err != nil {
@@ -95,6 +113,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 		last = c.State.Iteration
 		sameCheckpoint(t, c, example(last, 20_000))
+		if seen == nil || seen.State.Iteration != last {
+			t.Fatalf("kill %d: before the lock the latest was %+v, and now %d", kill, seen, last)
+		}
 		if last < said {
 			t.Fatalf("kill %d: checkpoint %d was saved, but the latest is %d", kill, said, last)
 		}
@@ -130,10 +151,13 @@ func memoryFolder(t *testing.T) string {
 
 // trainAndKill kills a training at a random moment, and returns the last iteration that it claimed to have saved. The
 // moment is after the training has begun, unless it is to be early: while it starts and cleans up.
-func trainAndKill(t *testing.T, path string, last int, early bool) int {
+func trainAndKill(t *testing.T, path string, last int, early, twoRenames bool) int {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "RUNDIR_TEST_TRAIN="+path)
+	if twoRenames {
+		cmd.Env = append(cmd.Env, "RUNDIR_TEST_TWO_RENAMES=1")
+	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -161,6 +185,85 @@ func trainAndKill(t *testing.T, path string, last int, early bool) int {
 		t.Fatalf("the training failed by itself: %s", stderr.String())
 	}
 	return last
+}
+
+// TestReplacedWhileRead: `latest` points to a checkpoint at any moment, also while that one is saved again.
+func TestReplacedWhileRead(t *testing.T) {
+	folder := memoryFolder(t)
+	for _, name := range []string{"a", "b"} {
+		if err := os.Mkdir(filepath.Join(folder, name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := exchange(filepath.Join(folder, "a"), filepath.Join(folder, "b")); err != nil {
+		t.Skipf("this file system exchanges no names: %v", err)
+	}
+	d, err := Create(filepath.Join(folder, "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	save(t, d, 1, 2)
+	latest := filepath.Join(d.Path(), checkpointFolder, latestLink)
+	stop, looked := make(chan struct{}), make(chan error)
+	go func() {
+		for {
+			if _, err := os.Stat(latest); err != nil {
+				looked <- err
+				return
+			}
+			select {
+			case <-stop:
+				looked <- nil
+				return
+			default:
+			}
+		}
+	}()
+	for range 500 {
+		save(t, d, 2)
+	}
+	close(stop)
+	if err := <-looked; err != nil {
+		t.Error(err)
+	}
+	if got := names(t, filepath.Dir(latest)); got != "00000001 00000002 latest" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+// TestReplacedByTwoRenames is about file systems that cannot exchange names.
+func TestReplacedByTwoRenames(t *testing.T) {
+	exchanging = cannotExchange
+	defer func() { exchanging = exchange }()
+	d := create(t)
+	save(t, d, 1, 2, 2)
+	folder := filepath.Join(d.Path(), checkpointFolder)
+	if got := names(t, folder); got != "00000001 00000002 latest" {
+		t.Errorf("left: %s", got)
+	}
+	// Between the two, for a reader.
+	if err := os.Rename(d.CheckpointPath(2), asideOf(d.CheckpointPath(2))); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{d.Path(), filepath.Join(folder, latestLink), d.CheckpointPath(2)} {
+		if c, err := OpenCheckpoint(path); err != nil || c.State.Iteration != 2 {
+			t.Errorf("%s: got %v, %v", path, c, err)
+		}
+	}
+	if s := lookAt(t, d.Path(), 0); s.Checkpoint != 2 {
+		t.Errorf("got %+v", s)
+	}
+	_, err := OpenCheckpoint(d.CheckpointPath(3))
+	wantError(t, err, "cannot open checkpoint", "no such file")
+	// The second one fails: the first is undone.
+	save(t, reopen(t, d), 1)
+	if _, err := replaceFolder(filepath.Join(folder, "none"), d.CheckpointPath(2)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error is %v", err)
+	}
+	if got := names(t, folder); got != "00000001 00000002 latest" {
+		t.Errorf("left: %s", got)
+	}
 }
 
 // The lock dies with its owner, and says who it is.

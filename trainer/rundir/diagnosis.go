@@ -14,21 +14,26 @@ const diagnosisFolder = "diagnosis"
 // given. It replaces one of that name, and returns its path.
 func (d *Dir) SaveDiagnosis(name string, fill func(folder string) error) (string, error) {
 	path := filepath.Join(d.path, diagnosisFolder, name)
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return "", err
 	}
-	if err := saveDiagnosis(path, fill); err != nil {
+	if err := d.saveDiagnosis(path, fill); err != nil {
 		return "", fmt.Errorf("cannot save diagnosis %s: %w", path, err)
 	}
 	return path, nil
 }
 
-func saveDiagnosis(path string, fill func(folder string) error) error {
-	if err := os.Mkdir(filepath.Dir(path), 0o777); err != nil && !os.IsExist(err) {
+func (d *Dir) saveDiagnosis(path string, fill func(folder string) error) error {
+	parent := filepath.Dir(path)
+	err := os.Mkdir(parent, 0o777)
+	if err == nil {
+		err = atomicfile.SyncDir(d.path)
+	}
+	if err != nil && !os.IsExist(err) {
 		return err
 	}
 	temp := atomicfile.TempName(path)
-	defer os.RemoveAll(temp) // once it has its name this finds nothing
+	defer os.RemoveAll(temp) // what it is in the end: unfinished, the former one, or nothing
 	if err := os.Mkdir(temp, 0o777); err != nil {
 		return err
 	}
@@ -38,11 +43,18 @@ func saveDiagnosis(path string, fill func(folder string) error) error {
 	if err := atomicfile.SyncDir(temp); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(path); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, path); err != nil {
+	former, err := replaceFolder(temp, path)
+	if err != nil {
 		return err
 	}
-	return atomicfile.SyncDir(filepath.Dir(path))
+	if err := atomicfile.SyncDir(parent); err != nil {
+		return err
+	}
+	if former != "" {
+		return d.discard(former)
+	}
+	return nil
 }

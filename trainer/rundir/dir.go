@@ -53,7 +53,8 @@ type Dir struct {
 	metrics, timing *Log
 	status          Status // as Begin wrote it
 
-	saving sync.Mutex // one checkpoint at a time, beside everything else
+	saving   sync.Mutex // one checkpoint at a time, beside everything else
+	madeRoom bool       // a kept checkpoint has gone for one that is not saved yet; belongs to saving
 }
 
 // Create makes the folder of a new run, with its parents, and opens it for writing.
@@ -109,8 +110,10 @@ func Open(path string) (*Dir, error) {
 // Path returns the folder as it was given to Create or Open.
 func (d *Dir) Path() string { return d.path }
 
-// Close closes the logs and gives up the lock. It may be called twice.
+// Close closes the logs and gives up the lock, behind a checkpoint that is being saved. It may be called twice.
 func (d *Dir) Close() error {
+	d.saving.Lock()
+	defer d.saving.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var errs []error
@@ -129,7 +132,7 @@ func (d *Dir) Close() error {
 
 // WriteRecipe writes recipe.yaml, once: the same bytes again are fine, others are an error.
 func (d *Dir) WriteRecipe(yaml []byte) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	switch old, err := d.Recipe(); {
@@ -159,14 +162,15 @@ func (d *Dir) Recipe() ([]byte, error) {
 	return b, err
 }
 
-// writable is an error unless this process holds the lock.
-func (d *Dir) writable() error {
+// Writable is an error unless this process holds the lock, and the lock is still that of the folder: everything is written
+// by path, where another run may be by now.
+func (d *Dir) Writable() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.lock == nil {
 		return fmt.Errorf("run folder %s is open for reading only: call Lock before writing", d.path)
 	}
-	return nil
+	return isAt(d.lock, d.path)
 }
 
 func (d *Dir) logf(format string, args ...any) {

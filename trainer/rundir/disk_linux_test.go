@@ -111,13 +111,7 @@ func TestFullDisk(t *testing.T) {
 
 	// A disk full to the last byte: a line that does not fit is not there in part, and comes with the next one.
 	filler := filepath.Join(disk, "filler")
-	f, err := os.Create(filler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, err = f.Write(make([]byte, 4096)); err == nil; _, err = f.Write(make([]byte, 4096)) {
-	}
-	f.Close()
+	fillDisk(t, filler)
 	wrote := []int{1}
 	for {
 		n := wrote[len(wrote)-1] + 1
@@ -176,18 +170,38 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 }
 
+// fillDisk takes the rest of a disk.
+func fillDisk(t *testing.T, filler string) {
+	t.Helper()
+	f, err := os.OpenFile(filler, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, err = f.Write(make([]byte, 4096)); err == nil; _, err = f.Write(make([]byte, 4096)) {
+	}
+}
+
 // TestFullDiskMakesRoom: there is room needed for one checkpoint more than are kept; where it is missing the oldest one goes
-// that no link points to.
+// that no link points to, if that helps, and is not one of the last.
 func TestFullDiskMakesRoom(t *testing.T) {
-	const size = 25_000 // numbers in each of two files: a disk of 1 MB holds two such checkpoints
-	d, err := Create(filepath.Join(smallDisk(t, 0), "run"))
+	const size = 13_000 // numbers in each of two files: a disk of 1 MB holds four such checkpoints
+	disk := smallDisk(t, 0)
+	d, err := Create(filepath.Join(disk, "run"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
+	filler := filepath.Join(disk, "filler")
 	var notes []string
-	d.Logf = func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	attempt := func(iteration int, best bool) error {
+	steals := false // somebody takes what an old checkpoint leaves
+	d.Logf = func(format string, args ...any) {
+		notes = append(notes, fmt.Sprintf(format, args...))
+		if steals {
+			fillDisk(t, filler)
+		}
+	}
+	attempt := func(iteration, size int, best bool) error {
 		c := example(iteration, size)
 		c.Best = best
 		return d.SaveCheckpoint(c)
@@ -204,34 +218,79 @@ func TestFullDiskMakesRoom(t *testing.T) {
 	}
 	save := func(iteration int, best bool) {
 		t.Helper()
-		if err := attempt(iteration, best); err != nil {
+		if err := attempt(iteration, size, best); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d.Keep = 2
-	save(1, false)
-	save(2, false)
-	state("00000001 00000002 latest", "latest 00000002")
-	save(3, true)
-	state("00000002 00000003 best latest", "latest 00000003, best 00000003", "the disk is full: old checkpoint 00000001 makes room for 00000003")
-	save(4, false)
-	state("00000003 00000004 best latest", "latest 00000004, best 00000003", "the disk is full: old checkpoint 00000002 makes room for 00000004")
-	wantError(t, attempt(5, false), "cannot save checkpoint", "no space left on device", "the last good one is 00000004")
-	state("00000003 00000004 best latest", "latest 00000004, best 00000003")
+	fails := func(iteration, size int) {
+		t.Helper()
+		wantError(t, attempt(iteration, size, false), "cannot save checkpoint", "no space left on device", "the last good one is 0")
+	}
+	goBack := func(to int) {
+		t.Helper()
+		if err := d.GoBack(to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.Keep = 4
+	for n := 1; n <= 4; n++ {
+		save(n, false)
+	}
+	state("00000001 00000002 00000003 00000004 latest", "latest 00000004")
+	save(5, true)
+	state("00000002 00000003 00000004 00000005 best latest", "latest 00000005, best 00000005", "the disk is full: old checkpoint 00000001 makes room for 00000005")
+	save(6, false)
+	state("00000003 00000004 00000005 00000006 best latest", "latest 00000006, best 00000005", "the disk is full: old checkpoint 00000002 makes room for 00000006")
 
-	// What was given up goes before anything that is kept.
-	if err := d.GoBack(3); err != nil {
+	// One that has no room even so costs none of the others.
+	fails(7, 2*size)
+	state("00000003 00000004 00000005 00000006 best latest", "latest 00000006, best 00000005")
+
+	// Who fills the disk goes on with it: one goes, and no more until there is a new one.
+	steals = true
+	fails(7, size)
+	state("00000004 00000005 00000006 best latest", "latest 00000006, best 00000005", "the disk is full: old checkpoint 00000003 makes room for 00000007")
+	for range 3 {
+		fails(7, size)
+		state("00000004 00000005 00000006 best latest", "latest 00000006, best 00000005")
+	}
+	steals = false
+	os.Remove(filler)
+	save(7, false)
+	state("00000004 00000005 00000006 00000007 best latest", "latest 00000007, best 00000005")
+	save(8, false)
+	state("00000005 00000006 00000007 00000008 best latest", "latest 00000008, best 00000005", "the disk is full: old checkpoint 00000004 makes room for 00000008")
+
+	// The one of KeepEvery stays, and two at least.
+	d.KeepEvery, steals = 7, true
+	fails(9, size)
+	state("00000005 00000007 00000008 best latest", "latest 00000008, best 00000005", "the disk is full: old checkpoint 00000006 makes room for 00000009")
+	d.madeRoom = false // as in the next process
+	fails(9, size)
+	state("00000005 00000007 00000008 best latest", "latest 00000008, best 00000005")
+	d.KeepEvery = 0
+	fails(9, size)
+	state("00000005 00000008 best latest", "latest 00000008, best 00000005", "the disk is full: old checkpoint 00000007 makes room for 00000009")
+	d.madeRoom = false
+	if err := d.PointBest(8); err != nil {
 		t.Fatal(err)
 	}
-	state(".undone-00000004 00000003 best latest", "latest 00000003, best 00000003")
-	save(6, false)
-	state("00000003 00000006 best latest", "latest 00000006, best 00000003", "the disk is full: what the run gave up makes room for checkpoint 00000006")
+	fails(9, size)
+	state("00000005 00000008 best latest", "latest 00000008, best 00000008")
+
+	// What was given up goes before anything that is kept, but not for nothing.
+	steals = false
+	os.Remove(filler)
+	save(9, false)
+	goBack(8)
+	fillDisk(t, filler)
+	fails(10, 2*size)
+	state(".undone-00000009 00000005 00000008 best latest", "latest 00000008, best 00000008")
+	save(10, false)
+	state("00000005 00000008 00000010 best latest", "latest 00000010, best 00000008", "the disk is full: what the run gave up makes room for checkpoint 00000010")
 
 	// All are to be kept.
 	d.Keep = 0
-	if err := d.PointBest(6); err != nil {
-		t.Fatal(err)
-	}
-	wantError(t, attempt(7, false), "no space left on device")
-	state("00000003 00000006 best latest", "latest 00000006, best 00000006")
+	fails(11, size)
+	state("00000005 00000008 00000010 best latest", "latest 00000010, best 00000008")
 }

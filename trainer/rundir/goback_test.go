@@ -141,6 +141,16 @@ func TestLateLinesGoBack(t *testing.T) {
 }
 
 func TestDiagnosis(t *testing.T) {
+	for name, ways := range map[string]func(_, _ string) error{"exchange": exchange, "two renames": cannotExchange} {
+		t.Run(name, func(t *testing.T) {
+			exchanging = ways
+			defer func() { exchanging = exchange }()
+			testDiagnosis(t)
+		})
+	}
+}
+
+func testDiagnosis(t *testing.T) {
 	d := create(t)
 	write := func(text string) func(folder string) error {
 		return func(folder string) error { return os.WriteFile(filepath.Join(folder, "x"), []byte(text), 0o666) }
@@ -159,8 +169,31 @@ func TestDiagnosis(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	inRun(t, d.Path(), "diagnosis/.tmp-00000013-ABCDEFGH/x") // a crash
+	inRun(t, d.Path(), "diagnosis/.old-00000014/x")          // and one between two renames
 	reopen(t, d)
-	if got := names(t, folder); got != "00000012" {
+	if got := names(t, folder); got != "00000012 00000014" {
 		t.Errorf("left: %s", got)
+	}
+}
+
+// TestReplacedDiagnosis: the former one is there, and whole, until the new one has its name.
+func TestReplacedDiagnosis(t *testing.T) {
+	d := create(t)
+	before := ""
+	exchanging = func(temp, path string) error {
+		before = ""
+		if b, err := os.ReadFile(filepath.Join(path, "x")); err == nil {
+			before = string(b)
+		}
+		return exchange(temp, path)
+	}
+	defer func() { exchanging = exchange }()
+	for _, step := range []struct{ text, before string }{{"one", ""}, {"two", "one"}} {
+		_, err := d.SaveDiagnosis("00000012", func(folder string) error {
+			return os.WriteFile(filepath.Join(folder, "x"), []byte(step.text), 0o666)
+		})
+		if err != nil || before != step.before {
+			t.Errorf("before %q there was %q, expected %q; error %v", step.text, before, step.before, err)
+		}
 	}
 }

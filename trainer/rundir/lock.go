@@ -63,12 +63,36 @@ func takeLock(folder string) (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 	}
+	if err := isAt(f, folder); err != nil { // it was another's when it was opened
+		f.Close()
+		return nil, err
+	}
 	// For the message above. On a full disk it is lost, which prepare reports.
 	host, _ := os.Hostname()
 	if err := f.Truncate(0); err == nil {
 		_, _ = f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0)
 	}
 	return f, nil
+}
+
+// isAt is an error unless the lock is that of the folder which has its path now.
+func isAt(lock *os.File, folder string) error {
+	held, err := lock.Stat()
+	if err != nil {
+		return fmt.Errorf("cannot tell whether run folder %s is still there: %w", folder, err)
+	}
+	found, err := os.Stat(filepath.Join(folder, lockFile))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		err = fmt.Errorf("the lock is gone: %w", err)
+	case err != nil:
+	case !os.SameFile(held, found):
+		err = errors.New("the lock is another one")
+	default:
+		return nil
+	}
+	return fmt.Errorf("run folder %s was moved, replaced or removed while it was written to (%w): nothing more is written there; "+
+		"resume the run where its folder is now", folder, err)
 }
 
 // flock takes a lock, LOCK_EX or LOCK_SH, if it is free: else EWOULDBLOCK.
@@ -95,14 +119,17 @@ func (d *Dir) prepare() error {
 			return err
 		}
 	}
-	if err := removeUnfinished(filepath.Join(d.path, diagnosisFolder)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err // it is made when it is needed
+	diagnoses := filepath.Join(d.path, diagnosisFolder) // it is made when it is needed
+	if err := removeUnfinished(diagnoses); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	if info, err := os.Lstat(filepath.Join(d.path, checkpointFolder, latestLink)); err == nil && info.IsDir() {
 		return fmt.Errorf("%s/%s is a folder, expected a link (a copy that followed links?): remove it", checkpointFolder, latestLink)
 	}
-	if err := d.recoverReplaced(); err != nil {
-		return err
+	for _, folder := range []string{filepath.Join(d.path, checkpointFolder), diagnoses} {
+		if err := d.recoverReplaced(folder); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	return atomicfile.SyncDir(d.path)
 }

@@ -22,13 +22,18 @@ type Log struct {
 	// syncing is held while the file is put on the disk, or closed, before mu. A slow disk does not keep Append waiting.
 	syncing sync.Mutex
 
-	mu   sync.Mutex
-	file logFile
-	size int64  // of the whole lines; more in the file is the rest of a failed Append
-	torn bool   // there is more, which could not be cut off
-	last int    // iteration of the last line that this process knows of
-	late []byte // lines that could not be written yet
+	mu       sync.Mutex
+	file     logFile
+	size     int64  // of the whole lines; more in the file is the rest of a failed Append
+	torn     bool   // there is more, which could not be cut off
+	last     int    // iteration of the last line that this process knows of
+	late     []byte // lines that could not be written yet
+	unsynced []byte // the file's last lines, which may not be on the disk yet: the bytes up to size
+	broken   error  // of the disk, which has said that it lost something
 }
+
+// mostUnsynced bounds the memory that lines take until they are on the disk, should there be no checkpoint for long.
+const mostUnsynced = 1 << 20 // bytes
 
 // logFile is what a log needs of its *os.File.
 type logFile interface {
@@ -54,7 +59,7 @@ func (d *Dir) Timing() (*Log, error) { return d.openLog(&d.timing, timingFile) }
 
 // openLog opens each log once, so that there is one idea of its end.
 func (d *Dir) openLog(l **Log, name string) (*Log, error) {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
@@ -76,6 +81,9 @@ func openLog(path string) (*Log, error) {
 	}
 	l := &Log{file: f}
 	err = l.mendEnd()
+	if err == nil {
+		err = f.Sync() // what a process left that was killed
+	}
 	if err == nil {
 		err = atomicfile.SyncDir(filepath.Dir(path)) // for the name, should it be new
 	}
@@ -137,7 +145,7 @@ func (r *lineReader) next() ([]byte, error) {
 
 func iterationOf(line []byte) (int, bool) {
 	var object struct{ Iteration *int }
-	if json.Unmarshal(line, &object) != nil || object.Iteration == nil {
+	if json.Unmarshal(line, &object) != nil || object.Iteration == nil || *object.Iteration < 0 {
 		return 0, false
 	}
 	return *object.Iteration, true
@@ -149,6 +157,20 @@ func iterationOf(line []byte) (int, bool) {
 // A line that the disk does not take, which is an error of *fs.PathError, is not lost: it is kept in memory and written
 // before the next one, and a checkpoint is saved only behind it.
 func (l *Log) Append(iteration int, fields []Field) error {
+	if err := l.append(iteration, fields); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	much := len(l.unsynced) > mostUnsynced
+	l.mu.Unlock()
+	if much && l.syncing.TryLock() { // else that is being done
+		defer l.syncing.Unlock()
+		return l.flush()
+	}
+	return nil
+}
+
+func (l *Log) append(iteration int, fields []Field) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
@@ -182,6 +204,7 @@ func (l *Log) write() error {
 		return fmt.Errorf("cannot append to log: %w", err)
 	}
 	l.size += int64(len(l.late))
+	l.unsynced = append(l.unsynced, l.late...)
 	l.late = l.late[:0]
 	return nil
 }
@@ -243,6 +266,8 @@ func appendJSON(b []byte, v any) []byte {
 // TruncateAfter drops the lines of later iterations, and whatever a crash left behind them: what a run does that goes on
 // from an earlier iteration. It is one cut, so that a crash leaves the file as it was or as it should be.
 func (l *Log) TruncateAfter(iteration int) error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
@@ -258,8 +283,9 @@ func (l *Log) TruncateAfter(iteration int) error {
 		err = l.file.Truncate(end)
 	}
 	if err == nil {
+		l.unsynced = l.unsynced[:max(0, int64(len(l.unsynced))-max(0, l.size-end))]
 		l.size, l.last = end, iteration
-		err = l.file.Sync()
+		err = l.synced(l.file.Sync(), len(l.unsynced))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot cut log after iteration %d: %w", iteration, err)
@@ -311,25 +337,53 @@ func (l *Log) endOf(iteration int) (int64, error) {
 func (l *Log) sync() error {
 	l.syncing.Lock() // so that the file is not closed meanwhile
 	defer l.syncing.Unlock()
+	return l.flush()
+}
+
+// flush is for who holds syncing.
+func (l *Log) flush() error {
 	l.mu.Lock()
 	f := l.file
 	var err error
 	if f != nil {
 		err = l.write()
 	}
+	n := len(l.unsynced)
 	l.mu.Unlock()
 	if f == nil || err != nil {
 		return err
 	}
-	return f.Sync()
+	err = f.Sync() // others append meanwhile
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.synced(err, n)
+}
+
+// synced takes note of what Sync said of the first n bytes of the unsynced lines. A failure is said once, and what was not
+// written may be out of memory then, so that the next Sync finds nothing to do: all lines since the last success are late
+// again. A full disk may take them another time. One that fails otherwise stays a failing one.
+func (l *Log) synced(err error, n int) error {
+	if err == nil {
+		l.unsynced = append([]byte(nil), l.unsynced[n:]...) // the rest is short, and its memory is given back
+		return l.broken
+	}
+	l.late = append(l.unsynced, l.late...)
+	l.size -= int64(len(l.unsynced))
+	l.unsynced, l.torn = nil, true
+	err = fmt.Errorf("cannot put log on the disk: %w", err)
+	if !IsFull(err) && l.broken == nil {
+		l.broken = err
+	}
+	return err
 }
 
 func (l *Log) close() error {
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
+	err := l.flush()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := errors.Join(l.write(), l.file.Sync(), l.file.Close())
+	err = errors.Join(err, l.file.Close())
 	l.file = nil
 	return err
 }

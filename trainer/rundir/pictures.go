@@ -29,8 +29,8 @@ const (
 
 // SavePicture writes samples/<iteration>.png and returns its path.
 func (d *Dir) SavePicture(iteration int, img image.Image) (string, error) {
-	path := filepath.Join(d.path, samplesFolder, iterationName(iteration)+".png")
-	if err := d.writable(); err != nil {
+	path := filepath.Join(d.path, samplesFolder, IterationName(iteration)+".png")
+	if err := d.Writable(); err != nil {
 		return "", err
 	}
 	err := atomicfile.Write(path, func(w io.Writer) error { return png.Encode(w, img) })
@@ -46,7 +46,7 @@ var pictureName = regexp.MustCompile(`^\d{8,}\.png$`)
 // than 100 pictures it takes 100, evenly spaced, the first and the last among them. Pictures of another size than the
 // last one are left out. Without any picture the error is fs.ErrNotExist.
 func (d *Dir) SaveAnimation(delay time.Duration) (string, error) {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return "", err
 	}
 	folder := filepath.Join(d.path, samplesFolder)

@@ -16,18 +16,17 @@ import (
 const (
 	latestLink = "latest"
 	bestLink   = "best"
-	// replacedPrefix begins the name of a checkpoint that is being replaced by one of its own iteration.
-	replacedPrefix = ".old-"
 	// undonePrefix begins the name of a checkpoint that a run gave up when it went back.
 	undonePrefix = ".undone-"
 )
 
-// iterationName is how an iteration is written in file names: padded, so that they sort.
-func iterationName(iteration int) string { return fmt.Sprintf("%08d", iteration) }
+// IterationName is how an iteration is written in the names of files and folders: padded with zeros to eight digits, so that
+// they sort.
+func IterationName(iteration int) string { return fmt.Sprintf("%08d", iteration) }
 
 // CheckpointPath returns the folder of the checkpoint of an iteration, which need not exist.
 func (d *Dir) CheckpointPath(iteration int) string {
-	return filepath.Join(d.path, checkpointFolder, iterationName(iteration))
+	return filepath.Join(d.path, checkpointFolder, IterationName(iteration))
 }
 
 // SaveCheckpoint saves checkpoints/<iteration>, points `latest` to it, and `best` if it is, and removes the oldest ones
@@ -35,20 +34,24 @@ func (d *Dir) CheckpointPath(iteration int) string {
 // It sets the fields of State that say so; c itself stays as it is.
 //
 // The checkpoint is whole and on the disk, with the logs up to it, before it gets its name. So there is room needed for one
-// more than Keep: where the disk is full, and Keep not 0, the oldest one goes first, unless a link points to it, with a note
-// to Logf. When a checkpoint cannot be saved even so, the others stay and nothing half written does.
+// more than Keep. Where the disk is full, what the run gave up goes first, and, if Keep is not 0, the oldest one that no link
+// points to, with a note to Logf; but only if the new one has room then, and two others stay, and at most one until a
+// checkpoint is saved. When it cannot be saved even so, the others stay and nothing half written does.
 func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	err := d.saveCheckpoint(c)
-	if IsFull(err) && d.makeRoom(c.State.Iteration) {
+	if IsFull(err) && d.Writable() == nil && d.makeRoom(c) {
 		err = d.saveCheckpoint(c)
 	}
 	if err != nil {
 		err = fmt.Errorf("cannot save checkpoint %s: %w", d.CheckpointPath(c.State.Iteration), err)
+		if d.Writable() != nil {
+			return err // what is there now is another run's
+		}
 		if last, linkErr := os.Readlink(filepath.Join(d.path, checkpointFolder, latestLink)); linkErr == nil {
 			err = fmt.Errorf("%w; the last good one is %s", err, last)
 		} else if errors.Is(linkErr, fs.ErrNotExist) {
@@ -56,9 +59,10 @@ func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 		}
 		return err
 	}
+	d.madeRoom = false
 	if c.Best {
-		if err := d.point(bestLink, iterationName(c.State.Iteration)); err != nil {
-			d.logf("checkpoints/%s does not point to the best checkpoint, %s: %v", bestLink, iterationName(c.State.Iteration), err)
+		if err := d.point(bestLink, IterationName(c.State.Iteration)); err != nil {
+			d.logf("checkpoints/%s does not point to the best checkpoint, %s: %v", bestLink, IterationName(c.State.Iteration), err)
 		}
 	}
 	d.forgetUndone()
@@ -77,13 +81,16 @@ func (d *Dir) saveCheckpoint(c *Checkpoint) error {
 	temp := atomicfile.TempName(folder)
 	err := writeCheckpoint(temp, c)
 	if err == nil {
-		err = d.place(temp, c.State.Iteration)
+		err = d.Writable() // still: that took its time
 	}
 	if err != nil {
 		os.RemoveAll(temp)
 		return err
 	}
-	return d.point(latestLink, iterationName(c.State.Iteration))
+	if err := d.place(temp, c.State.Iteration); err != nil {
+		return err
+	}
+	return d.point(latestLink, IterationName(c.State.Iteration))
 }
 
 // syncLogs puts the logs on the disk: a run that goes on from a checkpoint needs every line before it.
@@ -102,54 +109,21 @@ func (d *Dir) syncLogs() error {
 	return nil
 }
 
-// place gives a finished checkpoint its name. Where a resumed run has saved this iteration before, the old folder steps
-// aside first, for a rename does not replace a folder; should we die in between, recoverReplaced takes it back.
+// place gives a finished checkpoint its name, also where a resumed run has saved this iteration before. If it cannot, the
+// unfinished folder goes.
 func (d *Dir) place(temp string, iteration int) error {
 	folder := d.CheckpointPath(iteration)
-	parent := filepath.Dir(folder)
-	replaced := filepath.Join(parent, replacedPrefix+iterationName(iteration))
-	err := os.Rename(folder, replaced)
-	if errors.Is(err, fs.ErrNotExist) {
-		replaced = ""
-	} else if err != nil {
-		return err
-	}
-	if err := os.Rename(temp, folder); err != nil {
-		if replaced != "" {
-			err = errors.Join(err, os.Rename(replaced, folder))
-		}
-		return err
-	}
-	if err := atomicfile.SyncDir(parent); err != nil {
-		return err
-	}
-	if replaced != "" {
-		if err := d.discard(replaced); err != nil {
-			d.logf("the former checkpoint %s stays: %v", iterationName(iteration), err)
-		}
-	}
-	return nil
-}
-
-// recoverReplaced ends what place began in a process that died.
-func (d *Dir) recoverReplaced() error {
-	parent := filepath.Join(d.path, checkpointFolder)
-	entries, err := os.ReadDir(parent)
+	former, err := replaceFolder(temp, folder)
 	if err != nil {
+		os.RemoveAll(temp)
 		return err
 	}
-	for _, e := range entries {
-		original, ok := strings.CutPrefix(e.Name(), replacedPrefix)
-		if !ok {
-			continue
-		}
-		old := filepath.Join(parent, e.Name())
-		if _, err := os.Lstat(filepath.Join(parent, original)); err == nil {
-			if err := d.discard(old); err != nil {
-				return err
-			}
-		} else if err := os.Rename(old, filepath.Join(parent, original)); err != nil {
-			return err
+	if err := atomicfile.SyncDir(filepath.Dir(folder)); err != nil {
+		return err // the former one stays, for the new one may not
+	}
+	if former != "" {
+		if err := d.discard(former); err != nil {
+			d.logf("the former checkpoint %s stays: %v", IterationName(iteration), err)
 		}
 	}
 	return nil
@@ -166,6 +140,9 @@ func (d *Dir) discard(folder string) error {
 
 // point replaces a link at once. It is relative, so that a run's folder can be moved.
 func (d *Dir) point(name, target string) error {
+	if err := d.Writable(); err != nil {
+		return err
+	}
 	link := filepath.Join(d.path, checkpointFolder, name)
 	temp := atomicfile.TempName(link)
 	if err := os.Symlink(target, temp); err != nil {
@@ -186,7 +163,7 @@ func (d *Dir) Checkpoints() ([]int, error) {
 	}
 	var iterations []int
 	for _, e := range entries {
-		if n, err := strconv.Atoi(e.Name()); err == nil && e.IsDir() && e.Name() == iterationName(n) {
+		if n, err := strconv.Atoi(e.Name()); err == nil && e.IsDir() && e.Name() == IterationName(n) {
 			iterations = append(iterations, n)
 		}
 	}
@@ -196,7 +173,7 @@ func (d *Dir) Checkpoints() ([]int, error) {
 
 // Prune removes the oldest checkpoints beyond Keep. SaveCheckpoint has done so, unless its process was killed first.
 func (d *Dir) Prune() error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	d.saving.Lock()
@@ -217,7 +194,7 @@ func (d *Dir) prune() {
 	}
 	for _, n := range unlinked[:beyond] {
 		if err := d.discard(d.CheckpointPath(n)); err != nil {
-			d.logf("old checkpoint %s stays: %v", iterationName(n), err)
+			d.logf("old checkpoint %s stays: %v", IterationName(n), err)
 		}
 	}
 }
@@ -230,16 +207,12 @@ func (d *Dir) unlinked() (order []int, beyond int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	latest, best, regular := d.current(iterations), d.linked(bestLink), -1
+	latest, best := d.current(iterations), d.linked(bestLink)
 	later := slices.IndexFunc(iterations, func(n int) bool { return n > latest })
 	if later < 0 {
 		later = len(iterations)
 	}
-	for _, n := range iterations[:later] {
-		if d.KeepEvery > 0 && n%d.KeepEvery == 0 {
-			regular = n
-		}
-	}
+	regular := d.regular(iterations[:later])
 	add := func(n int) {
 		if n >= 0 && n != latest && n != best {
 			order = append(order, n)
@@ -261,11 +234,21 @@ func (d *Dir) unlinked() (order []int, beyond int, err error) {
 	return order, beyond, nil
 }
 
+// regular is the newest of the iterations that is a multiple of KeepEvery; -1: there is none.
+func (d *Dir) regular(iterations []int) int {
+	for _, n := range slices.Backward(iterations) {
+		if d.KeepEvery > 0 && n%d.KeepEvery == 0 {
+			return n
+		}
+	}
+	return -1
+}
+
 // current is the iteration of the checkpoint that a run goes on from: that of `latest`, or the newest one where the link is
 // missing or points to nothing; -1: there is none.
 func (d *Dir) current(iterations []int) int {
 	if n := d.linked(latestLink); n >= 0 {
-		if _, err := os.Stat(d.CheckpointPath(n)); err == nil {
+		if _, err := resolve(d.CheckpointPath(n)); err == nil {
 			return n
 		}
 	}
@@ -282,7 +265,7 @@ func (d *Dir) linked(link string) int {
 		return -1
 	}
 	n, err := strconv.Atoi(target)
-	if err != nil || iterationName(n) != target {
+	if err != nil || IterationName(n) != target {
 		return -1
 	}
 	return n
@@ -290,7 +273,7 @@ func (d *Dir) linked(link string) int {
 
 // PointBest makes `best` point to the checkpoint of an iteration, which must be there.
 func (d *Dir) PointBest(iteration int) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	if _, err := os.Stat(d.CheckpointPath(iteration)); err != nil {
@@ -299,14 +282,14 @@ func (d *Dir) PointBest(iteration int) error {
 	if d.linked(bestLink) == iteration {
 		return nil
 	}
-	return d.point(bestLink, iterationName(iteration))
+	return d.point(bestLink, IterationName(iteration))
 }
 
 // GoBack makes the checkpoint of an iteration, which must be there, the latest one; -1 is none. It is what a run does that
 // gives up what it trained since. Later checkpoints step aside as checkpoints/.undone-<iteration>, where nothing looks for
 // them; the next checkpoint that is saved removes them. What `best` points to stays where it is.
 func (d *Dir) GoBack(iteration int) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	d.saving.Lock()
@@ -323,8 +306,10 @@ func (d *Dir) goBack(iteration int) error {
 		if _, err := os.Stat(d.CheckpointPath(iteration)); err != nil {
 			return err
 		}
-		if err := d.point(latestLink, iterationName(iteration)); err != nil {
-			return err
+		if d.linked(latestLink) != iteration {
+			if err := d.point(latestLink, IterationName(iteration)); err != nil {
+				return err
+			}
 		}
 	} else if d.linked(latestLink) >= 0 {
 		if err := os.Remove(filepath.Join(d.path, checkpointFolder, latestLink)); err != nil {
@@ -348,7 +333,7 @@ func (d *Dir) goBack(iteration int) error {
 
 // undo gives a checkpoint a name that none has yet: one may be left that could not be removed.
 func (d *Dir) undo(iteration int) error {
-	aside := filepath.Join(d.path, checkpointFolder, undonePrefix+iterationName(iteration))
+	aside := filepath.Join(d.path, checkpointFolder, undonePrefix+IterationName(iteration))
 	for free, i := aside, 2; ; free, i = fmt.Sprintf("%s-%d", aside, i), i+1 {
 		switch _, err := os.Lstat(free); {
 		case errors.Is(err, fs.ErrNotExist):
@@ -362,22 +347,34 @@ func (d *Dir) undo(iteration int) error {
 // forgetUndone removes the checkpoints that were given up, and counts them. The new one is saved by then, or needs the room,
 // so a failure is a note.
 func (d *Dir) forgetUndone() (removed int) {
-	parent := filepath.Join(d.path, checkpointFolder)
-	entries, err := os.ReadDir(parent)
+	undone, err := d.undone()
 	if err != nil {
 		d.logf("checkpoints that the run gave up stay: %v", err)
 		return 0
 	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), undonePrefix) {
-			if err := d.discard(filepath.Join(parent, e.Name())); err != nil {
-				d.logf("checkpoint %s, which the run gave up, stays: %v", e.Name(), err)
-			} else {
-				removed++
-			}
+	for _, folder := range undone {
+		if err := d.discard(folder); err != nil {
+			d.logf("checkpoint %s, which the run gave up, stays: %v", filepath.Base(folder), err)
+		} else {
+			removed++
 		}
 	}
 	return removed
+}
+
+// undone returns the folders of the checkpoints that the run gave up.
+func (d *Dir) undone() (folders []string, err error) {
+	parent := filepath.Join(d.path, checkpointFolder)
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), undonePrefix) {
+			folders = append(folders, filepath.Join(parent, e.Name()))
+		}
+	}
+	return folders, nil
 }
 
 // LatestCheckpoint reads the checkpoint that `latest` points to. When the link is missing or points to nothing, it takes
@@ -390,13 +387,13 @@ func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 		return nil, fmt.Errorf("run folder %s: %w", d.path, err)
 	}
 	link := filepath.Join(folder, latestLink)
-	target, err := filepath.EvalSymlinks(link)
+	target, err := resolve(link)
 	if errors.Is(err, fs.ErrNotExist) {
 		if len(iterations) == 0 {
 			return nil, fmt.Errorf("run folder %s has no checkpoint yet: %w", d.path, fs.ErrNotExist)
 		}
 		newest := iterations[len(iterations)-1]
-		d.logf("%s is missing or points to nothing: taking the newest checkpoint, %s", link, iterationName(newest))
+		d.logf("%s is missing or points to nothing: taking the newest checkpoint, %s", link, IterationName(newest))
 		target, err = d.CheckpointPath(newest), nil
 	}
 	if err != nil {
@@ -408,7 +405,7 @@ func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 	}
 	var others []int
 	for _, n := range slices.Backward(iterations) {
-		if iterationName(n) != filepath.Base(target) {
+		if IterationName(n) != filepath.Base(target) {
 			others = append(others, n)
 		}
 	}

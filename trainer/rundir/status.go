@@ -57,7 +57,7 @@ func (s *Status) began() time.Time {
 // Begin says in status.json that this process trains the run from an iteration on. A run that has been trained before
 // keeps its beginning and its seconds.
 func (d *Dir) Begin(iteration, iterations int) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	now := time.Now().Truncate(time.Second)
@@ -90,7 +90,7 @@ func (d *Dir) past(iteration int) (Status, error) {
 
 // End says in status.json that this process stopped after an iteration. The reason is for the state Failed, else nil.
 func (d *Dir) End(state RunState, iteration int, reason error) error {
-	if err := d.writable(); err != nil {
+	if err := d.Writable(); err != nil {
 		return err
 	}
 	d.mu.Lock()
@@ -99,7 +99,7 @@ func (d *Dir) End(state RunState, iteration int, reason error) error {
 	now := time.Now()
 	s.State, s.Iteration = state, iteration
 	s.Ended = now.Truncate(time.Second)
-	s.Seconds += now.Sub(s.began()).Seconds()
+	s.Seconds += max(0, now.Sub(s.began()).Seconds()) // a clock may have been set back
 	if reason != nil {
 		s.Error = reason.Error()
 	}

@@ -75,6 +75,27 @@ func TestStatus(t *testing.T) {
 	wantError(t, r.End(Finished, 1, nil), "open for reading only")
 }
 
+// TestClockSetBack: what a run has taken is not known then, but the rest is.
+func TestClockSetBack(t *testing.T) {
+	d := create(t)
+	begin(t, d, 0)
+	d.status.Started = d.status.Started.Add(time.Hour)
+	if s := lookAt(t, d.Path(), 0); s.Seconds < 0 {
+		t.Errorf("while it runs: %+v", s)
+	}
+	end(t, d, Interrupted, 3, nil)
+	if s := lookAt(t, d.Path(), 0); s.State != Interrupted || s.Iteration != 3 || s.Seconds != 0 {
+		t.Errorf("interrupted: %+v", s)
+	}
+	d = reopen(t, d)
+	begin(t, d, 3)
+	d.status.Seconds, d.status.Resumed = 50, d.status.Resumed.Add(time.Hour)
+	end(t, d, Finished, 10, nil)
+	if s := lookAt(t, d.Path(), 0); s.State != Finished || s.Seconds != 50 {
+		t.Errorf("finished: %+v", s)
+	}
+}
+
 // A process that dies says nothing, but lets go of its lock.
 func TestStatusOfKilled(t *testing.T) {
 	d := create(t)

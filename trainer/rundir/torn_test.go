@@ -3,6 +3,7 @@ package rundir
 import (
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -19,6 +20,9 @@ type badFile struct {
 	syncs   atomic.Int32
 	syncing chan struct{} // the first Sync says so,
 	synced  chan struct{} // and waits for it
+
+	failSync error // the next Sync fails, and what came since the last one is lost
+	onDisk   int64 // size at the last Sync
 }
 
 func (f *badFile) Write(b []byte) (int, error) {
@@ -37,11 +41,124 @@ func (f *badFile) Truncate(size int64) error {
 }
 
 func (f *badFile) Sync() error {
-	if f.syncing != nil && f.syncs.Add(1) == 1 {
+	if f.syncs.Add(1) == 1 && f.syncing != nil {
 		f.syncing <- struct{}{}
 		<-f.synced
 	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := f.failSync; err != nil {
+		f.failSync = nil // Linux says it once
+		return errors.Join(err, f.lose(info.Size()))
+	}
+	f.onDisk = info.Size()
 	return f.logFile.Sync()
+}
+
+// lose makes zeros of what is not on the disk, as the file system may when it drops pages that it could not write.
+func (f *badFile) lose(size int64) error {
+	other, err := os.OpenFile(f.Name(), os.O_WRONLY, 0) // f appends
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+	_, err = other.WriteAt(make([]byte, max(0, size-f.onDisk)), f.onDisk)
+	return err
+}
+
+// TestFailedSync: what a disk has lost is written again, and a checkpoint is saved only behind it. One that says that it is
+// broken stays so.
+func TestFailedSync(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		err       error
+		later     []int // lines appended before the next checkpoint
+		stays     bool
+		truncates bool // the run goes back first
+	}{
+		{"full", syscall.ENOSPC, nil, false, false},
+		{"full, and training goes on", syscall.EDQUOT, []int{4, 5}, false, false},
+		{"full, and the run goes back", syscall.ENOSPC, []int{4, 5}, false, true},
+		{"broken", syscall.EIO, nil, true, false},
+		{"broken, and training goes on", syscall.EIO, []int{4}, true, false},
+		{"broken, and the run goes back", syscall.EIO, []int{4}, true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := create(t)
+			l := metrics(t, d)
+			bad := &badFile{logFile: l.file, take: -1}
+			l.file = bad
+			appendLines(t, l, 1)
+			save(t, d, 1)
+			appendLines(t, l, 2, 3)
+			bad.failSync = test.err
+			err := d.SaveCheckpoint(example(3, 1))
+			wantError(t, err, "cannot save checkpoint", "cannot put log on the disk: "+test.err.Error(), "the last good one is 00000001")
+			if IsFull(err) == test.stays || !errors.Is(err, test.err) {
+				t.Errorf("full %v: %v", IsFull(err), err)
+			}
+			path := filepath.Join(d.Path(), metricsFile)
+			if got := readFile(t, path); got == lines(1, 2, 3) {
+				t.Fatal("nothing is lost")
+			}
+			want := append([]int{1, 2, 3}, test.later...)
+			appendLines(t, l, test.later...)
+			if test.truncates {
+				want = want[:2]
+				if err := l.TruncateAfter(2); (err != nil) != test.stays {
+					t.Errorf("going back: %v", err)
+				}
+			}
+			err = d.SaveCheckpoint(example(want[len(want)-1], 1))
+			if test.stays {
+				wantError(t, err, "cannot put log on the disk: input/output error", "the last good one is 00000001")
+			} else if err != nil {
+				t.Error(err)
+			}
+			if got := readFile(t, path); got != lines(want...) || bad.onDisk != int64(len(got)) {
+				t.Errorf("got %q, %d bytes of it on the disk, want %q", got, bad.onDisk, lines(want...))
+			}
+		})
+	}
+}
+
+// TestFailedSyncAtTheEnd: closing the folder says it, too.
+func TestFailedSyncAtTheEnd(t *testing.T) {
+	d := create(t)
+	l := metrics(t, d)
+	l.file = &badFile{logFile: l.file, take: -1, failSync: syscall.EIO}
+	appendLines(t, l, 1)
+	wantError(t, d.Close(), "cannot put log on the disk: input/output error")
+}
+
+// TestUnsyncedIsBounded: a run without checkpoints does not keep its log in memory.
+func TestUnsyncedIsBounded(t *testing.T) {
+	l := metrics(t, create(t))
+	bad := &badFile{logFile: l.file, take: -1}
+	l.file = bad
+	long := []Field{{"x", strings.Repeat("long", mostUnsynced/40)}}
+	for n := range 25 {
+		if err := l.Append(n, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := bad.syncs.Load(); n != 2 || len(l.unsynced) == 0 || len(l.unsynced) > mostUnsynced {
+		t.Errorf("%d bytes are kept after %d syncs", len(l.unsynced), n)
+	}
+	bad.failSync = syscall.ENOSPC
+	var err error
+	n := 25
+	for ; err == nil && n < 60; n++ {
+		err = l.Append(n, long)
+	}
+	wantError(t, err, "cannot put log on the disk: no space left on device")
+	appendLines(t, l, n)
+	series, err := ReadMetrics(l.file.Name())
+	if err != nil || len(series) != 0 || strings.Count(readFile(t, l.file.Name()), "\n") != n+1 {
+		t.Errorf("got %v, %v", series, err)
+	}
 }
 
 // TestTornLine: no line comes behind the half of one, however often it cannot be cut off.

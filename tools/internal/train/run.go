@@ -126,7 +126,7 @@ func noteChanges(d *display, info trainer.Info, changes []string, recipe []byte)
 	for _, change := range changes {
 		d.Warn("accepted: " + change)
 	}
-	path := filepath.Join(info.Dir, fmt.Sprintf("recipe-%08d.yaml", info.Iteration))
+	path := filepath.Join(info.Dir, "recipe-"+rundir.IterationName(info.Iteration)+".yaml")
 	if err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(recipe); return err }); err != nil {
 		return fmt.Errorf("cannot write the changed recipe: %w", err)
 	}
