@@ -151,6 +151,11 @@ func (t *Trainer) snapshot() (*rundir.Checkpoint, error) {
 		return nil, err
 	}
 	c.State.Extra = map[string]json.RawMessage{settingsKey: extra, datasetKey: dataset}
+	if t.Recipe != nil {
+		if c.State.Extra[recipeKey], err = json.Marshal(string(t.Recipe)); err != nil {
+			return nil, err
+		}
+	}
 	if t.rollbacks > 0 {
 		c.State.Extra[rollbacksKey] = json.RawMessage(strconv.Itoa(t.rollbacks))
 	}

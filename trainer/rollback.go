@@ -90,7 +90,7 @@ func (t *Trainer) rollBack() error {
 	if err := t.restoreBest(c); err != nil {
 		return err
 	}
-	if err := t.forgetLater(); err != nil {
+	if err := t.forgetLater(c); err != nil {
 		return err
 	}
 	t.broken = nil
@@ -182,13 +182,23 @@ func (t *Trainer) restart() error {
 }
 
 // forgetLater takes out of the run's folder what it trained since the iteration that it has gone back to. Pictures stay:
-// those of the same iterations replace them.
-func (t *Trainer) forgetLater() error {
+// those of the same iterations replace them. The recipe stays, too: it may have changed since.
+func (t *Trainer) forgetLater(c *rundir.Checkpoint) error {
 	t.health, t.newest = health{}, lastLogged{}
 	if t.dir == nil {
 		return nil
 	}
+	var state rundir.State
+	if c != nil {
+		state = c.State
+	}
+	if err := t.tolerateSave(t.keepRecipe(state)); err != nil {
+		return err
+	}
 	if err := t.dir.GoBack(t.savedAt); err != nil {
+		return err
+	}
+	if _, err := t.dir.ForgetRecipesAfter(t.iteration); err != nil {
 		return err
 	}
 	if err := t.cutLogs(); err != nil {
