@@ -90,7 +90,7 @@ func (t *Trainer) setDir(dir *rundir.Dir) {
 	t.dir = dir
 	dir.Keep = t.KeepCheckpoints
 	if t.OnDivergence == divergenceRollback {
-		dir.KeepEvery = t.CheckpointEvery // to go back further, should the newest ones be damaged
+		dir.KeepEvery = t.CheckpointEvery // see rollbackPoint
 	}
 	dir.Logf = t.notes.add
 }

@@ -164,7 +164,11 @@ func wayOn(err error, options trainer.Options, resume string) string {
 	case !errors.Is(err, trainer.ErrDiverged):
 		return "when that is mended, go on with: " + resume
 	case options.OnDivergence != "rollback":
-		return again + "with other noise and another order: " + resume + " -set train.on_divergence=rollback"
+		more := " -set train.on_divergence=rollback"
+		if options.CheckpointEvery == 0 && options.CheckpointMinutes == 0 { // it would be refused
+			more += fmt.Sprintf(" -set train.checkpoint_minutes=%g", trainer.DefaultConfig().CheckpointMinutes)
+		}
+		return again + "with other noise and another order: " + resume + more
 	default:
 		return fmt.Sprintf("%sfor more tries than max_rollbacks %d: %s -set train.max_rollbacks=%d",
 			again, options.MaxRollbacks, resume, 2*max(options.MaxRollbacks, 1))

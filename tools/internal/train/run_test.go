@@ -501,11 +501,11 @@ func TestKeys(t *testing.T) {
 	}
 	mustType(t, "-resume run -set train.iterations=6 -set train.keep_best_mode=max -set train.checkpoint_minutes=0.5 "+
 		"-set train.on_save_error=stop -set train.on_divergence=rollback -set train.max_rollbacks=1")
-	status, _, stderr := typed("-recipe tiny.yaml -set train.on_divergence=rollback -set train.checkpoint_every=0")
+	status, _, stderr := typed("-recipe tiny.yaml -set train.on_divergence=rollback -set train.checkpoint_every=0 -set train.checkpoint_minutes=0")
 	if status != cli.ExitWrong {
 		t.Errorf("status %d", status)
 	}
-	expect(t, stderr, "checkpoint_every is 0, expected above 0 with on_divergence rollback")
+	expect(t, stderr, "checkpoint_every and checkpoint_minutes are 0, expected one above 0 with on_divergence rollback")
 }
 
 // TestWayOn: a run that an error ends says how to go on from what it left.
@@ -536,6 +536,15 @@ func TestWayOn(t *testing.T) {
 	expect(t, fails(diverges+" -out a -set train.checkpoint_every=1"), again, ": train -resume a -set train.on_divergence=rollback\n")
 	expect(t, fails("-resume a -set train.on_divergence=rollback"), again,
 		": train -resume a -set train.max_rollbacks=6\n")
+	// The way that is printed works, whatever makes checkpoints.
+	for name, settings := range map[string]string{"clock": "", "none": " -set train.checkpoint_minutes=0"} {
+		mustType(t, "-recipe tiny.yaml -out "+name+" -set train.checkpoint_every=0"+settings)
+		out := fails("-resume " + name + " -set train.iterations=50 -set optimizer.generator.lr=1e30 -set train.preview_every=0 -accept-changes")
+		_, way, _ := strings.Cut(out, "another order: train ")
+		way, _, _ = strings.Cut(way, "\n")
+		expect(t, way, "-resume "+name+" -set train.on_divergence=rollback")
+		expect(t, fails(way), ": train -resume "+name+" -set train.max_rollbacks=6\n")
+	}
 	if out := fails(diverges + " -out b -set train.checkpoint_every=0"); strings.Contains(out, "go on") || strings.Contains(out, "going on") {
 		t.Errorf("there is no checkpoint to go on from:\n%s", out)
 	}
