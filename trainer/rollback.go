@@ -218,8 +218,13 @@ func (t *Trainer) restoreRollbacks(c *rundir.Checkpoint) error {
 	if raw == nil {
 		return nil
 	}
-	if err := json.Unmarshal(raw, &t.rollbacks); err != nil {
+	var n int
+	if err := json.Unmarshal(raw, &n); err != nil {
 		return fmt.Errorf("what it says of rollbacks is damaged: %w", err)
 	}
+	if n < 0 {
+		return fmt.Errorf("what it says of rollbacks is damaged: found %d, expected 0 or more", n)
+	}
+	t.rollbacks = n
 	return nil
 }
