@@ -20,7 +20,7 @@ const (
 )
 
 // RecipeName is the file of the recipe with which a run went on from an iteration, where that was another one than before.
-func RecipeName(iteration int) string { return changedPrefix + iterationName(iteration) + recipeSuffix }
+func RecipeName(iteration int) string { return fmt.Sprintf("%s%08d%s", changedPrefix, iteration, recipeSuffix) }
 
 // RecipeFrom returns the recipe with which the run went on from an iteration: fs.ErrNotExist if that was the one before.
 func (d *Dir) RecipeFrom(iteration int) ([]byte, error) {
@@ -70,15 +70,7 @@ func (d *Dir) ForgetRecipesAfter(iteration int) (removed []string, err error) {
 func (d *Dir) LatestState() (State, error) {
 	folder, err := filepath.EvalSymlinks(filepath.Join(d.path, checkpointFolder, latestLink))
 	if errors.Is(err, fs.ErrNotExist) {
-		iterations, listErr := d.Checkpoints()
-		if listErr != nil {
-			return State{}, listErr
-		}
-		newest := d.current(iterations)
-		if newest < 0 {
-			return State{}, fmt.Errorf("run folder %s has no checkpoint yet: %w", d.path, fs.ErrNotExist)
-		}
-		folder, err = d.CheckpointPath(newest), nil
+		folder, err = d.unlinkedLatest()
 	}
 	if err != nil {
 		return State{}, err
@@ -92,4 +84,24 @@ func (d *Dir) LatestState() (State, error) {
 		return State{}, fmt.Errorf("checkpoint %s: %w", folder, err)
 	}
 	return s, nil
+}
+
+// unlinkedLatest is the folder of the latest checkpoint where the link is missing or points to nothing: that which a process
+// was replacing when it died, else the newest one.
+func (d *Dir) unlinkedLatest() (string, error) {
+	if n := d.linked(latestLink); n >= 0 {
+		folder := d.CheckpointPath(n)
+		replaced := filepath.Join(filepath.Dir(folder), replacedPrefix+filepath.Base(folder))
+		if _, err := os.Stat(replaced); err == nil {
+			return replaced, nil
+		}
+	}
+	iterations, err := d.Checkpoints()
+	if err == nil && len(iterations) == 0 {
+		err = fmt.Errorf("run folder %s has no checkpoint yet: %w", d.path, fs.ErrNotExist)
+	}
+	if err != nil {
+		return "", err
+	}
+	return d.CheckpointPath(iterations[len(iterations)-1]), nil
 }

@@ -77,6 +77,17 @@ func TestLatestState(t *testing.T) {
 			t.Errorf("%q: got iteration %d, %v, %v; expected %d", test.target, s.Iteration, err, other, test.want)
 		}
 	}
+	// A process that died while it saved one again has left that under another name, which Lock takes back.
+	replaced := filepath.Join(filepath.Dir(link), ".old-00000002")
+	if err := errors.Join(os.Remove(link), os.Symlink("00000002", link), os.Rename(d.CheckpointPath(2), replaced)); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := d.LatestState(); err != nil || s.Iteration != 2 {
+		t.Errorf("got iteration %d, %v", s.Iteration, err)
+	}
+	if err := os.RemoveAll(replaced); err != nil {
+		t.Fatal(err)
+	}
 	writeFile(t, filepath.Join(d.CheckpointPath(4), "state.json"), "{}")
 	if _, err := d.LatestState(); err == nil || !strings.Contains(err.Error(), d.CheckpointPath(4)) {
 		t.Errorf("error is %v", err)
