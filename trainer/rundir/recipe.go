@@ -20,7 +20,9 @@ const (
 )
 
 // RecipeName is the file of the recipe with which a run went on from an iteration, where that was another one than before.
-func RecipeName(iteration int) string { return fmt.Sprintf("%s%08d%s", changedPrefix, iteration, recipeSuffix) }
+func RecipeName(iteration int) string {
+	return fmt.Sprintf("%s%08d%s", changedPrefix, iteration, recipeSuffix)
+}
 
 // RecipeFrom returns the recipe with which the run went on from an iteration: fs.ErrNotExist if that was the one before.
 func (d *Dir) RecipeFrom(iteration int) ([]byte, error) {
