@@ -1,4 +1,4 @@
-// Package trained opens the model of a run: it finds the run's recipe and a checkpoint, builds the model again and loads
+// Package trained opens the model of a run: it finds a checkpoint and the recipe that made it, builds the model again and loads
 // its weights, the averaged ones where there are any.
 //
 //	run, err := trained.Open(ctx, "runs/vae_mnist/20261123-101500", trained.Options{})
