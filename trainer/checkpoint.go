@@ -93,7 +93,7 @@ func (t *Trainer) setDir(dir *rundir.Dir) {
 	t.dir = dir
 	dir.Keep = t.KeepCheckpoints
 	if t.OnDivergence == divergenceRollback {
-		dir.KeepEvery = t.CheckpointEvery // to go back further, should the newest ones be damaged
+		dir.KeepEvery = t.CheckpointEvery // see rollbackPoint
 	}
 	dir.Logf = t.notes.add
 }
@@ -154,6 +154,11 @@ func (t *Trainer) snapshot() (*rundir.Checkpoint, error) {
 		return nil, err
 	}
 	c.State.Extra = map[string]json.RawMessage{settingsKey: extra, datasetKey: dataset}
+	if t.Recipe != nil {
+		if c.State.Extra[recipeKey], err = json.Marshal(string(t.Recipe)); err != nil {
+			return nil, err
+		}
+	}
 	if t.rollbacks > 0 {
 		c.State.Extra[rollbacksKey] = json.RawMessage(strconv.Itoa(t.rollbacks))
 	}

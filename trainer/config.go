@@ -32,7 +32,7 @@ type Config struct {
 	KeepBest          string  `yaml:"keep_best" doc:"a metric such as test/mse; the checkpoint with the best value of it is kept too, as checkpoints/best; checkpoint_every should be a multiple of log_every, or of preview_every for test metrics"`
 	KeepBestMode      string  `yaml:"keep_best_mode" check:"oneof=min|max" doc:"whether the lowest or the highest value of keep_best is the best"`
 	OnSaveError       string  `yaml:"on_save_error" check:"oneof=stop|continue" doc:"whether the run stops when the disk is full, or goes on and tries again; the last checkpoint must succeed; other errors of the disk always stop it"`
-	OnDivergence      string  `yaml:"on_divergence" check:"oneof=stop|rollback" doc:"whether the run stops when a loss is not finite, or goes back to the newest checkpoint and on with other noise and order"`
+	OnDivergence      string  `yaml:"on_divergence" check:"oneof=stop|rollback" doc:"whether the run stops when a loss is not finite, or goes back to the newest checkpoint of checkpoint_every, or to another one if there is none, and on with other noise and order"`
 	MaxRollbacks      int     `yaml:"max_rollbacks" check:"min=0" doc:"times a run goes back before it stops after all"`
 	TensorBoard       bool    `yaml:"tensorboard" doc:"write metrics and pictures to an event file for TensorBoard too"`
 }

@@ -101,13 +101,15 @@ func TestFullDisk(t *testing.T) {
 // fullAtTheEnd fills the disk behind an iteration, and frees it when so many tries of the last checkpoint have failed.
 type fullAtTheEnd struct {
 	recorder
+	wait             string
 	tries, freeAfter int
 	release          func()
 }
 
 func (o *fullAtTheEnd) Warn(message string) {
 	o.recorder.Warn(message)
-	if strings.Contains(message, "it is tried again in") {
+	if _, wait, ok := strings.Cut(message, "it is tried again in "); ok {
+		o.wait = wait
 		if o.tries++; o.tries == o.freeAfter {
 			o.release()
 		}
@@ -186,6 +188,29 @@ func TestLastCheckpointOnAFullDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestInterruptedOnAFullDisk: who sends a signal may kill the process soon.
+func TestInterruptedOnAFullDisk(t *testing.T) {
+	disk := smallDisk(t)
+	o := options(nil)
+	o.Dir, o.TensorBoard = filepath.Join(disk, "run"), false
+	observer := &fullAtTheEnd{freeAfter: 2}
+	o.Observer = observer
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	observer.progress = func(p Progress) {
+		if p.Iteration == 3 {
+			observer.release = fill(t, disk)
+			cancel()
+		}
+	}
+	if err := newTrainer(t, o).Run(ctx); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("error is %v", err)
+	}
+	if observer.tries != 2 || observer.wait != "300ms" {
+		t.Errorf("%d more tries after %s, expected 2 after 300ms", observer.tries, observer.wait)
 	}
 }
 

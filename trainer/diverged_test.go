@@ -308,7 +308,8 @@ func TestRollbackAfterAKill(t *testing.T) {
 	sameRun(t, o.Dir, killed.Dir)
 }
 
-// TestRollbackTakesAnyCheckpoint: the newest that can be read, whatever made it, and fresh weights only where there is none.
+// TestRollbackTakesAnyCheckpoint: the newest of checkpoint_every that can be read, else the newest of the others, and fresh
+// weights only where there is none.
 func TestRollbackTakesAnyCheckpoint(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -317,10 +318,12 @@ func TestRollbackTakesAnyCheckpoint(t *testing.T) {
 		to      string           // "": it ends
 		left    string           // in the folder
 	}{
-		{"interrupted", func(*Options) {}, nil, "from iteration 7 ", "5 7 10 12 latest=12"},
+		{"interrupted", func(*Options) {}, nil, "from iteration 5 ", "5 10 12 latest=12"},
 		{"another checkpoint_every", func(o *Options) { o.CheckpointEvery = 100 }, nil, "from iteration 7 ", "5 7 12 latest=12"},
-		{"by the clock", func(o *Options) { o.CheckpointMinutes = 1e-9 }, nil, "from iteration 8 ", "5 7 8 9 10 11 12 latest=12"},
-		{"damaged", func(*Options) {}, []int{7}, "from iteration 5 ", "5 10 12 latest=12"},
+		{"by the clock", func(o *Options) { o.CheckpointMinutes = 1e-9 }, nil, "from iteration 5 ", "5 6 7 8 9 10 11 12 latest=12"},
+		{"by the clock alone", func(o *Options) { o.CheckpointEvery, o.CheckpointMinutes = 0, 1e-9 }, nil, "from iteration 8 ", "5 7 8 9 10 11 12 latest=12"},
+		{"few are kept", func(o *Options) { o.CheckpointMinutes, o.KeepCheckpoints = 1e-9, 1 }, nil, "from iteration 5 ", "10 12 latest=12"},
+		{"damaged", func(*Options) {}, []int{5}, "from iteration 7 ", "5 7 10 12 latest=12"},
 		{"all damaged", func(*Options) {}, []int{5, 7}, "", "5 7 latest=7"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -359,6 +362,25 @@ func TestRollbackTakesAnyCheckpoint(t *testing.T) {
 	}
 }
 
+// TestRollbackOfAnInterruptedRun: where a run goes back to does not depend on when it was interrupted, or on the clock.
+func TestRollbackOfAnInterruptedRun(t *testing.T) {
+	settings := func(name string) Options {
+		o := options(poisoned(onceAt(9)))
+		o.Dir, o.OnDivergence = filepath.Join(inMemory(t), name), "rollback"
+		return o
+	}
+	whole := settings("whole")
+	run(t, whole, 0)
+	for name, minutes := range map[string]float64{"interrupted": 0, "by the clock": 1e-9} {
+		o := settings(name)
+		o.CheckpointMinutes = minutes
+		run(t, o, 7)
+		o.Resume = true
+		run(t, o, 0)
+		sameRun(t, whole.Dir, o.Dir)
+	}
+}
+
 func TestTooManyRollbacks(t *testing.T) {
 	o := options(poisoned(func(s *Step) bool { return s.Iteration() >= 8 }))
 	o.Dir, o.OnDivergence, o.MaxRollbacks = filepath.Join(inMemory(t), "run"), "rollback", 2
@@ -393,7 +415,11 @@ func TestRefusedFailureKeys(t *testing.T) {
 	}
 	c = DefaultConfig()
 	c.OnDivergence, c.CheckpointEvery = "rollback", 0
-	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "checkpoint_every is 0, expected above 0 with on_divergence rollback") {
+	if err := c.Check(); err != nil { // there are those of the clock
+		t.Errorf("error is %v", err)
+	}
+	c.CheckpointMinutes = 0
+	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "checkpoint_every and checkpoint_minutes are 0, expected one above 0 with on_divergence rollback") {
 		t.Errorf("error is %v", err)
 	}
 }

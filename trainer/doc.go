@@ -23,7 +23,9 @@
 // training; they are whole or not there, and never of weights that are not finite. What fails between two iterations costs
 // none of those done. A full disk is no reason to stop ([Config].OnSaveError), and where training diverges, [ErrDiverged],
 // the run's folder gets a diagnosis and the run stops, or goes back to a checkpoint (Config.OnDivergence). That, too, is a
-// function of seed and options, and is done again if the run is killed before its next checkpoint.
+// function of seed and options, and is done again if the run is killed before its next checkpoint: the run goes back to the
+// newest checkpoint at a multiple of Config.CheckpointEvery. Only where there is none that can be read, as before the first
+// or without CheckpointEvery, it goes back to one that a signal or the clock has made, and then depends on these.
 //
 // The trainer also watches the figures of health, [IsHealth], and warns through the Observer where they show that a
 // generator collapses or a discriminator has won. Models take part by reporting them under the names [Diversity],

@@ -29,8 +29,8 @@ func (c Config) checkFailures() (errs []error) {
 	if c.OnDivergence != divergenceStop && c.OnDivergence != divergenceRollback {
 		wrong("on_divergence is %q, expected %s or %s", c.OnDivergence, divergenceStop, divergenceRollback)
 	}
-	if c.OnDivergence == divergenceRollback && c.CheckpointEvery == 0 {
-		wrong("checkpoint_every is 0, expected above 0 with on_divergence %s: it goes back to a checkpoint", divergenceRollback)
+	if c.OnDivergence == divergenceRollback && c.CheckpointEvery == 0 && c.CheckpointMinutes == 0 {
+		wrong("checkpoint_every and checkpoint_minutes are 0, expected one above 0 with on_divergence %s: it goes back to a checkpoint", divergenceRollback)
 	}
 	return errs
 }
@@ -60,10 +60,8 @@ func (t *Trainer) recovers(err error) (bool, error) {
 	return true, nil
 }
 
-// rollBack makes the state that of the newest checkpoint that can be read, whatever made it, or a fresh one where the run has
-// no checkpoint at all, but for random numbers and the order of the samples: these are a function of the seed and the number
-// of rollbacks. Which checkpoint that is may depend on the clock and on interruptions: what was trained counts for more than
-// that a run can be repeated.
+// rollBack makes the state that of a checkpoint, or a fresh one where the run has no checkpoint at all, but for random numbers
+// and the order of the samples: these are a function of the seed and the number of rollbacks.
 func (t *Trainer) rollBack() error {
 	c, err := t.rollbackPoint()
 	if err != nil {
@@ -90,7 +88,7 @@ func (t *Trainer) rollBack() error {
 	if err := t.restoreBest(c); err != nil {
 		return err
 	}
-	if err := t.forgetLater(); err != nil {
+	if err := t.forgetLater(c); err != nil {
 		return err
 	}
 	t.broken = nil
@@ -124,8 +122,11 @@ func (t *Trainer) openLoader(batches int64) (err error) {
 	return err
 }
 
-// rollbackPoint reads the checkpoint to go back to; nil if the run has none. Where it has some and none of them can be read
-// it is an error: they are more than fresh weights to whoever can mend the disk.
+// rollbackPoint reads the checkpoint to go back to; nil if the run has none. It is the newest that can be read of those of
+// checkpoint_every, so that a run that was interrupted, or slow, goes back to where any other does; setDir makes one of them
+// stay. Where there is none it is the newest of the others: what was trained counts for more than that a run can be repeated.
+// Where the run has some and none of them can be read it is an error: they are more than fresh weights to whoever can mend
+// the disk.
 func (t *Trainer) rollbackPoint() (*rundir.Checkpoint, error) {
 	if t.dir == nil {
 		return nil, nil
@@ -134,15 +135,17 @@ func (t *Trainer) rollbackPoint() (*rundir.Checkpoint, error) {
 	if err != nil || len(iterations) == 0 {
 		return nil, err
 	}
-	for _, n := range slices.Backward(iterations) {
-		if n > t.iteration {
-			continue // left of a run that somebody made go back
+	for _, regular := range []bool{true, false} {
+		for _, n := range slices.Backward(iterations) {
+			if n > t.iteration || every(t.CheckpointEvery, n) != regular {
+				continue // later ones are left of a run that somebody made go back
+			}
+			c, err := rundir.OpenCheckpoint(t.dir.CheckpointPath(n))
+			if err == nil {
+				return c, nil
+			}
+			t.observer.Warn(fmt.Sprintf("going back to another checkpoint: %v", err))
 		}
-		c, err := rundir.OpenCheckpoint(t.dir.CheckpointPath(n))
-		if err == nil {
-			return c, nil
-		}
-		t.observer.Warn(fmt.Sprintf("going back further: %v", err))
 	}
 	return nil, fmt.Errorf("none of the %d checkpoints can be read, expected one of an iteration up to %d", len(iterations), t.iteration)
 }
@@ -182,13 +185,23 @@ func (t *Trainer) restart() error {
 }
 
 // forgetLater takes out of the run's folder what it trained since the iteration that it has gone back to. Pictures stay:
-// those of the same iterations replace them.
-func (t *Trainer) forgetLater() error {
+// those of the same iterations replace them. The recipe stays, too: it may have changed since.
+func (t *Trainer) forgetLater(c *rundir.Checkpoint) error {
 	t.health, t.newest = health{}, lastLogged{}
 	if t.dir == nil {
 		return nil
 	}
+	var state rundir.State
+	if c != nil {
+		state = c.State
+	}
+	if err := t.tolerateSave(t.keepRecipe(state)); err != nil {
+		return err
+	}
 	if err := t.dir.GoBack(t.savedAt); err != nil {
+		return err
+	}
+	if _, err := t.dir.ForgetRecipesAfter(t.iteration); err != nil {
 		return err
 	}
 	if err := t.cutLogs(); err != nil {
@@ -205,8 +218,13 @@ func (t *Trainer) restoreRollbacks(c *rundir.Checkpoint) error {
 	if raw == nil {
 		return nil
 	}
-	if err := json.Unmarshal(raw, &t.rollbacks); err != nil {
+	var n int
+	if err := json.Unmarshal(raw, &n); err != nil {
 		return fmt.Errorf("what it says of rollbacks is damaged: %w", err)
 	}
+	if n < 0 {
+		return fmt.Errorf("what it says of rollbacks is damaged: found %d, expected 0 or more", n)
+	}
+	t.rollbacks = n
 	return nil
 }

@@ -43,6 +43,9 @@ func (t *Trainer) Run(ctx context.Context) error {
 func (t *Trainer) train(ctx context.Context, began time.Time) error {
 	pace := newPace(t.consumed())
 	t.savedTime = began
+	if err := t.tolerateSave(t.resumeRecipe()); err != nil {
+		return err
+	}
 	if t.owed != nil {
 		t.savedAt = -1 // without what is owed a checkpoint is another one
 		if err := t.conclude(t.owed.metrics(), t.saveDue(t.iteration), pace, began); err != nil {

@@ -87,19 +87,22 @@ func (t *Trainer) finishSaving(wait bool) error {
 	return nil
 }
 
-// What saveLast does about a full disk: somebody may be about to make room, but a signal leaves a process some ten seconds.
+// What saveLast does about a full disk: somebody may be about to make room. But who sends a signal may wait for some seconds
+// only before the process is killed.
 const (
-	lastSaveTries = 3
-	lastSaveWait  = 2 * time.Second
+	lastSaveTries       = 3
+	lastSaveWait        = 2 * time.Second
+	interruptedSaveWait = 300 * time.Millisecond
 )
 
-// saveLast saves the state and waits until that is done. There is no next time: a disk that is full is tried again, twice,
-// and then it is an error, whatever on_save_error says. Weights that are not finite are never saved.
-func (t *Trainer) saveLast() error {
+// saveLast saves the state and waits until that is done. There is no next time, so that failing is an error whatever
+// on_save_error says. But where that is continue, a disk that is full is tried again first, twice. Weights that are not
+// finite are never saved.
+func (t *Trainer) saveLast(wait time.Duration) error {
 	err := t.trySaveLast()
 	for n := 1; n < lastSaveTries && err != nil && t.toleratesDisk(err); n++ {
-		t.observer.Warn(fmt.Sprintf("%v; it is tried again in %s", err, t.lastWait))
-		time.Sleep(t.lastWait)
+		t.observer.Warn(fmt.Sprintf("%v; it is tried again in %s", err, wait))
+		time.Sleep(wait)
 		err = t.trySaveLast()
 	}
 	return err
@@ -127,12 +130,12 @@ func (t *Trainer) trySaveLast() error {
 func (t *Trainer) saveAtTheEnd(reason error) error {
 	switch {
 	case reason == nil:
-		if err := t.saveLast(); err != nil {
+		if err := t.saveLast(t.lastWait); err != nil {
 			return fmt.Errorf("training came to its end, but its state is not saved: %w", err)
 		}
 		return nil
 	case errors.Is(reason, ErrInterrupted):
-		if err := t.saveLast(); err != nil { // the caller of Run is told that there is a checkpoint, or why not
+		if err := t.saveLast(min(t.lastWait, interruptedSaveWait)); err != nil { // the caller of Run is told that there is a checkpoint, or why not
 			return fmt.Errorf("training was interrupted, but its state is not saved: %w", err)
 		}
 		return reason
@@ -140,7 +143,7 @@ func (t *Trainer) saveAtTheEnd(reason error) error {
 		t.warn(t.finishSaving(true))
 		return reason
 	}
-	if err := t.try(forOthers, t.saveLast); err != nil {
+	if err := t.try(forOthers, func() error { return t.saveLast(t.lastWait) }); err != nil {
 		t.observer.Warn(fmt.Sprintf("the state of iteration %d is lost: %v", t.iteration, err))
 	}
 	return reason

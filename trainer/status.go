@@ -23,8 +23,12 @@ func (t *Trainer) told(train func() error) error {
 		return train()
 	}
 	t.warn(t.dir.Begin(t.iteration, t.Iterations))
-	err := errPanicked
-	defer func() {
+	err, ended := errPanicked, false
+	end := func() {
+		if ended {
+			return
+		}
+		ended = true
 		state, reason := rundir.Failed, err
 		switch {
 		case err == nil:
@@ -33,10 +37,16 @@ func (t *Trainer) told(train func() error) error {
 			state, reason = rundir.Interrupted, nil
 		}
 		t.warn(t.dir.End(state, t.iteration, reason))
-	}()
+	}
+	defer end()
 	t.notes.tell(t.observer)
 	err = t.try(forBatches, train)
-	t.warn(t.drawCurves())
+	if err != nil {
+		end() // the process may be killed soon; a run that is finished has its curves first
+	}
+	if !errors.Is(err, ErrInterrupted) || t.curves.quick() {
+		t.warn(t.drawCurves())
+	}
 	return err
 }
 
@@ -54,6 +64,12 @@ type curvesClock struct {
 
 // curvesShare is how much of a run's time goes into its curves at most.
 const curvesShare = 0.01
+
+// quickCurves is what curves may take between a signal and the end of the process.
+const quickCurves = 300 * time.Millisecond
+
+// quick tells whether drawing does not take long, as far as this process knows: metrics.jsonl may be huge.
+func (c *curvesClock) quick() bool { return !c.drawn.IsZero() && c.took < quickCurves }
 
 // updateCurves draws what is logged so far, if the last time is long enough ago.
 func (t *Trainer) updateCurves() {

@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"context"
 	"errors"
 	"image/png"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/imori-ml/imori/trainer/rundir"
 )
@@ -134,3 +136,49 @@ func TestCurves(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestStatusComesFirst: an interrupted process may be killed before it has drawn its curves, and draws none that take long.
+func TestStatusComesFirst(t *testing.T) {
+	for name, test := range map[string]struct {
+		drawn time.Time
+		took  time.Duration
+		draws bool
+	}{"quick": {time.Now(), time.Millisecond, true}, "slow": {time.Now(), time.Hour, false}, "not known": {time.Time{}, 0, false}} {
+		o := options(nil)
+		o.Dir, o.PreviewEvery = filepath.Join(inMemory(t), "run"), 0
+		// A picture that cannot be written is a warning, by which the status is to be there.
+		if err := os.MkdirAll(filepath.Join(o.Dir, "curves.png/in the way"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		warnings := 0
+		observer := &warnedStatus{warn: func(text string) {
+			warnings++
+			if seen := look(t, o); !strings.Contains(text, "cannot draw") || seen.State != rundir.Interrupted || seen.Iteration != 3 {
+				t.Errorf("%s: the run is %s at iteration %d: %s", name, seen.State, seen.Iteration, text)
+			}
+		}}
+		o.Observer = observer
+		tr := newTrainer(t, o)
+		observer.progress = func(p Progress) {
+			if p.Iteration == 3 {
+				tr.curves = curvesClock{test.drawn, test.took}
+				cancel()
+			}
+		}
+		if err := tr.Run(ctx); !errors.Is(err, ErrInterrupted) {
+			t.Fatal(err)
+		}
+		tr.Close()
+		if (warnings > 0) != test.draws {
+			t.Errorf("%s: %d warnings, expected to draw: %v", name, warnings, test.draws)
+		}
+	}
+}
+
+type warnedStatus struct {
+	recorder
+	warn func(string)
+}
+
+func (o *warnedStatus) Warn(text string) { o.warn(text) }

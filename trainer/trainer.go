@@ -21,7 +21,7 @@ type Options struct {
 	Augment    []datasets.Augmentation
 	Optimizers map[string]torchx.OptimizerOptions // by network; one for each that a phase updates
 	Dir        string                             // the run's folder; "" writes nothing
-	Recipe     []byte                             // recipe.yaml of a new run; nil: none
+	Recipe     []byte                             // text that says all this: recipe.yaml of a new run, and in each checkpoint; nil: none
 	Resume     bool                               // go on from Dir's latest checkpoint
 	Noise      NoiseSource                        // of Step; nil: the device's default generator. Tests fill in formulas
 	Observer   Observer                           // nil: silent

@@ -1,4 +1,4 @@
-// Package trained opens the model of a run: it finds the run's recipe and a checkpoint, builds the model again and loads
+// Package trained opens the model of a run: it finds a checkpoint and the recipe that made it, builds the model again and loads
 // its weights, the averaged ones where there are any.
 //
 //	run, err := trained.Open(ctx, "runs/vae_mnist/20261123-101500", trained.Options{})
@@ -69,11 +69,14 @@ func Open(ctx context.Context, path string, o Options) (*Run, error) {
 	if r.threads == 0 {
 		r.threads = torchx.DefaultThreads()
 	}
-	if r.Recipe, err = readRecipe(dir); err != nil {
+	if _, err := readRecipe(dir, rundir.State{}); err != nil { // what has none is no run of train
 		return nil, err
 	}
 	c, err := readCheckpoint(dir, checkpointFolder, o)
 	if err != nil {
+		return nil, err
+	}
+	if r.Recipe, err = readRecipe(dir, c.State); err != nil {
 		return nil, err
 	}
 	r.Iteration = c.State.Iteration
@@ -170,15 +173,21 @@ func anotherOne(iterations []int) string {
 	return "; another one is " + strings.Trim(strings.ReplaceAll(fmt.Sprint(iterations), " ", ", "), "[]")
 }
 
-func readRecipe(dir *rundir.Dir) (*recipes.Recipe, error) {
-	data, err := dir.Recipe()
+// readRecipe reads the one with which the checkpoint was trained. Those of older versions have only that of the run's beginning.
+func readRecipe(dir *rundir.Dir, of rundir.State) (*recipes.Recipe, error) {
+	file := filepath.Join(dir.CheckpointPath(of.Iteration), "state.json")
+	data, err := trainer.SavedRecipe(of)
+	if data == nil && err == nil {
+		file = filepath.Join(dir.Path(), "recipe.yaml")
+		data, err = dir.Recipe()
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: its model cannot be built without; it was not made by train", err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return recipes.Parse(filepath.Join(dir.Path(), "recipe.yaml"), data, nil)
+	return recipes.Parse(file, data, nil)
 }
 
 func readCheckpoint(dir *rundir.Dir, folder string, o Options) (*rundir.Checkpoint, error) {

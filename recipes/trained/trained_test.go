@@ -107,6 +107,26 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// A run whose recipe was changed when it was resumed has in each checkpoint the one that made it.
+func TestOpenTakesTheCheckpointsRecipe(t *testing.T) {
+	folder := train(t, tinyGAN)
+	file := filepath.Join(folder, "recipe.yaml")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(b), "count: 40", "count: 50", 1)
+	if changed == string(b) {
+		t.Fatalf("nothing to change in\n%s", b)
+	}
+	if err := os.WriteFile(file, []byte(changed), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got := open(t, folder, Options{}).Recipe.Dataset.Options.(*datasets.DigitsOptions).Count; got != 40 {
+		t.Errorf("it was trained on %d digits, expected 40", got)
+	}
+}
+
 // Opening a model draws weights; a training in the same process must not notice.
 func TestOpenLeavesGenerators(t *testing.T) {
 	folder := train(t, tinyGAN)

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -19,8 +21,11 @@ func clocked(path string) bool {
 }
 
 // compareRuns is an error that names the first of all other files that is not the same, byte for byte, in both folders, or
-// not there; and where a run does not say that it is finished.
-func compareRuns(a, b string) error {
+// not there; or of timing.jsonl the line whose iteration is another one; and where a run does not say that it is finished.
+//
+// A run that a signal has interrupted has a checkpoint more. So it may keep other ones, and take another one for the best:
+// interrupted leaves that out, and compares the checkpoints that are there in both, the last one among them.
+func compareRuns(a, b string, interrupted bool) error {
 	files := map[string][]string{} // by folder
 	for _, folder := range []string{a, b} {
 		list, err := contents(folder)
@@ -37,31 +42,97 @@ func compareRuns(a, b string) error {
 		}
 	}
 	for _, pair := range [][2]string{{a, b}, {b, a}} {
+		var common []string
 		for _, name := range files[pair[0]] {
-			if !slices.Contains(files[pair[1]], name) {
+			switch {
+			case interrupted && name == bestCheckpoint:
+			case slices.Contains(files[pair[1]], name):
+				common = append(common, name)
+			case !interrupted || !ofCheckpoint(name, files[pair[0]]) || slices.ContainsFunc(files[pair[1]], besides(name)):
 				return fmt.Errorf("%s is missing in %s", filepath.Join(pair[0], name), pair[1])
 			}
 		}
+		files[pair[0]] = common
 	}
 	// The metrics come first, for they say at which iteration it began.
 	slices.SortStableFunc(files[a], func(x, y string) int { return rank(x) - rank(y) })
 	for _, name := range files[a] {
-		pathA, pathB := filepath.Join(a, name), filepath.Join(b, name)
-		first, err := read(pathA)
+		if err := compareFiles(filepath.Join(a, name), filepath.Join(b, name), interrupted); err != nil {
+			return err
+		}
+	}
+	return compareTiming(a, b)
+}
+
+const bestCheckpoint = "checkpoints/best"
+
+// ofCheckpoint tells the files of a whole checkpoint.
+func ofCheckpoint(name string, all []string) bool {
+	return wholeCheckpoint.MatchString(name) && slices.Contains(all, filepath.Join(filepath.Dir(name), "state.json"))
+}
+
+var wholeCheckpoint = regexp.MustCompile(`^checkpoints/[0-9]{8}/[^/]+$`)
+
+// besides tells the files of the same folder.
+func besides(name string) func(string) bool {
+	return func(other string) bool { return filepath.Dir(other) == filepath.Dir(name) }
+}
+
+func compareFiles(pathA, pathB string, interrupted bool) error {
+	first, err := read(pathA)
+	if err != nil {
+		return err
+	}
+	second, err := read(pathB)
+	if err != nil {
+		return err
+	}
+	if interrupted && filepath.Base(pathA) == "state.json" {
+		first, second = withoutBest(first), withoutBest(second)
+	}
+	if at := firstDifference(first, second); at >= 0 {
+		where := fmt.Sprintf("byte %d", at)
+		if utf8.Valid(first) {
+			where += fmt.Sprintf(", line %d", 1+bytes.Count(first[:at], []byte("\n")))
+		}
+		return fmt.Errorf("%s and %s differ from %s on", pathA, pathB, where)
+	}
+	return nil
+}
+
+// withoutBest takes out of a state.json which checkpoint is the best, and its own sum. One that cannot be read stays.
+func withoutBest(b []byte) []byte {
+	var s rundir.State
+	if json.Unmarshal(b, &s) != nil {
+		return b
+	}
+	delete(s.Extra, "best")
+	s.Sum = ""
+	without, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return b
+	}
+	return without
+}
+
+// compareTiming wants a line of the same iterations in both: none twice, none missing. All else in them is of the clock.
+func compareTiming(a, b string) error {
+	var iterations [2][]int
+	for i, folder := range []string{a, b} {
+		path := filepath.Join(folder, "timing.jsonl")
+		series, err := rundir.ReadMetrics(path)
 		if err != nil {
 			return err
 		}
-		second, err := read(pathB)
-		if err != nil {
-			return err
+		if len(series) == 0 || series[0].Name != "seconds" {
+			return fmt.Errorf("%s has no seconds", path)
 		}
-		if at := firstDifference(first, second); at >= 0 {
-			where := fmt.Sprintf("byte %d", at)
-			if utf8.Valid(first) {
-				where += fmt.Sprintf(", line %d", 1+bytes.Count(first[:at], []byte("\n")))
-			}
-			return fmt.Errorf("%s and %s differ from %s on", pathA, pathB, where)
+		for _, p := range series[0].Points {
+			iterations[i] = append(iterations[i], p.Iteration)
 		}
+	}
+	if !slices.Equal(iterations[0], iterations[1]) {
+		return fmt.Errorf("%s/timing.jsonl has lines of iterations %v, expected %v as in %s", b, iterations[1], iterations[0], a)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -15,11 +16,13 @@ type result struct {
 	model       string
 	runs, equal int
 	kills       [places]int
+	terminated  int // of the kills: by SIGTERM
 }
 
 func (r *result) add(other result) {
 	r.runs += other.runs
 	r.equal += other.equal
+	r.terminated += other.terminated
 	for i, n := range other.kills {
 		r.kills[i] += n
 	}
@@ -33,18 +36,18 @@ func (r *result) total() (n int) {
 }
 
 // line is a line of the table.
-const line = "%-10v%6v%7v%10v%17v%13v%12v%8v\n"
+const line = "%-10v%6v%7v%9v%10v%17v%13v%12v%8v\n"
 
 func (r *result) print(out io.Writer) {
 	k := r.kills
-	fmt.Fprintf(out, line, r.model, r.runs, r.total(), k[beginning], k[inside], k[between], k[end], r.equal)
+	fmt.Fprintf(out, line, r.model, r.runs, r.total(), r.terminated, k[beginning], k[inside], k[between], k[end], r.equal)
 }
 
 // killAll spreads the kills over the models.
 func killAll(ctx context.Context, out io.Writer, dir string, s settings) error {
 	fmt.Fprintf(out, "%d kills over %d models, runs of %d iterations, a checkpoint every %d\n",
 		s.kills, len(s.models), s.iterations, checkpointEvery)
-	fmt.Fprintf(out, line, "model", "runs", "kills", "at start", "in a checkpoint", "between two", "at the end", "equal")
+	fmt.Fprintf(out, line, "model", "runs", "kills", "SIGTERM", "at start", "in a checkpoint", "between two", "at the end", "equal")
 	all := result{model: "all"}
 	for i, model := range s.models {
 		kills := s.kills*(i+1)/len(s.models) - s.kills*i/len(s.models)
@@ -75,21 +78,27 @@ func (t trial) killTimes(ctx context.Context, dir string, kills int, rng *rand.R
 	took := time.Since(began)
 	for r.total() < kills {
 		killed := filepath.Join(dir, fmt.Sprint("killed", r.runs), t.model, "run")
+		saved := false // at an iteration that another run does not save
 		for range min(1+rng.IntN(3), kills-r.total()) {
-			hit, err := t.run(ctx, killed, draw(rng, t, took))
+			h := drawHit(rng, t, took)
+			struck, err := t.run(ctx, killed, h)
 			if err != nil {
 				return r, err
 			}
-			if !hit {
+			if !struck {
 				break // the run came to its end first
 			}
 			r.kills[where(killed, t.iterations)]++
+			if h.signal == syscall.SIGTERM {
+				r.terminated++
+				saved = true
+			}
 		}
 		if _, err := t.run(ctx, killed, nil); err != nil {
 			return r, err
 		}
 		r.runs++
-		if err := compareRuns(whole, killed); err != nil {
+		if err := compareRuns(whole, killed, saved); err != nil {
 			return r, err
 		}
 		if err := compareEvents(whole, killed); err != nil {

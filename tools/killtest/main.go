@@ -1,5 +1,6 @@
 // Command killtest proves that a run that is killed at any moment and resumed ends with the same files, byte for byte, as
-// one that never stopped: for every model it trains once in peace, then again and again with kill -9 in between.
+// one that never stopped: for every model it trains once in peace, then again and again with kill -9 in between, and here
+// and there SIGTERM. Of files that hold times it compares all else: iterations, and what TensorBoard shows.
 //
 //	go run ./tools/killtest [-kills 100] [-models dcgan,vae] [-iterations 20] [-threads 1] [-full] [-seed 1] [-dir DIR]
 //

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -89,7 +90,9 @@ func TestDifferencesAreFound(t *testing.T) {
 		want  string
 	}{
 		{"nothing", func(string) error { return nil }, ""},
-		{"times", edit("timing.jsonl", firstLine), ""},
+		{"times", edit("timing.jsonl", func(b []byte) []byte { return bytes.Replace(b, []byte(`"seconds":`), []byte(`"seconds":1`), 1) }), ""},
+		{"a time too few", edit("timing.jsonl", firstLine), "timing.jsonl has lines of iterations [1], expected [1 2 3 4 5 6]"},
+		{"a time twice", edit("timing.jsonl", func(b []byte) []byte { return append(firstLine(b), b...) }), "timing.jsonl has lines of iterations [1 1 2"},
 		{"weights", edit("checkpoints/00000006/autoencoder.safetensors", lastByte), "autoencoder.safetensors differ from byte"},
 		{"an old checkpoint", edit("checkpoints/00000004/optimizers.safetensors", lastByte), "optimizers.safetensors differ from byte"},
 		{"state", edit("checkpoints/00000006/state.json", lastByte), "state.json differ from byte"},
@@ -118,11 +121,74 @@ func TestDifferencesAreFound(t *testing.T) {
 			if err := test.spoil(spoilt); err != nil {
 				t.Fatal(err)
 			}
-			err := compareRuns(whole, spoilt)
+			err := compareRuns(whole, spoilt, false)
 			if err == nil {
 				err = compareEvents(whole, spoilt)
 			}
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestInterruptedRunsMayDiffer in what a checkpoint more leads to, and in nothing else.
+func TestInterruptedRunsMayDiffer(t *testing.T) {
+	dir := t.TempDir()
+	trial, err := newTrial(dir, "vae", settings{iterations: 6, threads: 1}) // has a best checkpoint, and keeps one besides
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := filepath.Join(dir, "whole")
+	if _, err := trial.run(t.Context(), whole, nil); err != nil {
+		t.Fatal(err)
+	}
+	state := func(folder string, change func(s *rundir.State)) error {
+		path := filepath.Join(folder, "checkpoints/00000006/state.json")
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var s rundir.State
+		if err := json.Unmarshal(b, &s); err != nil {
+			return err
+		}
+		change(&s)
+		if b, err = json.MarshalIndent(s, "", "  "); err != nil {
+			return err
+		}
+		return os.WriteFile(path, append(b, '\n'), 0o666)
+	}
+	copied := func(folder string) error {
+		return os.CopyFS(filepath.Join(folder, "checkpoints/00000005"), os.DirFS(filepath.Join(folder, "checkpoints/00000006")))
+	}
+	for _, test := range []struct {
+		name  string
+		spoil func(folder string) error
+		want  string
+	}{
+		{"a checkpoint more", copied, ""},
+		{"half a checkpoint more", func(f string) error {
+			return errors.Join(copied(f), os.Remove(filepath.Join(f, "checkpoints/00000005/state.json")))
+		}, "is missing"},
+		{"another best one", func(f string) error {
+			link := filepath.Join(f, "checkpoints/best")
+			return errors.Join(os.Remove(link), os.Symlink("00000001", link), state(f, func(s *rundir.State) { s.Extra["best"] = []byte(`{"iteration":1}`) }))
+		}, ""},
+		{"another state", func(f string) error { return state(f, func(s *rundir.State) { s.Batches++ }) }, "state.json differ"},
+		{"a file less", func(f string) error { return os.Remove(filepath.Join(f, "checkpoints/00000006/vae.safetensors")) }, "vae.safetensors is missing"},
+		{"no latest", func(f string) error { return os.Remove(filepath.Join(f, "checkpoints/latest")) }, "latest is missing"},
+		{"no picture", func(f string) error { return os.Remove(filepath.Join(f, "samples/00000006.png")) }, "00000006.png is missing"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			spoilt := filepath.Join(t.TempDir(), "whole")
+			if err := os.CopyFS(spoilt, os.DirFS(whole)); err != nil {
+				t.Fatal(err)
+			}
+			if err := test.spoil(spoilt); err != nil {
+				t.Fatal(err)
+			}
+			if err := compareRuns(whole, spoilt, true); test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})

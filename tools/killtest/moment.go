@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/imori-ml/imori/trainer/rundir"
@@ -21,6 +22,18 @@ const pollEvery = 50 * time.Microsecond
 
 // writing is about as long as a tiny checkpoint takes to be written.
 const writing = 5 * time.Millisecond
+
+// drawHit picks a moment and a signal: most are SIGKILL, the others leave a checkpoint that a run in peace has not.
+func drawHit(rng *rand.Rand, t trial, took time.Duration) *hit {
+	h := &hit{draw(rng, t, took), syscall.SIGKILL}
+	if rng.Float64() < terminations {
+		h.signal = syscall.SIGTERM
+	}
+	return h
+}
+
+// terminations is the share of SIGTERM.
+const terminations = 0.3
 
 // draw picks a moment: most are uniform over the time that the whole training takes. The others aim at what is short
 // beside it: a checkpoint that is being written, and the end, when all iterations are done but not all files are there.

@@ -107,8 +107,17 @@ func (t trial) command(folder string) *exec.Cmd {
 	return c
 }
 
-// run trains to the end, or kills the training at a moment; nil: never. It returns whether it did so.
-func (t trial) run(ctx context.Context, folder string, at moment) (killed bool, err error) {
+// hit is how a training is to end, and when.
+type hit struct {
+	at     moment
+	signal syscall.Signal // SIGKILL, or SIGTERM, after which it saves its state and ends by itself
+}
+
+// terminated is the exit status of train after SIGTERM.
+const terminated = 128 + int(syscall.SIGTERM)
+
+// run trains to the end, or hits the training; nil: never. It returns whether it did so.
+func (t trial) run(ctx context.Context, folder string, h *hit) (struck bool, err error) {
 	c := t.command(folder)
 	var output bytes.Buffer
 	c.Stdout, c.Stderr = &output, &output
@@ -117,38 +126,48 @@ func (t trial) run(ctx context.Context, folder string, at moment) (killed bool, 
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
-	kill := make(chan struct{})
-	if at != nil {
+	now := make(chan struct{})
+	if h != nil {
 		watch, stop := context.WithCancel(ctx)
 		defer stop()
 		go func() {
-			if at(watch, folder) {
-				close(kill)
+			if h.at(watch, folder) {
+				close(now)
 			}
 		}()
 	}
 	select {
 	case err = <-ended:
-	case <-kill:
-		_ = c.Process.Kill() // it may have ended in this instant
-		err = <-ended
-		killed = wasKilled(err)
+	case <-now:
+		_ = c.Process.Signal(h.signal) // it may have ended in this instant
+		select {
+		case err = <-ended:
+			struck = endedBy(err, h.signal)
+		case <-ctx.Done():
+			_ = c.Process.Kill()
+			<-ended
+			return false, ctx.Err()
+		}
 	case <-ctx.Done():
 		_ = c.Process.Kill()
 		<-ended
 		return false, ctx.Err()
 	}
-	if err != nil && !killed {
+	if err != nil && !struck {
 		return false, fmt.Errorf("train %s: %w\n%s", strings.Join(c.Args[1:], " "), err, output.Bytes())
 	}
-	return killed, nil
+	return struck, nil
 }
 
-func wasKilled(err error) bool {
+// endedBy tells whether a training ended by a signal. One that SIGTERM meets before it heeds signals dies of it.
+func endedBy(err error, signal syscall.Signal) bool {
 	exit := (*exec.ExitError)(nil)
 	if !errors.As(err, &exit) {
 		return false
 	}
 	status, ok := exit.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	if !ok {
+		return false
+	}
+	return status.Signaled() && status.Signal() == signal || signal == syscall.SIGTERM && status.Exited() && status.ExitStatus() == terminated
 }

@@ -1,6 +1,6 @@
 // Package rundir keeps the folder of one training run: recipe, metrics, pictures and checkpoints.
 //
-//	recipe.yaml            the resolved recipe
+//	recipe.yaml            the resolved recipe;  recipe-00000500.yaml: with which the run went on from that iteration, if changed
 //	metrics.jsonl          one object a logged iteration, reproducible;  timing.jsonl: wall-clock figures
 //	events.out.tfevents.*  both for TensorBoard, written by the trainer itself
 //	status.json            running, finished, interrupted or failed, and since when

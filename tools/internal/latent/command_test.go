@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -30,6 +31,7 @@ import (
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/trainer"
+	"github.com/imori-ml/imori/trainer/rundir"
 )
 
 // tiny are the models of the runs that tests look at.
@@ -573,7 +575,21 @@ func TestWithoutData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(run+"/recipe.yaml", r.YAML(), 0o666); err != nil {
+	d, err := rundir.Open(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.LatestCheckpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.State.Extra["recipe"], err = json.Marshal(string(r.YAML())); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(d.SaveCheckpoint(c), d.Close()); err != nil {
 		t.Fatal(err)
 	}
 	status, _, stderr := typed("traverse " + run)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/imori-ml/imori/recipes"
+	"github.com/imori-ml/imori/trainer"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
@@ -23,7 +24,7 @@ const damaged rundir.RunState = "damaged"
 // run is what is known of a run.
 type run struct {
 	path   string
-	recipe *recipes.Recipe // nil: it has none, or a damaged one
+	recipe *recipes.Recipe // with which it was trained last; nil: it has none, or a damaged one
 	seen   rundir.Seen
 	series []rundir.Series // the last points, or whole ones to compare
 	damage error           // what cannot be read
@@ -62,8 +63,7 @@ func open(path string) *run {
 		}
 	}
 	iterations := 0
-	file := filepath.Join(path, "recipe.yaml")
-	switch data, err := os.ReadFile(file); {
+	switch data, file, err := readRecipe(path); {
 	case errors.Is(err, fs.ErrNotExist): // of a program that has no recipes
 	case err != nil:
 		note(err)
@@ -82,6 +82,17 @@ func open(path string) *run {
 		note(err)
 	}
 	return r
+}
+
+// readRecipe returns the recipe and the file that has it.
+func readRecipe(path string) (data []byte, file string, err error) {
+	dir, err := rundir.Open(path)
+	if err != nil { // it has not come to its first checkpoint
+		file = filepath.Join(path, "recipe.yaml")
+		data, err = os.ReadFile(file)
+		return data, file, err
+	}
+	return trainer.RunRecipe(dir)
 }
 
 // state is how the run stands.

@@ -278,7 +278,14 @@ func TestErrors(t *testing.T) {
 
 func TestCompare(t *testing.T) {
 	root := manyRuns(t)
-	made(t, "runs/other", "gan_digits", "train.seed=2", "model.slope=0.1")
+	other := made(t, "runs/other", "gan_digits", "train.seed=3", "model.slope=0.1")
+	changed, err := recipes.Builtin("gan_digits", []string{"train.seed=2", "model.slope=0.1"}) // when it was resumed
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.WriteRecipeFrom(0, changed.YAML()); err != nil {
+		t.Fatal(err)
+	}
 	out, errs, status := command(t, "compare", "runs/gan_digits/done", "runs/other", "-out", "new/picture.png")
 	want := `A  runs/gan_digits/done  gan_digits  finished  100/100  1 min 15 s
 B  runs/other            gan_digits  running   1/100    TOOK

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,17 +11,23 @@ import (
 
 	"github.com/imori-ml/imori/recipes"
 	"github.com/imori-ml/imori/tools/internal/cli"
+	"github.com/imori-ml/imori/trainer"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
-// loadRecipe returns the recipe that the command line asks for, and what of it is accepted to differ from that of the run
-// to resume.
-func loadRecipe(o *options) (r *recipes.Recipe, changes []string, err error) {
+// changes are what of a recipe is not as it was in the run to resume.
+type changes struct {
+	any      bool
+	accepted []string // those after which the run is no longer the one that began
+}
+
+// loadRecipe returns the recipe that the command line asks for, and how it differs from that of the run to resume.
+func loadRecipe(o *options) (*recipes.Recipe, changes, error) {
 	if o.resume != "" {
 		return loadResumed(o)
 	}
-	r, err = load(o.recipe, o.overrides())
-	return r, nil, err
+	r, err := load(o.recipe, o.overrides())
+	return r, changes{}, err
 }
 
 // overrides are those of -set, then -device, in the form of the former.
@@ -49,40 +56,39 @@ func load(name string, overrides []string) (*recipes.Recipe, error) {
 	return r, nil
 }
 
-// loadResumed returns the recipe of the run to resume, with those changes that leave valid what was trained so far, or with
-// any that are accepted: these are listed.
-func loadResumed(o *options) (r *recipes.Recipe, changes []string, err error) {
+// loadResumed returns the recipe with which the run to resume was trained last, with those changes that leave valid what was
+// trained so far, or with any that are accepted.
+func loadResumed(o *options) (*recipes.Recipe, changes, error) {
 	dir, err := rundir.Open(o.resume)
 	if err != nil {
-		return nil, nil, err
+		return nil, changes{}, err
 	}
-	data, err := dir.Recipe()
+	data, file, err := trainer.RunRecipe(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%w: it was not made by train, or not by this version", err)
+		return nil, changes{}, fmt.Errorf("%w: it was not made by train, or not by this version", err)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, changes{}, err
 	}
-	file := filepath.Join(o.resume, "recipe.yaml")
 	old, err := recipes.Parse(file, data, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, changes{}, err
 	}
 	changed, err := recipes.Parse(file, data, o.overrides())
 	if err != nil {
-		return nil, nil, cli.Wrong(err)
+		return nil, changes{}, cli.Wrong(err)
 	}
 	if o.recipe != "" {
 		if changed, err = load(o.recipe, o.overrides()); err != nil {
-			return nil, nil, err
+			return nil, changes{}, err
 		}
 	}
-	changes = harmful(old, changed)
-	if changes == nil || o.acceptChanges {
-		return changed, changes, nil
+	c := changes{!bytes.Equal(data, changed.YAML()), harmful(old, changed)}
+	if c.accepted == nil || o.acceptChanges {
+		return changed, c, nil
 	}
-	return nil, nil, cli.Wrong(fmt.Errorf("run %s cannot be resumed with another recipe; begin a new run, take back what follows, or add -accept-changes:\n  %s",
-		o.resume, strings.Join(changes, "\n  ")))
+	return nil, changes{}, cli.Wrong(fmt.Errorf("run %s cannot be resumed with another recipe; begin a new run, take back what follows, or add -accept-changes:\n  %s",
+		o.resume, strings.Join(c.accepted, "\n  ")))
 }
 
 // harmful lists changes after which the run is no longer the one that began.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"github.com/imori-ml/imori/recipes"
 	"github.com/imori-ml/imori/recipes/strict"
 	"github.com/imori-ml/imori/tools/internal/cli"
-	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 	"github.com/imori-ml/imori/trainer"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
@@ -66,7 +64,7 @@ func (o *options) run(c *cobra.Command) error {
 	if options.Dir == "" {
 		options.Dir = filepath.Join("runs", recipe.Name, time.Now().Format("20060102-150405"))
 	}
-	return train(ctx, options, d, changes, resumeCommand(o, options.Dir))
+	return train(ctx, options, d, changes, resumeCommand(options.Dir))
 }
 
 // openDataset opens the recipe's dataset, downloading it if it must.
@@ -83,31 +81,14 @@ func openDataset(ctx context.Context, recipe *recipes.Recipe, d *display) (train
 	return options, nil
 }
 
-// resumeCommand is what goes on with the run. What changed at a resume is not in the run's recipe and is said again.
-func resumeCommand(o *options, dir string) string {
-	words := []string{"train", "-resume", dir}
-	if o.resume != "" {
-		if o.recipe != "" {
-			words = append(words, "-recipe", o.recipe)
-		}
-		for _, override := range o.set {
-			words = append(words, "-set", override)
-		}
-		if o.device != "" {
-			words = append(words, "-device", o.device)
-		}
-		if o.acceptChanges {
-			words = append(words, "-accept-changes")
-		}
+// resumeCommand is what goes on with the run. What changed at a resume is in the run's folder.
+func resumeCommand(dir string) string {
+	if strings.ContainsFunc(dir, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_=./:,", r)
+	}) {
+		dir = "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
 	}
-	for i, w := range words {
-		if strings.ContainsFunc(w, func(r rune) bool {
-			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_=./:,", r)
-		}) {
-			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(words, " ")
+	return "train -resume " + dir
 }
 
 // isFinished tells whether a run says that it came to its end. One that was killed right behind its last checkpoint has
@@ -117,25 +98,19 @@ func isFinished(dir string) bool {
 	return err == nil && seen.State == rundir.Finished
 }
 
-// noteChanges says what is no longer as it was when the run began, and keeps the recipe with which it goes on beside the
-// first one.
-func noteChanges(d *display, info trainer.Info, changes []string, recipe []byte) error {
-	if changes == nil {
-		return nil
-	}
-	for _, change := range changes {
+// noteChanges says what is no longer as it was when the run began, and where the recipe is with which it goes on: the
+// trainer keeps it beside the first one.
+func noteChanges(d *display, info trainer.Info, c changes) {
+	for _, change := range c.accepted {
 		d.Warn("accepted: " + change)
 	}
-	path := filepath.Join(info.Dir, "recipe-"+rundir.IterationName(info.Iteration)+".yaml")
-	if err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(recipe); return err }); err != nil {
-		return fmt.Errorf("cannot write the changed recipe: %w", err)
+	if c.any {
+		d.say("the recipe from iteration %d on: %s", info.Iteration+1, filepath.Join(info.Dir, rundir.RecipeName(info.Iteration)))
 	}
-	d.say("the recipe from iteration %d on: %s", info.Iteration+1, path)
-	return nil
 }
 
 // train trains in options.Dir and says where everything is.
-func train(ctx context.Context, options trainer.Options, d *display, changes []string, resume string) error {
+func train(ctx context.Context, options trainer.Options, d *display, c changes, resume string) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // before there is a folder
 	}
@@ -151,9 +126,7 @@ func train(ctx context.Context, options trainer.Options, d *display, changes []s
 		d.say("nothing is left to do: the run has all its %d iterations; for more, add -set train.iterations=N", info.Iterations)
 		return nil
 	}
-	if err := noteChanges(d, info, changes, options.Recipe); err != nil {
-		return err
-	}
+	noteChanges(d, info, c)
 	signal.Ignore(syscall.SIGPIPE) // the end of a pager, or of tee by the same Ctrl-C, is no reason to lose what is not saved
 	stop := context.AfterFunc(ctx, func() {
 		d.say("interrupted: finishing the iteration and saving; interrupt again to stop at once")
@@ -191,7 +164,11 @@ func wayOn(err error, options trainer.Options, resume string) string {
 	case !errors.Is(err, trainer.ErrDiverged):
 		return "when that is mended, go on with: " + resume
 	case options.OnDivergence != "rollback":
-		return again + "with other noise and another order: " + resume + " -set train.on_divergence=rollback"
+		more := " -set train.on_divergence=rollback"
+		if options.CheckpointEvery == 0 && options.CheckpointMinutes == 0 { // it would be refused
+			more += fmt.Sprintf(" -set train.checkpoint_minutes=%g", trainer.DefaultConfig().CheckpointMinutes)
+		}
+		return again + "with other noise and another order: " + resume + more
 	default:
 		return fmt.Sprintf("%sfor more tries than max_rollbacks %d: %s -set train.max_rollbacks=%d",
 			again, options.MaxRollbacks, resume, 2*max(options.MaxRollbacks, 1))
