@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +194,8 @@ func TestBatchNormOfOneValue(t *testing.T) {
 
 // With any number of threads, what is computed twice is the same to the last bit.
 func TestFastPathsRepeat(t *testing.T) {
+	runtime.LockOSThread() // the number is the thread's, and others must not be left with it
+	defer runtime.UnlockOSThread()
 	before := Threads()
 	defer SetThreads(before)
 	critic := func() *Sequential {

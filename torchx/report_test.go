@@ -75,6 +75,8 @@ func TestThreads(t *testing.T) {
 			t.Errorf("OMP_NUM_THREADS=%q gives %d threads", value, n)
 		}
 	}
+	runtime.LockOSThread() // the number is the thread's, and others must not be left with it
+	defer runtime.UnlockOSThread()
 	before := Threads()
 	defer SetThreads(before)
 	SetThreads(1)
