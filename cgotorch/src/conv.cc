@@ -14,6 +14,7 @@
 
 #include "conv_gemm.h"
 #include "precision.h"
+#include "product.h"
 
 namespace imori {
 namespace {
@@ -162,8 +163,8 @@ at::Tensor conv_weight(const at::Tensor &x, const at::Tensor &g, const at::Tenso
   return Weight::apply(x, g, w.sizes(), o).to(w.scalar_type());
 }
 
-// A linear layer in another type than its weight's.
-struct Rounded : torch::autograd::Function<Rounded> {
+// A linear layer, perhaps in another type than its weight's.
+struct Affine : torch::autograd::Function<Affine> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &w,
                             const c10::optional<at::Tensor> &b) {
     ctx->save_for_backward({x, w});
@@ -179,10 +180,10 @@ struct Rounded : torch::autograd::Function<Rounded> {
     if (!g.defined()) return {of_x, of_w, of_b};
     // The copy is outside of autograd; where the gradient is to be differentiated, w itself must be in it.
     if (ctx->needs_input_grad(0)) {
-      of_x = at::mm(g, c10::GradMode::is_enabled() ? w.to(x.scalar_type()) : copy_in(w, x.scalar_type()));
+      of_x = product(g, c10::GradMode::is_enabled() ? w.to(x.scalar_type()) : copy_in(w, x.scalar_type()));
     }
-    if (ctx->needs_input_grad(1)) of_w = at::mm(g.t(), x).to(w.scalar_type());
-    if (ctx->saved_data["bias"].toBool()) of_b = g.sum(0, false, w.scalar_type());
+    if (ctx->needs_input_grad(1)) of_w = product(g.t(), x).to(w.scalar_type());
+    if (ctx->saved_data["bias"].toBool() && ctx->needs_input_grad(2)) of_b = g.sum(0, false, w.scalar_type());
     return {of_x, of_w, of_b};
   }
 };
@@ -254,11 +255,13 @@ at::Tensor conv_transpose2d(const at::Tensor &maps, const at::Tensor &w, const a
 
 at::Tensor linear(const at::Tensor &rows, const at::Tensor &w, const at::Tensor &b) {
   const at::Tensor x = layer_input(rows);
-  const bool fits = x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kFloat && x.dim() == 2 && w.dim() == 2 &&
-                    x.device().is_cpu() && x.size(1) == w.size(1) && x.numel() > 0 && w.numel() > 0 &&
-                    (!b.defined() || (b.dim() == 1 && b.size(0) == w.size(0)));
+  const bool typed = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+  const bool fits = typed && w.scalar_type() == at::kFloat && x.dim() == 2 && w.dim() == 2 && x.device().is_cpu() &&
+                    w.device().is_cpu() && x.size(1) == w.size(1) && x.numel() > 0 && w.numel() > 0 &&
+                    (!b.defined() ||
+                     (b.dim() == 1 && b.size(0) == w.size(0) && b.device().is_cpu() && b.scalar_type() == at::kFloat));
   if (plain() || !fits) return at::linear(x, like(w, x), like(b, x));
-  return Rounded::apply(x, w, given(b));
+  return Affine::apply(x, w, given(b));
 }
 
 }  // namespace imori

@@ -3,11 +3,11 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 
 #include <algorithm>
 
 #include "blas.h"
+#include "product.h"
 #include "simd.h"
 
 namespace imori {
@@ -153,17 +153,17 @@ at::Tensor forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b
   std::vector<int64_t> size;
   const Geometry d = geometry(x.sizes(), w.sizes(), output_size(x.sizes(), w.sizes(), o, size), o);
   const at::Tensor columns = im2col(x, d), kernel = weight_matrix(w).t();
-  return maps(b.defined() ? at::addmm(b, columns, kernel) : at::mm(columns, kernel), d.n, d.oh, d.ow);
+  return maps(b.defined() ? at::addmm(b, columns, kernel) : product(columns, kernel), d.n, d.oh, d.ow);
 }
 
 at::Tensor input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
   const Geometry d = geometry(size, w.sizes(), g.sizes(), o);
-  return col2im(at::mm(matrix(g), weight_matrix(w)), d);
+  return col2im(product(matrix(g), weight_matrix(w)), d);
 }
 
 at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size, const Conv &o) {
   const Geometry d = geometry(x.sizes(), size, g.sizes(), o);
-  const at::Tensor gradient = at::mm(matrix(g).t(), im2col(x, d));
+  const at::Tensor gradient = product(matrix(g).t(), im2col(x, d));
   return gradient.view({size[0], d.kh, d.kw, d.c}).permute({0, 3, 1, 2});
 }
 
