@@ -30,6 +30,14 @@ void uncount(Handle *h) {
   }
 }
 
+}  // namespace
+
+#ifdef __SANITIZE_ADDRESS__  // which would take no freed shell of a pool for freed
+void *Handle::operator new(std::size_t n) { return ::operator new(n); }
+void Handle::operator delete(void *p) noexcept { ::operator delete(p); }
+#else
+namespace {
+
 // A free shell's memory holds the next one.
 struct Shell {
   Shell *next;
@@ -40,10 +48,6 @@ Shell *shells = nullptr;
 
 }  // namespace
 
-#ifdef __SANITIZE_ADDRESS__  // which would take no freed shell of a pool for freed
-void *Handle::operator new(std::size_t n) { return ::operator new(n); }
-void Handle::operator delete(void *p) noexcept { ::operator delete(p); }
-#else
 void *Handle::operator new(std::size_t) {
   std::lock_guard<std::mutex> lock(shells_mutex);
   if (shells == nullptr) {
