@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/imori-ml/imori/torchx"
 )
 
 // settings are the command line.
@@ -33,6 +35,14 @@ const (
 
 var precisions = []string{"fp32", "bf16"}
 
+// defaultPrecisions are all that this CPU computes fast.
+func defaultPrecisions() string {
+	if torchx.CheckBF16("cpu") != nil {
+		return precisions[0]
+	}
+	return strings.Join(precisions, ",")
+}
+
 // parse tells the user what is wrong; the error is then flag.ErrHelp or any other.
 func parse(args []string, stderr io.Writer) (settings, error) {
 	var s settings
@@ -40,7 +50,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	names := flags.String("model", "all", "`models` to compare, with commas between: "+strings.Join(contestNames(), ",")+
 		"; with -loader models with a recipe for CIFAR-10, all: convae,dcgan")
-	precision := flags.String("precision", "fp32", "`precisions` of imori, with commas between: "+strings.Join(precisions, ",")+"; PyTorch's is fp32")
+	precision := flags.String("precision", defaultPrecisions(), "`precisions` of imori, with commas between: "+strings.Join(precisions, ",")+"; PyTorch's is fp32")
 	flags.IntVar(&s.pairs, "pairs", 3, "runs of each side")
 	flags.IntVar(&s.iterations, "iterations", 0, "timed iterations a run; 0: those that take PyTorch about 7 s")
 	flags.StringVar(&s.output, "json", "", "also write all figures to this `file`")

@@ -12,7 +12,7 @@ func TestParse(t *testing.T) {
 	if err != nil || !slices.Equal(s.models, []string{"gan", "wgan"}) || !slices.Equal(s.precisions, []string{"fp32", "bf16"}) || s.pairs != 1 || s.busy != 2 {
 		t.Errorf("got %+v, %v", s, err)
 	}
-	if s, err = parse(nil, nil); err != nil || len(s.models) != 7 || !slices.Equal(s.precisions, []string{"fp32"}) {
+	if s, err = parse(nil, nil); err != nil || len(s.models) != 7 || strings.Join(s.precisions, ",") != defaultPrecisions() {
 		t.Errorf("by default: got %+v, %v", s, err)
 	}
 	if s, err = parse([]string{"-loader"}, nil); err != nil || !slices.Equal(s.models, []string{"convae", "dcgan"}) {
