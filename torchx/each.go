@@ -44,11 +44,11 @@ func (s *Sequential) isRowwise() bool {
 // rowwise is a layer without state that treats each row of a batch by itself.
 type rowwise struct{ function }
 
-// joinable tells whether batches differ in the number of rows alone.
+// joinable tells whether batches differ in the number of rows alone, or in their type, which the first layer makes one.
 func joinable(xs []torch.Tensor) bool {
-	first := infoOf("forward each", xs[0])
-	return len(first.shape) > 1 && !slices.ContainsFunc(xs, func(x torch.Tensor) bool {
-		in := infoOf("forward each", x)
-		return len(in.shape) < 2 || !slices.Equal(in.shape[1:], first.shape[1:]) || in.dtype != first.dtype
+	row := Shape(xs[0])
+	return len(row) > 1 && !slices.ContainsFunc(xs, func(x torch.Tensor) bool {
+		shape := Shape(x)
+		return len(shape) < 2 || !slices.Equal(shape[1:], row[1:])
 	})
 }

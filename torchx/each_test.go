@@ -76,3 +76,20 @@ func TestForwardEachOfWhatDoesNotJoin(t *testing.T) {
 		}
 	})
 }
+
+// TestForwardEachInBF16: images come in float32, and generated ones in what the generator computes in.
+func TestForwardEachInBF16(t *testing.T) {
+	ManualSeed(1)
+	net := NewSequential(NewFlatten(), NewLinear(12, 20, LinearOptions{}), NewReLU(), NewLinear(20, 1, LinearOptions{}))
+	scoped(t, func() {
+		BF16(func() {
+			real, generated := Normal(0, 1, "cpu", 16, 3, 2, 2), To(Normal(0, 1, "cpu", 16, 3, 2, 2), "cpu", torch.BFloat16)
+			for i, y := range net.ForwardEach(real, generated) {
+				alone := net.Forward([]torch.Tensor{real, generated}[i])
+				if d := apart(Float64s(y), Float64s(alone)); d > 4e-3 || y.Dtype() != alone.Dtype() {
+					t.Errorf("output %d: dtype %d, alone %d, relative distance %g", i, y.Dtype(), alone.Dtype(), d)
+				}
+			}
+		})
+	})
+}
