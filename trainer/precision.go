@@ -3,6 +3,7 @@ package trainer
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	torch "github.com/wangkuiyi/gotorch"
 
@@ -19,8 +20,8 @@ const (
 
 var checkBF16 = torchx.CheckBF16 // replaced by tests
 
-// resolvePrecision decides what auto is: what the run began with, or bf16 where the CPU multiplies it. It refuses bf16 where
-// there is none.
+// resolvePrecision decides what auto is: what the run began with, or bf16 where the CPU multiplies it and the model has
+// convolutions. It refuses bf16 where there is none.
 func (t *Trainer) resolvePrecision(c *rundir.Checkpoint) error {
 	precision := t.Precision
 	if precision == precisionAuto && c != nil {
@@ -39,12 +40,22 @@ func (t *Trainer) resolvePrecision(c *rundir.Checkpoint) error {
 			return fmt.Errorf("precision is bf16, but %w; set train.precision to fp32 or auto", unable)
 		}
 	case precisionAuto:
-		if precision = precisionBF16; unable != nil || t.info.Device != "cpu" {
+		if precision = precisionBF16; unable != nil || t.info.Device != "cpu" || !t.convolves() {
 			precision = precisionFP32
 		}
 	}
 	t.info.Precision = precision
 	return nil
+}
+
+// convolves tells whether the model has convolutions. Linear layers alone gain too little by avx512_bf16 to pay for rounding
+// what they take.
+func (t *Trainer) convolves() bool {
+	return slices.ContainsFunc(t.networks, func(n *network) bool {
+		return slices.ContainsFunc(n.Module.State(), func(e torchx.Entry) bool {
+			return !e.Buffer && len(torchx.Shape(e.Tensor)) == 4
+		})
+	})
 }
 
 // loss is the phase's, in float32 whatever its layers compute in.

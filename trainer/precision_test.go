@@ -27,10 +27,16 @@ func bf16CPU(t *testing.T, able bool) {
 	}
 }
 
-// precise is options with a precision.
+// precise is options with a precision, and a convolution in the model.
 func precise(precision string) Options {
 	o := options(nil)
 	o.Precision = precision
+	o.Build = func() (Model, error) {
+		m := newGAN(16)
+		layers := []torchx.Module{torchx.NewFlatten(), torchx.NewUnflatten(1, 8, 8), torchx.NewConv2d(1, 1, 3, torchx.Conv2dOptions{Padding: 1})}
+		m.critic.Layers = append(layers, m.critic.Layers...)
+		return m, nil
+	}
 	return o
 }
 
@@ -113,6 +119,11 @@ func TestAutoPrecision(t *testing.T) {
 		want := map[bool]string{false: "fp32", true: "bf16"}[able]
 		if got := newTrainer(t, precise("auto")).Info().Precision; got != want {
 			t.Errorf("where bf16 is %v, auto is %s, want %s", able, got, want)
+		}
+		o := precise("auto")
+		o.Build = func() (Model, error) { return newGAN(16), nil }
+		if got := newTrainer(t, o).Info().Precision; got != "fp32" {
+			t.Errorf("without convolutions auto is %s, want fp32", got)
 		}
 	}
 }

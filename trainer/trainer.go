@@ -140,10 +140,10 @@ func (t *Trainer) setUp() error {
 			return err
 		}
 	}
-	if err := t.resolvePrecision(checkpoint); err != nil {
+	if err := t.build(); err != nil {
 		return err
 	}
-	if err := t.build(); err != nil {
+	if err := t.resolvePrecision(checkpoint); err != nil {
 		return err
 	}
 	batches := int64(0)
