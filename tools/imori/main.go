@@ -9,6 +9,7 @@ import (
 	"github.com/imori-ml/imori/tools/internal/looks"
 	"github.com/imori-ml/imori/tools/internal/runs"
 	"github.com/imori-ml/imori/tools/internal/train"
+	_ "github.com/imori-ml/imori/torchx/spin" // a busy neighbour must not slow training several times
 )
 
 func main() { cli.Main(newRoot()) }

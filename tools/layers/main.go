@@ -1,4 +1,4 @@
-// Command layers checks that imports point upward only, that cgo stays in one package, and that the packages meant to
+// Command layers checks that imports point upward only, that cgo stays in its packages, and that the packages meant to
 // work without libtorch do. The rules are the tables below.
 //
 //	go run ./tools/layers          prints each offence with the rule it breaks; exit status 1 if there is one
@@ -34,8 +34,9 @@ var layers = [][]string{
 	{"tools"},              // commands
 }
 
-// cgoPackage alone imports "C": every call into libtorch passes through its handling of memory and errors.
-const cgoPackage = "torchx"
+// cgoPackages alone import "C": every call into libtorch passes through torchx's handling of memory and errors, and
+// torchx/spin acts before libtorch is there.
+var cgoPackages = []string{"torchx", "torchx/spin"}
 
 // pure packages work without libtorch: fast to test, testable with -race, usable by any program. Each lists what it
 // may import of this module besides itself and what lies below it.
@@ -127,8 +128,8 @@ func check(packages []goPackage) []string {
 func refuse(from, imported string) string {
 	allowed, isPure := pureRule(from)
 	switch {
-	case imported == "C" && from != cgoPackage:
-		return "only " + cgoPackage + " calls C"
+	case imported == "C" && !slices.Contains(cgoPackages, from):
+		return "only " + strings.Join(cgoPackages, " and ") + " call C"
 	case isPure && within(imported, gotorch):
 		return "this package works without libtorch"
 	case !within(imported, module):

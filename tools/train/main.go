@@ -4,6 +4,7 @@ package main
 import (
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/tools/internal/train"
+	_ "github.com/imori-ml/imori/torchx/spin" // a busy neighbour must not slow training several times
 )
 
 func main() { cli.Main(train.New()) }

@@ -42,7 +42,6 @@ func Usage(err error) error { return wrong{err, true} }
 
 // Main runs a command as a process.
 func Main(root *cobra.Command) {
-	limitSpinning(root, os.Args[1:])
 	torchx.TuneAllocator()
 	os.Exit(Run(untilSignal(), root, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -53,7 +53,6 @@ train -resume runs/wgan_cifar10/20261123-101500`,
 	f.BoolVar(&o.printConfig, "print-config", false, "print the resolved recipe, each value marked default, recipe or override")
 	f.BoolVar(&o.list, "list", false, "list built-in recipes, models and datasets")
 	f.BoolVar(&o.version, "version", false, "print versions")
-	cli.Computes(c, "recipe", "resume")
 	cli.Complete(c, "recipe", recipes.BuiltinNames)
 	cli.Complete(c, "device", cli.Devices)
 	cli.CompleteFolder(c, "out", "resume")

@@ -1,0 +1,3 @@
+package spin
+
+import "C" // preinit_linux.c
