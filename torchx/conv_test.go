@@ -109,7 +109,7 @@ func TestConvTranspose2dFastPaths(t *testing.T) {
 }
 
 func TestLinearFastPath(t *testing.T) {
-	for _, c := range [][3]int64{{1, 7, 5}, {6, 7, 5}, {1, 1, 1}, {5, 9, 1}, {70, 3, 4}, {64, 48, 32}, {18, 20, 1100}} {
+	for _, c := range [][3]int64{{1, 7, 5}, {6, 7, 5}, {1, 1, 1}, {5, 9, 1}, {70, 3, 4}, {64, 48, 32}, {18, 20, 1100}, {33, 300, 270}, {16, 256, 1100}, {150, 1030, 150}} {
 		for _, m := range withBias(fmt.Sprint(c), [][]int64{{c[0], c[1]}, {c[2], c[1]}}, c[2], Linear) {
 			m.check(t, convF32, convBF16)
 		}
@@ -125,6 +125,8 @@ func TestLinearFastPath(t *testing.T) {
 		{"expanded", []int64{1, 5}, func(x torch.Tensor) torch.Tensor { return Expand(x, 3, 5) }},
 		{"transposed, large", []int64{20, 30}, func(x torch.Tensor) torch.Tensor { return Permute(x, 1, 0) }},
 		{"narrowed, large", []int64{30, 25}, func(x torch.Tensor) torch.Tensor { return Narrow(x, 1, 2, 20) }},
+		{"transposed, very large", []int64{300, 20}, func(x torch.Tensor) torch.Tensor { return Permute(x, 1, 0) }},
+		{"narrowed, very large", []int64{30, 320}, func(x torch.Tensor) torch.Tensor { return Narrow(x, 1, 2, 290) }},
 		{"expanded, large", []int64{1, 20}, func(x torch.Tensor) torch.Tensor { return Expand(x, 30, 20) }},
 	} {
 		in := Shape(v.view(Full(0, torch.Float, "cpu", v.shape...)))[1]

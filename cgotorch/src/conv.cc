@@ -169,8 +169,7 @@ struct Affine : torch::autograd::Function<Affine> {
                             const c10::optional<at::Tensor> &b) {
     ctx->save_for_backward({x, w});
     ctx->saved_data["bias"] = b.has_value();
-    const at::Tensor k = copy_in(w, x.scalar_type()).t();
-    return b ? at::addmm(copy_in(*b, x.scalar_type()), x, k) : at::mm(x, k);
+    return affine(x, copy_in(w, x.scalar_type()), b ? copy_in(*b, x.scalar_type()) : at::Tensor());
   }
 
   static variable_list backward(AutogradContext *ctx, variable_list gradients) {

@@ -148,7 +148,7 @@ void Optimizer::loop(const Fused &f, int64_t from, int64_t n) const {
   for (int i = 0; i < kSlots; i++) slots[i] = at_element<T>(f.s->slots[i], from);
   if (kind_ == IX_RMSPROP) return rmsprop_loop(p, g, slots[0], slots[1], slots[2], n, o);
   const double steps = static_cast<double>(f.s->steps);
-  const AdamStep step{o.lr / (1 - std::pow(o.beta1, steps)), std::sqrt(1 - std::pow(o.beta2, steps)),
+  const AdamStep step{o.lr / (1 - std::pow(o.beta1, steps)), 1 / std::sqrt(1 - std::pow(o.beta2, steps)),
                       1 - o.lr * o.weight_decay, kind_ == IX_ADAMW};
   adam_loop(p, g, slots[0], slots[1], n, o, step);
 }

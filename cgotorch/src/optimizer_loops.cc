@@ -16,7 +16,7 @@ IMORI_INLINED T lerp(T a, T b, T weight, T rest) {
 template <typename T>
 IMORI_INLINED void adam(T *__restrict p, const T *__restrict g, T *__restrict m, T *__restrict v, int64_t n,
                         const ix_optimizer_options &o, const AdamStep &s) {
-  const T step = T(s.step), root2 = T(s.root2), eps = T(o.eps);
+  const T step = T(s.step), unbias = T(s.unbias), eps = T(o.eps);
   const T b1 = T(o.beta1), c1 = T(1 - o.beta1), b2 = T(o.beta2), c2 = T(1 - o.beta2);
   // One of the two kinds of decay, the other's numbers change nothing.
   const T decay = T(s.decoupled ? 0 : o.weight_decay), shrink = T(s.decoupled ? s.shrink : 1);
@@ -25,7 +25,7 @@ IMORI_INLINED void adam(T *__restrict p, const T *__restrict g, T *__restrict m,
     const T first = lerp(m[i], gradient, c1, b1), second = b2 * v[i] + c2 * gradient * gradient;
     m[i] = first;
     v[i] = second;
-    p[i] = value - step * first / (std::sqrt(second) / root2 + eps);
+    p[i] = value - step * first / (std::sqrt(second) * unbias + eps);
   }
 }
 

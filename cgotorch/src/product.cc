@@ -1,11 +1,15 @@
 #include "product.h"
 
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <c10/core/GradMode.h>
 #include <dlfcn.h>
 
+#include <algorithm>
+
 #include "conv.h"
+#include "transpose.h"
 
 namespace imori {
 namespace {
@@ -26,26 +30,39 @@ bool is_float_matrix(const at::Tensor &t) {
 
 bool has_rows(const at::Tensor &t) { return t.stride(1) == 1 && t.stride(0) >= t.size(1); }
 
-// A narrow product, or a tall one of a transposed matrix, is the BLAS's still.
-constexpr int64_t kNarrow = 16, kTall = 1024;
+// Narrow products are the BLAS's still.
+constexpr int64_t kNarrow = 16;
 
-bool wins(const at::Tensor &a, const at::Tensor &b, bool transposed) {
-  return onednn() != nullptr && b.size(1) >= kNarrow && a.size(0) >= kNarrow && (!transposed || a.size(0) <= kTall);
-}
+// oneDNN's kernels for transposed matrices are slower than the one for rows by more than it takes to turn the matrix,
+// if each number of that is used this often.
+constexpr int64_t kUses = 128;
+
+bool recorded(const at::Tensor &t) { return c10::GradMode::is_enabled() && t.requires_grad(); }
 
 }  // namespace
 
 at::Tensor product(const at::Tensor &a, const at::Tensor &b) {
-  const bool recorded = c10::GradMode::is_enabled() && (a.requires_grad() || b.requires_grad());
-  if (plain() || recorded || !is_float_matrix(a) || !is_float_matrix(b) || a.size(1) != b.size(0)) return at::mm(a, b);
-  const bool transposed = !has_rows(a);
-  if (!has_rows(b) || (transposed && !has_rows(a.t())) || !wins(a, b, transposed)) return at::mm(a, b);
-  at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
-  const int status = onednn()(transposed ? 'T' : 'N', 'N', a.size(0), b.size(1), a.size(1), 1, a.data_ptr<float>(),
-                              transposed ? a.stride(1) : a.stride(0), b.data_ptr<float>(), b.stride(0), 0,
-                              out.data_ptr<float>(), b.size(1));
+  if (plain() || recorded(a) || recorded(b) || !is_float_matrix(a) || !is_float_matrix(b) || a.size(1) != b.size(0)) {
+    return at::mm(a, b);
+  }
+  const int64_t rows = a.size(0), inner = a.size(1), columns = b.size(1);
+  if (onednn() == nullptr || std::min(rows, columns) < kNarrow || !has_rows(b)) return at::mm(a, b);
+  if (!has_rows(a)) return has_rows(a.t()) && columns >= kUses ? product(transpose(a.t()), b) : at::mm(a, b);
+  at::Tensor out = at::empty({rows, columns}, a.options());
+  const int status = onednn()('N', 'N', rows, columns, inner, 1, a.data_ptr<float>(), a.stride(0), b.data_ptr<float>(),
+                              b.stride(0), 0, out.data_ptr<float>(), columns);
   TORCH_CHECK(status == 0, "oneDNN's matrix product failed with status ", status);
   return out;
+}
+
+at::Tensor affine(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
+  const auto blas = [&] { return b.defined() ? at::addmm(b, x, w.t()) : at::mm(x, w.t()); };
+  if (plain() || recorded(x) || recorded(w) || (b.defined() && recorded(b))) return blas();
+  if (!is_float_matrix(x) || !is_float_matrix(w) || x.size(1) != w.size(1) || !has_rows(w)) return blas();
+  const int64_t n = x.size(0), in = x.size(1), out = w.size(0);
+  if (onednn() == nullptr || std::min(n, out) < kNarrow || in * out < kUses * (in + out)) return blas();
+  if (!has_rows(x) && !has_rows(x.t())) return blas();
+  return transpose(product(w, has_rows(x) ? transpose(x) : x.t()), b);
 }
 
 }  // namespace imori

@@ -9,4 +9,7 @@ namespace imori {
 // Differentiable.
 at::Tensor product(const at::Tensor &a, const at::Tensor &b);
 
+// x w^T + b, where b, which may be undefined, is added to each row. Differentiable.
+at::Tensor affine(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b);
+
 }  // namespace imori
