@@ -152,8 +152,7 @@ bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at
 at::Tensor forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o) {
   std::vector<int64_t> size;
   const Geometry d = geometry(x.sizes(), w.sizes(), output_size(x.sizes(), w.sizes(), o, size), o);
-  const at::Tensor columns = im2col(x, d), kernel = weight_matrix(w).t();
-  return maps(b.defined() ? at::addmm(b, columns, kernel) : product(columns, kernel), d.n, d.oh, d.ow);
+  return maps(affine(im2col(x, d), weight_matrix(w), b), d.n, d.oh, d.ow);
 }
 
 at::Tensor input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
