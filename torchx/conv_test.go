@@ -57,7 +57,10 @@ func TestConv2dFastPaths(t *testing.T) {
 		square(2, 16, 16, 9, 4, 2, 1), // to 8x8
 		square(2, 3, 16, 9, 4, 2, 1),
 		square(2, 5, 8, 4, 3, 1, 1),
-		square(2, 5, 9, 4, 5, 1, 2), // to 9x9
+		square(2, 5, 9, 4, 5, 1, 2),     // to 9x9
+		square(17, 20, 4, 220, 4, 1, 0), // a product whose rows are turned
+		square(5, 20, 4, 220, 4, 2, 1),
+		square(130, 3, 4, 20, 4, 1, 0), // and one whose weight is
 		{1, 2, 9, 7, 3, 5, 3, [2]int64{2, 1}, [2]int64{2, 0}, pair(1), 1},
 		{2, 5, 4, 3, 4, 3, 1, [2]int64{2, 1}, [2]int64{1, 0}, pair(1), 1},
 		{2, 5, 1, 6, 4, 1, 3, pair(2), [2]int64{0, 1}, pair(1), 1},
@@ -109,7 +112,7 @@ func TestConvTranspose2dFastPaths(t *testing.T) {
 }
 
 func TestLinearFastPath(t *testing.T) {
-	for _, c := range [][3]int64{{1, 7, 5}, {6, 7, 5}, {1, 1, 1}, {5, 9, 1}, {70, 3, 4}, {64, 48, 32}, {18, 20, 1100}, {33, 300, 270}, {16, 256, 1100}, {150, 1030, 150}} {
+	for _, c := range [][3]int64{{1, 7, 5}, {6, 7, 5}, {1, 1, 1}, {5, 9, 1}, {70, 3, 4}, {64, 48, 32}, {18, 20, 1100}, {33, 300, 270}, {16, 256, 1100}, {150, 1030, 150}, {200, 48, 32}} {
 		for _, m := range withBias(fmt.Sprint(c), [][]int64{{c[0], c[1]}, {c[2], c[1]}}, c[2], Linear) {
 			m.check(t, convF32, convBF16)
 		}
@@ -126,6 +129,7 @@ func TestLinearFastPath(t *testing.T) {
 		{"transposed, large", []int64{20, 30}, func(x torch.Tensor) torch.Tensor { return Permute(x, 1, 0) }},
 		{"narrowed, large", []int64{30, 25}, func(x torch.Tensor) torch.Tensor { return Narrow(x, 1, 2, 20) }},
 		{"transposed, very large", []int64{300, 20}, func(x torch.Tensor) torch.Tensor { return Permute(x, 1, 0) }},
+		{"expanded, very large", []int64{1, 300}, func(x torch.Tensor) torch.Tensor { return Expand(x, 30, 300) }},
 		{"narrowed, very large", []int64{30, 320}, func(x torch.Tensor) torch.Tensor { return Narrow(x, 1, 2, 290) }},
 		{"expanded, large", []int64{1, 20}, func(x torch.Tensor) torch.Tensor { return Expand(x, 30, 20) }},
 	} {
@@ -136,5 +140,23 @@ func TestLinearFastPath(t *testing.T) {
 			m.check(t, convF32, convBF16)
 		}
 	}
+	for name, view := range map[string]func(torch.Tensor) torch.Tensor{
+		"a transposed weight": func(w torch.Tensor) torch.Tensor { return Permute(w, 1, 0) },
+		"a narrowed weight":   func(w torch.Tensor) torch.Tensor { return Narrow(w, 1, 3, 290) },
+	} {
+		shape := []int64{290, 300}
+		if name == "a narrowed weight" {
+			shape = []int64{300, 300}
+		}
+		for _, m := range withBias(name, [][]int64{{40, 290}, shape}, 300, func(x, w, b torch.Tensor) torch.Tensor {
+			return Linear(x, view(w), b)
+		}) {
+			m.check(t, convF32, convBF16)
+		}
+	}
+	numbers := computation{name: "a bias of a view", shapes: [][]int64{{40, 290}, {300, 290}, {300, 2}}, f: func(in []torch.Tensor) torch.Tensor {
+		return Linear(in[0], in[1], Reshape(Narrow(in[2], 1, 1, 1), 300))
+	}}
+	numbers.check(t, convF32, convBF16)
 	noTensors(t)
 }

@@ -1,7 +1,6 @@
 #include "conv_gemm.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>

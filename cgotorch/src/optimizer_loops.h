@@ -11,7 +11,8 @@ namespace imori {
 // computes too.
 struct AdamStep {
   double step;     // lr, corrected for the first average's start at zero
-  double unbias;   // corrects the root of the second average for its start at zero; a factor, as divisions take long
+  double unbias;   // corrects the root of the second average for its start at zero; a factor: PyTorch divides, which
+                   // takes long
   double shrink;   // 1 - lr * weight decay
   bool decoupled;  // AdamW
 };

@@ -1,5 +1,6 @@
 #include "product.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
@@ -9,19 +10,24 @@
 #include <algorithm>
 
 #include "conv.h"
+#include "simd.h"
 #include "transpose.h"
 
 namespace imori {
 namespace {
 
-// dnnl_sgemm, for matrices of rows. It is there where oneDNN is a library of its own; builds of libtorch that have it
-// inside come with MKL, which needs no help.
+// dnnl_sgemm, for matrices of rows. It is there where oneDNN is a library of its own. MKL needs no help, and on other
+// processors than x86 oneDNN's is a plain loop.
 using Sgemm = int (*)(char transa, char transb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
                       int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
 Sgemm onednn() {
-  static const auto f = reinterpret_cast<Sgemm>(dlsym(RTLD_DEFAULT, "dnnl_sgemm"));
+#ifdef __x86_64__
+  static const auto f = at::hasMKL() ? nullptr : reinterpret_cast<Sgemm>(dlsym(RTLD_DEFAULT, "dnnl_sgemm"));
   return f;
+#else
+  return nullptr;
+#endif
 }
 
 bool is_float_matrix(const at::Tensor &t) {
@@ -33,8 +39,8 @@ bool has_rows(const at::Tensor &t) { return t.stride(1) == 1 && t.stride(0) >= t
 // Narrow products are the BLAS's still.
 constexpr int64_t kNarrow = 16;
 
-// oneDNN's kernels for transposed matrices are slower than the one for rows by more than it takes to turn the matrix,
-// if each number of that is used this often.
+// oneDNN's kernels for transposed matrices are slower than the one for rows by more than a transposed copy costs, if
+// the product uses each number of the copy this often.
 constexpr int64_t kUses = 128;
 
 bool recorded(const at::Tensor &t) { return c10::GradMode::is_enabled() && t.requires_grad(); }
@@ -47,22 +53,27 @@ at::Tensor product(const at::Tensor &a, const at::Tensor &b) {
   }
   const int64_t rows = a.size(0), inner = a.size(1), columns = b.size(1);
   if (onednn() == nullptr || std::min(rows, columns) < kNarrow || !has_rows(b)) return at::mm(a, b);
-  if (!has_rows(a)) return has_rows(a.t()) && columns >= kUses ? product(transpose(a.t()), b) : at::mm(a, b);
+  if (!has_rows(a)) {
+    const bool turned = kThreads && has_rows(a.t()) && columns >= kUses;
+    return turned ? product(transpose(a.t()), b) : at::mm(a, b);
+  }
   at::Tensor out = at::empty({rows, columns}, a.options());
   const int status = onednn()('N', 'N', rows, columns, inner, 1, a.data_ptr<float>(), a.stride(0), b.data_ptr<float>(),
                               b.stride(0), 0, out.data_ptr<float>(), columns);
-  TORCH_CHECK(status == 0, "oneDNN's matrix product failed with status ", status);
-  return out;
+  return status == 0 ? out : at::mm(a, b);
 }
 
 at::Tensor affine(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
   const auto blas = [&] { return b.defined() ? at::addmm(b, x, w.t()) : at::mm(x, w.t()); };
-  if (plain() || recorded(x) || recorded(w) || (b.defined() && recorded(b))) return blas();
-  if (!is_float_matrix(x) || !is_float_matrix(w) || x.size(1) != w.size(1) || !has_rows(w)) return blas();
+  if (plain() || !kThreads || onednn() == nullptr || !is_float_matrix(x) || !is_float_matrix(w)) return blas();
+  if (x.size(1) != w.size(1) || !has_rows(x) || !has_rows(w)) return blas();
   const int64_t n = x.size(0), in = x.size(1), out = w.size(0);
-  if (onednn() == nullptr || std::min(n, out) < kNarrow || in * out < kUses * (in + out)) return blas();
-  if (!has_rows(x) && !has_rows(x.t())) return blas();
-  return transpose(product(w, has_rows(x) ? transpose(x) : x.t()), b);
+  // What is turned: w, or x and the result.
+  const int64_t of_w = in * out, of_rows = n * (in + out);
+  if (std::min(n, out) < kNarrow || n * in * out < kUses * std::min(of_w, of_rows)) return blas();
+  if (of_rows < of_w) return transpose(product(w, transpose(x)), b);
+  const at::Tensor y = product(x, transpose(w));
+  return b.defined() ? y.add_(b) : y;
 }
 
 }  // namespace imori

@@ -5,8 +5,8 @@
 
 namespace imori {
 
-// m.t() with rows of its own, for a float32 matrix of rows on the CPU. Outside of autograd. bias, if it is defined, has
-// a number for each row of m, and so for each column of the result, to which it is added.
+// m.t() with rows of its own, for a float32 matrix of rows on the CPU that is not empty. Outside of autograd. bias, if
+// it is defined, has as many numbers as m has rows and the result columns, to which they are added.
 at::Tensor transpose(const at::Tensor &m, const at::Tensor &bias = {});
 
 }  // namespace imori

@@ -15,6 +15,7 @@ import (
 
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/torchx"
+	_ "github.com/imori-ml/imori/torchx/spin" // a busy neighbour must not slow training several times
 	"github.com/imori-ml/imori/trainer"
 )
 

@@ -1,4 +1,5 @@
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 static int begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
@@ -7,21 +8,33 @@ static int begins(const char *text, const char *with) { return strncmp(text, wit
 // state: no getenv, no setenv, no malloc.
 static void limit_spinning(int argc, char **argv, char **environment) {
   (void)argc;
+  static char limit[] = "GOMP_SPINCOUNT=2000";
+  char **last_command = NULL;
   int count = 0;
   for (; environment[count] != NULL; count++) {
     if (begins(environment[count], "GOMP_SPINCOUNT=") || begins(environment[count], "OMP_WAIT_POLICY=")) {
       return;
     }
+    if (begins(environment[count], "_=")) {
+      last_command = &environment[count];
+    }
   }
+  // A shell says in _ which program it started. That nobody reads, and so it gives its place in the list, which cannot
+  // grow.
+  if (last_command != NULL) {
+    *last_command = limit;
+    return;
+  }
+  // Without an interpreter the program was started by ld.so as a command, which is then what /proc/self/exe names.
   char program[4096];  // Linux's limit of a path
   ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-  if (length <= 0) {
+  if (length <= 0 || getauxval(AT_BASE) == 0 || getauxval(AT_SECURE) != 0) {
     return;
   }
   program[length] = 0;
   char *longer[count + 2];
   memcpy(longer, environment, count * sizeof *longer);
-  longer[count] = "GOMP_SPINCOUNT=2000";
+  longer[count] = limit;
   longer[count + 1] = NULL;
   execve(program, argv, longer);  // where it fails, threads spin for longer
 }

@@ -5,8 +5,11 @@
 //
 //	import _ "github.com/imori-ml/imori/torchx/spin"
 //
-// Such a program starts itself anew with GOMP_SPINCOUNT=2000 in its environment, some 10 microseconds, unless that says
-// already how threads wait (GOMP_SPINCOUNT or OMP_WAIT_POLICY): OpenMP reads the environment while it is loaded, and
-// nothing changes it later. The number of the process stays. It happens before libtorch's own start, and so costs 0.2 s, for
-// which the libraries are found and linked a second time. On systems other than Linux the package does nothing.
+// Such a program finds GOMP_SPINCOUNT=2000 in its environment, some 10 microseconds, unless that says already how threads
+// wait (GOMP_SPINCOUNT or OMP_WAIT_POLICY). OpenMP reads the environment while it is loaded, so this happens before any
+// library starts: in the place of the variable _, which shells set, or, where there is none, by starting the program anew,
+// with the same number of the process, for 0.2 s in which its libraries are found and linked a second time. A debugger of
+// such a program does best to set one of the variables itself.
+//
+// On systems other than Linux, and with musl, the package does nothing. It is for programs, not for shared libraries.
 package spin

@@ -27,7 +27,7 @@ const (
 	lastFrames    = 20   // how many delays the last picture, the result, stays
 )
 
-// encoder takes half the time of the default level, in which training waits, for pictures a few percent larger.
+// encoder takes half the time of the default level, for which training waits; the files are a few percent larger.
 var encoder = png.Encoder{CompressionLevel: png.BestSpeed}
 
 // SavePicture writes samples/<iteration>.png and returns its path.
