@@ -87,10 +87,6 @@ func DefaultThreads() int {
 	return min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
 }
 
-// TuneAllocator makes the C library keep large blocks of memory from one training step to the next, for the whole
-// process; without it each step pays for getting them from the kernel again.
-func TuneAllocator() { C.ix_tune_allocator() }
-
 // ResolveDevice makes a device's name, as libtorch takes it, of what a user wrote: auto (the first GPU, or the CPU without
 // one), cpu, cuda or cuda:N. The reason says for a log why it is that one.
 func ResolveDevice(s string) (device, reason string, err error) {

@@ -27,7 +27,6 @@ const char *ix_cpu_capability(void);  // "AVX2", "AVX512", "DEFAULT", ...; stati
 int32_t ix_num_threads(void);
 const char *ix_set_num_threads(int32_t n);
 int32_t ix_cuda_devices(void);  // 0 without CUDA
-void ix_tune_allocator(void);   // glibc: keep large blocks instead of returning them to the kernel at each step
 void ix_free_string(const char *s);
 
 // ---- how layers compute ----

@@ -6,11 +6,6 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/version.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
-#include <climits>
 
 #include "blas.h"
 #include "call.h"
@@ -74,15 +69,6 @@ int32_t ix_cuda_devices(void) {
   int32_t n = 0;
   imori::guard_or([&] { n = IsCUDAAvailable() ? at::detail::getCUDAHooks().getNumGPUs() : 0; }, [](const char *) {});
   return n;
-}
-void ix_tune_allocator(void) {
-#ifdef __GLIBC__
-  // glibc documents 32 MiB as the most; newer ones take more.
-  if (mallopt(M_MMAP_THRESHOLD, 1 << 30) == 0) mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, INT_MAX);
-  // Other arenas than the first consist of pieces of 64 MiB, each given back once it is empty, thresholds or not.
-  mallopt(M_ARENA_MAX, 1);
-#endif
 }
 void ix_free_string(const char *s) { std::free(const_cast<char *>(s)); }
 

@@ -15,7 +15,8 @@ import (
 
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/torchx"
-	_ "github.com/imori-ml/imori/torchx/spin" // a busy neighbour must not slow training several times
+	_ "github.com/imori-ml/imori/torchx/arena" // iterations must not pay for their memory anew
+	_ "github.com/imori-ml/imori/torchx/spin"  // a busy neighbour must not slow training several times
 	"github.com/imori-ml/imori/trainer"
 )
 

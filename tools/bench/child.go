@@ -86,7 +86,6 @@ func (c contest) options(precision string) (trainer.Options, error) {
 
 // measure is our side of a contest: it prints the same figures as the Python script, and a few more.
 func measure(c contest, precision string, out io.Writer) error {
-	torchx.TuneAllocator()
 	options, err := c.options(precision)
 	if err != nil {
 		return err

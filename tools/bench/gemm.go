@@ -23,7 +23,6 @@ const (
 
 // measureGEMM prints the best speed of several products of square matrices.
 func measureGEMM(precision string, out io.Writer) error {
-	torchx.TuneAllocator()
 	g := gemm{Precision: precision}
 	err := torchx.Try(func() {
 		torchx.Scoped(func() {

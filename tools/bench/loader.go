@@ -12,7 +12,6 @@ import (
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/models"
 	"github.com/imori-ml/imori/recipes"
-	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/trainer"
 )
 
@@ -89,7 +88,6 @@ const loaderIterations = 100
 
 // measureLoader is a run of a recipe for one side of compareLoader.
 func measureLoader(s settings, out io.Writer) error {
-	torchx.TuneAllocator()
 	recipe, err := recipes.Builtin(loaderRecipe(s.child), []string{
 		"dataset.root=" + strconv.Quote(s.root), "dataset.download=false", "train.device=cpu", "train.threads=" + strconv.Itoa(threads),
 	})

@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	_ "github.com/imori-ml/imori/torchx/arena" // iterations must not pay for their memory anew
 )
 
 const (

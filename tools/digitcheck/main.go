@@ -21,6 +21,7 @@ import (
 	"github.com/imori-ml/imori/recipes/trained"
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/torchx"
+	_ "github.com/imori-ml/imori/torchx/arena" // batches must not pay for their memory anew
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
@@ -31,7 +32,6 @@ const (
 )
 
 func main() {
-	torchx.TuneAllocator()
 	if len(os.Args) != 2 || strings.HasPrefix(os.Args[1], "-") {
 		fmt.Fprintln(os.Stderr, "usage: digitcheck RUN\n\nRUN is the folder of a run that trained on digits.")
 		os.Exit(2)

@@ -34,9 +34,9 @@ var layers = [][]string{
 	{"tools"},              // commands
 }
 
-// cgoPackages alone import "C": every call into libtorch passes through torchx's handling of memory and errors, and
-// torchx/spin acts before libtorch is there.
-var cgoPackages = []string{"torchx", "torchx/spin"}
+// cgoPackages alone import "C": every call into libtorch passes through torchx's handling of memory and errors, and the
+// others set the process up before Go's runtime is there.
+var cgoPackages = []string{"torchx", "torchx/arena", "torchx/spin"}
 
 // pure packages work without libtorch: fast to test, testable with -race, usable by any program. Each lists what it
 // may import of this module besides itself and what lies below it.
@@ -129,7 +129,7 @@ func refuse(from, imported string) string {
 	allowed, isPure := pureRule(from)
 	switch {
 	case imported == "C" && !slices.Contains(cgoPackages, from):
-		return "only " + strings.Join(cgoPackages, " and ") + " call C"
+		return "only " + strings.Join(cgoPackages, ", ") + " call C"
 	case isPure && within(imported, gotorch):
 		return "this package works without libtorch"
 	case !within(imported, module):

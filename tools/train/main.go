@@ -4,7 +4,8 @@ package main
 import (
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/tools/internal/train"
-	_ "github.com/imori-ml/imori/torchx/spin" // a busy neighbour must not slow training several times
+	_ "github.com/imori-ml/imori/torchx/arena" // iterations must not pay for their memory anew
+	_ "github.com/imori-ml/imori/torchx/spin"  // a busy neighbour must not slow training several times
 )
 
 func main() { cli.Main(train.New()) }

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/imori-ml/imori/recipes/strict"
-	"github.com/imori-ml/imori/torchx"
 	"github.com/imori-ml/imori/trainer"
 )
 
@@ -42,7 +41,6 @@ func Usage(err error) error { return wrong{err, true} }
 
 // Main runs a command as a process.
 func Main(root *cobra.Command) {
-	torchx.TuneAllocator()
 	os.Exit(Run(untilSignal(), root, os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -1,0 +1,3 @@
+package arena
+
+import "C" // tune_linux.c

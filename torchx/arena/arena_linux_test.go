@@ -1,0 +1,52 @@
+package arena_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	_ "github.com/imori-ml/imori/torchx/arena"
+)
+
+// Further arenas of glibc end at multiples of pieces, and grow by pages. Go's heap does the first, but grows by chunks.
+const (
+	pieces = 64 << 20
+	chunks = 4 << 20
+)
+
+// Threads that ask libc for a user, for which it allocates memory, would get an arena each.
+func TestOneArena(t *testing.T) {
+	const threads = 8
+	var here, done sync.WaitGroup
+	here.Add(threads)
+	for i := range threads {
+		done.Go(func() {
+			runtime.LockOSThread() // this one and no other, until it ends
+			_, err := user.LookupId(strconv.Itoa(1 << 20 * i))
+			here.Done()
+			here.Wait()
+			if unknown := user.UnknownUserIdError(0); err != nil && !errors.As(err, &unknown) {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(maps), "\n") {
+		var first, end uint64
+		var access string
+		// The part that is not used yet cannot be accessed.
+		if n, _ := fmt.Sscanf(line, "%x-%x %s", &first, &end, &access); n == 3 && access == "---p" && end%pieces == 0 && first%chunks != 0 {
+			t.Errorf("a further arena: %s", line)
+		}
+	}
+}
