@@ -10,9 +10,6 @@ import (
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
-// curvesFile is the picture of a run's metrics.
-const curvesFile = "curves.png"
-
 // errPanicked is what status.json says of a run that a panic ended.
 var errPanicked = errors.New("the program panicked: see what it printed")
 
@@ -92,7 +89,11 @@ func (t *Trainer) drawCurves() error {
 	if err != nil {
 		return fmt.Errorf("cannot draw the curves: %w", err)
 	}
-	return curves.Save(filepath.Join(t.Dir, curvesFile), runTitle(t.Dir), curves.Run{Series: series})
+	img, err := curves.Draw(runTitle(t.Dir), curves.Run{Series: series})
+	if err != nil {
+		return fmt.Errorf("cannot draw the curves: %w", err)
+	}
+	return t.dir.SaveCurves(img)
 }
 
 // runTitle is the end of a folder's path, which for a run names its recipe and when it began.

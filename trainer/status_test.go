@@ -99,7 +99,7 @@ func TestExtrasAreNoReasonToFail(t *testing.T) {
 	r := run(t, o, 0)
 	warnings := 0
 	for _, e := range r.events {
-		if strings.Contains(e, "cannot write the status") || strings.Contains(e, "cannot draw") {
+		if strings.Contains(e, "cannot write the status") || strings.Contains(e, "cannot save picture") {
 			warnings++
 		}
 	}
@@ -154,7 +154,7 @@ func TestStatusComesFirst(t *testing.T) {
 		warnings := 0
 		observer := &warnedStatus{warn: func(text string) {
 			warnings++
-			if seen := look(t, o); !strings.Contains(text, "cannot draw") || seen.State != rundir.Interrupted || seen.Iteration != 3 {
+			if seen := look(t, o); !strings.Contains(text, "cannot save picture") || seen.State != rundir.Interrupted || seen.Iteration != 3 {
 				t.Errorf("%s: the run is %s at iteration %d: %s", name, seen.State, seen.Iteration, text)
 			}
 		}}

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/png"
-	"io"
 
-	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
@@ -21,20 +18,6 @@ type Run struct {
 
 // MaxRuns is how many runs a picture takes: each needs a colour that can be told from the others.
 const MaxRuns = 7
-
-// Save draws the runs and writes the picture to a PNG file, at once.
-func Save(path, title string, runs ...Run) error {
-	img, err := Draw(title, runs...)
-	if err == nil {
-		// A picture that is drawn again and again need not be as small as it could be.
-		e := png.Encoder{CompressionLevel: png.BestSpeed}
-		err = atomicfile.Write(path, func(w io.Writer) error { return e.Encode(w, img) })
-	}
-	if err != nil {
-		return fmt.Errorf("cannot draw %s: %w", path, err)
-	}
-	return nil
-}
 
 // Draw draws one run, or several in the same panels to compare them. Metrics with a dot in their names are details and
 // left out. What is NaN is a gap. Without anything to draw the picture says so.

@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/png"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -262,23 +259,4 @@ func TestDrawOdd(t *testing.T) {
 	late := series("a/loss", 1, 2)
 	late.Points[0].Iteration, late.Points[1].Iteration = 1_000_000_000, 1_000_000_000
 	drawn(t, Run{Series: []rundir.Series{late, series("a/"+strings.Repeat("w", 500), 1)}})
-}
-
-func TestSave(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "curves.png")
-	if err := Save(path, "a run", Run{Series: []rundir.Series{series("a/loss", 1, 2)}}); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if img, err := png.Decode(f); err != nil || !has(img, palette[0]) {
-		t.Errorf("the picture is not there: %v", err)
-	}
-	path = filepath.Join(path, "below a file")
-	if err := Save(path, "", Run{}); err == nil || !strings.Contains(err.Error(), "cannot draw "+path) {
-		t.Errorf("error is %v", err)
-	}
 }

@@ -18,7 +18,7 @@ func (d *Dir) SaveDiagnosis(name string, fill func(folder string) error) (string
 		return "", err
 	}
 	if err := d.saveDiagnosis(path, fill); err != nil {
-		return "", fmt.Errorf("cannot save diagnosis %s: %w", path, err)
+		return "", fmt.Errorf("cannot save diagnosis %s: %w", path, d.reason(err))
 	}
 	return path, nil
 }

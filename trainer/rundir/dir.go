@@ -25,8 +25,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-
-	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
 
 const (
@@ -143,7 +141,7 @@ func (d *Dir) WriteRecipe(yaml []byte) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	err := atomicfile.Write(filepath.Join(d.path, recipeFile), func(w io.Writer) error {
+	err := d.write(filepath.Join(d.path, recipeFile), func(w io.Writer) error {
 		_, err := w.Write(yaml)
 		return err
 	})
@@ -160,17 +158,6 @@ func (d *Dir) Recipe() ([]byte, error) {
 		return nil, fmt.Errorf("run folder %s has no %s: %w", d.path, recipeFile, fs.ErrNotExist)
 	}
 	return b, err
-}
-
-// Writable is an error unless this process holds the lock, and the lock is still that of the folder: everything is written
-// by path, where another run may be by now.
-func (d *Dir) Writable() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.lock == nil {
-		return fmt.Errorf("run folder %s is open for reading only: call Lock before writing", d.path)
-	}
-	return isAt(d.lock, d.path)
 }
 
 func (d *Dir) logf(format string, args ...any) {

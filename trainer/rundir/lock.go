@@ -127,7 +127,7 @@ func (d *Dir) prepare() error {
 		return fmt.Errorf("%s/%s is a folder, expected a link (a copy that followed links?): remove it", checkpointFolder, latestLink)
 	}
 	for _, folder := range []string{filepath.Join(d.path, checkpointFolder), diagnoses} {
-		if err := d.recoverReplaced(folder); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := recoverReplaced(folder); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package rundir
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -101,4 +102,68 @@ func TestMovedWhileSaving(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, a.point(latestLink, "00000002"), "was moved, replaced or removed")
+}
+
+// TestMovedInAWrite: a folder that is replaced between any two steps of a write gives the other run its own back.
+func TestMovedInAWrite(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		write func(d *Dir, move func()) error
+	}{
+		{"a file, begun before", func(d *Dir, move func()) error {
+			return d.write(filepath.Join(d.path, statusFile), func(io.Writer) error { move(); return nil })
+		}},
+		{"a file, begun behind", func(d *Dir, move func()) error {
+			move()
+			return d.write(filepath.Join(d.path, statusFile), func(io.Writer) error { return nil })
+		}},
+		{"a link", func(d *Dir, move func()) error {
+			move()
+			return d.point(latestLink, "00000001")
+		}},
+		{"a checkpoint's name", func(d *Dir, move func()) error {
+			temp := filepath.Join(d.path, checkpointFolder, ".tmp-00000007-ABCDEFGH")
+			if err := writeCheckpoint(temp, example(7, 1)); err != nil {
+				return err
+			}
+			move()
+			return d.reason(d.place(temp, 7))
+		}},
+		{"an old checkpoint", func(d *Dir, move func()) error {
+			move()
+			return d.discard(d.CheckpointPath(7))
+		}},
+		{"one given up", func(d *Dir, move func()) error {
+			move()
+			return d.undo(7)
+		}},
+	} {
+		for name, way := range map[string]func(_, _ string) error{"exchange": exchange, "renames": cannotExchange} {
+			t.Run(c.name+", "+name, func(t *testing.T) {
+				exchanging = way
+				defer func() { exchanging = exchange }()
+				a, b := create(t), create(t)
+				save(t, a, 1)
+				save(t, b, 7)
+				if err := b.Begin(7, 10); err != nil {
+					t.Fatal(err)
+				}
+				path := a.Path()
+				all := func(folder string) string {
+					return allFiles(t, filepath.Join(folder, checkpointFolder, "00000007")) +
+						names(t, folder) + readFile(t, filepath.Join(folder, statusFile)) + names(t, filepath.Join(folder, checkpointFolder))
+				}
+				before := all(b.Path())
+				err := c.write(a, func() {
+					if err := errors.Join(os.Rename(path, path+"-old"), os.Rename(b.Path(), path)); err != nil {
+						t.Fatal(err)
+					}
+				})
+				wantError(t, err, "run folder "+path+" was moved, replaced or removed", "the lock is another one")
+				if got := all(path); got != before || links(t, &Dir{path: path}) != "latest 00000007" {
+					t.Errorf("the other run became %s, was %s", got, before)
+				}
+			})
+		}
+	}
 }

@@ -16,11 +16,10 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
 
 const (
+	curvesFile    = "curves.png"
 	animationFile = "training.gif"
 	maxFrames     = 100
 	maxFrameSide  = 1024 // pixels; larger pictures are shrunk, for a GIF of them would fill memory and browser
@@ -30,17 +29,25 @@ const (
 // encoder takes half the time of the default level, for which training waits; the files are a few percent larger.
 var encoder = png.Encoder{CompressionLevel: png.BestSpeed}
 
-// SavePicture writes samples/<iteration>.png and returns its path.
+// SavePicture writes samples/<iteration>.png, whose path it returns.
 func (d *Dir) SavePicture(iteration int, img image.Image) (string, error) {
 	path := filepath.Join(d.path, samplesFolder, IterationName(iteration)+".png")
+	return path, d.savePNG(path, img)
+}
+
+// SaveCurves writes curves.png, in the place of an older one.
+func (d *Dir) SaveCurves(img image.Image) error {
+	return d.savePNG(filepath.Join(d.path, curvesFile), img)
+}
+
+func (d *Dir) savePNG(path string, img image.Image) error {
 	if err := d.Writable(); err != nil {
-		return "", err
+		return err
 	}
-	err := atomicfile.Write(path, func(w io.Writer) error { return encoder.Encode(w, img) })
-	if err != nil {
-		return "", fmt.Errorf("cannot save picture %s: %w", path, err)
+	if err := d.write(path, func(w io.Writer) error { return encoder.Encode(w, img) }); err != nil {
+		return fmt.Errorf("cannot save picture %s: %w", path, err)
 	}
-	return path, nil
+	return nil
 }
 
 var pictureName = regexp.MustCompile(`^\d{8,}\.png$`)
@@ -58,7 +65,7 @@ func (d *Dir) SaveAnimation(delay time.Duration) (string, error) {
 	if err == nil {
 		var g *gif.GIF
 		if g, err = animate(evenly(paths, maxFrames), delay); err == nil {
-			err = atomicfile.Write(path, func(w io.Writer) error { return gif.EncodeAll(w, g) })
+			err = d.write(path, func(w io.Writer) error { return gif.EncodeAll(w, g) })
 		}
 	}
 	if err != nil {

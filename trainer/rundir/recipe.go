@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
 
 // A run keeps the recipe that it began with. One with which it went on from an iteration has that in its name.
@@ -34,7 +32,7 @@ func (d *Dir) WriteRecipeFrom(iteration int, yaml []byte) error {
 	if err := d.Writable(); err != nil {
 		return err
 	}
-	err := atomicfile.Write(filepath.Join(d.path, RecipeName(iteration)), func(w io.Writer) error {
+	err := d.write(filepath.Join(d.path, RecipeName(iteration)), func(w io.Writer) error {
 		_, err := w.Write(yaml)
 		return err
 	})
@@ -59,7 +57,7 @@ func (d *Dir) ForgetRecipesAfter(iteration int) (removed []string, err error) {
 		if err != nil || e.Name() != RecipeName(n) || n <= iteration {
 			continue
 		}
-		if err := os.Remove(filepath.Join(d.path, e.Name())); err != nil {
+		if err := d.discard(filepath.Join(d.path, e.Name())); err != nil {
 			return removed, err
 		}
 		removed = append(removed, e.Name())

@@ -21,18 +21,16 @@ func replaceFolder(temp, folder string) (former string, err error) {
 	if exchanging(temp, folder) == nil {
 		return temp, nil
 	}
+	err = os.Rename(temp, folder)
+	if !errors.Is(err, fs.ErrExist) { // done, or else nothing is touched that has the name: it may be another run's by now
+		return "", err
+	}
 	former = asideOf(folder)
-	err = os.Rename(folder, former)
-	if errors.Is(err, fs.ErrNotExist) {
-		former = ""
-	} else if err != nil {
+	if err := os.Rename(folder, former); err != nil {
 		return "", err
 	}
 	if err := os.Rename(temp, folder); err != nil {
-		if former != "" {
-			err = errors.Join(err, os.Rename(former, folder))
-		}
-		return "", err
+		return "", errors.Join(err, os.Rename(former, folder))
 	}
 	return former, nil
 }
@@ -43,7 +41,7 @@ func asideOf(folder string) string {
 }
 
 // recoverReplaced ends what replaceFolder began in a process that died.
-func (d *Dir) recoverReplaced(parent string) error {
+func recoverReplaced(parent string) error {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
 		return err
@@ -55,7 +53,7 @@ func (d *Dir) recoverReplaced(parent string) error {
 		}
 		old := filepath.Join(parent, e.Name())
 		if _, err := os.Lstat(filepath.Join(parent, original)); err == nil {
-			if err := d.discard(old); err != nil {
+			if err := os.RemoveAll(old); err != nil {
 				return err
 			}
 		} else if err := os.Rename(old, filepath.Join(parent, original)); err != nil {

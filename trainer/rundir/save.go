@@ -48,7 +48,7 @@ func (d *Dir) SaveCheckpoint(c *Checkpoint) error {
 		err = d.saveCheckpoint(c)
 	}
 	if err != nil {
-		err = fmt.Errorf("cannot save checkpoint %s: %w", d.CheckpointPath(c.State.Iteration), err)
+		err = fmt.Errorf("cannot save checkpoint %s: %w", d.CheckpointPath(c.State.Iteration), d.reason(err))
 		if d.Writable() != nil {
 			return err // what is there now is another run's
 		}
@@ -129,28 +129,20 @@ func (d *Dir) place(temp string, iteration int) error {
 	return nil
 }
 
-// discard removes a checkpoint at once as far as its name goes: a half-removed one would look like a damaged one.
-func (d *Dir) discard(folder string) error {
-	temp := atomicfile.TempName(folder)
-	if err := os.Rename(folder, temp); err != nil {
-		return err
-	}
-	return os.RemoveAll(temp)
-}
-
 // point replaces a link at once. It is relative, so that a run's folder can be moved.
 func (d *Dir) point(name, target string) error {
-	if err := d.Writable(); err != nil {
-		return err
-	}
 	link := filepath.Join(d.path, checkpointFolder, name)
 	temp := atomicfile.TempName(link)
-	if err := os.Symlink(target, temp); err != nil {
-		return err
+	err := os.Symlink(target, temp)
+	if err == nil {
+		err = d.Writable()
 	}
-	if err := os.Rename(temp, link); err != nil {
+	if err == nil {
+		err = os.Rename(temp, link)
+	}
+	if err != nil {
 		os.Remove(temp)
-		return err
+		return d.reason(err)
 	}
 	return atomicfile.SyncDir(filepath.Dir(link))
 }
@@ -312,7 +304,7 @@ func (d *Dir) goBack(iteration int) error {
 			}
 		}
 	} else if d.linked(latestLink) >= 0 {
-		if err := os.Remove(filepath.Join(d.path, checkpointFolder, latestLink)); err != nil {
+		if err := d.discard(filepath.Join(d.path, checkpointFolder, latestLink)); err != nil {
 			return err
 		}
 	}
@@ -337,7 +329,7 @@ func (d *Dir) undo(iteration int) error {
 	for free, i := aside, 2; ; free, i = fmt.Sprintf("%s-%d", aside, i), i+1 {
 		switch _, err := os.Lstat(free); {
 		case errors.Is(err, fs.ErrNotExist):
-			return os.Rename(d.CheckpointPath(iteration), free)
+			return d.rename(d.CheckpointPath(iteration), free)
 		case err != nil:
 			return err
 		}

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
 
 const (
@@ -109,7 +107,7 @@ func (d *Dir) End(state RunState, iteration int, reason error) error {
 func (d *Dir) writeStatus(s Status) error {
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err == nil {
-		err = atomicfile.Write(filepath.Join(d.path, statusFile), func(w io.Writer) error {
+		err = d.write(filepath.Join(d.path, statusFile), func(w io.Writer) error {
 			_, err := w.Write(append(b, '\n'))
 			return err
 		})
