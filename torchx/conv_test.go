@@ -61,6 +61,17 @@ func TestConv2dFastPaths(t *testing.T) {
 		square(17, 20, 4, 220, 4, 1, 0), // a product whose rows are turned
 		square(5, 20, 4, 220, 4, 2, 1),
 		square(130, 3, 4, 20, 4, 1, 0), // and one whose weight is
+		square(9, 32, 16, 64, 4, 2, 1), // by Winograd's algorithm
+		square(2, 64, 32, 32, 5, 2, 2),
+		square(3, 32, 32, 32, 5, 2, 0), // and leaves the last row
+		square(3, 96, 14, 32, 3, 1, 1),
+		square(2, 32, 17, 32, 3, 1, 1), // tiles that reach over the edge
+		square(1, 32, 24, 64, 2, 1, 0),
+		square(1, 32, 35, 32, 3, 1, 0), // stripes of one image
+		square(3, 32, 30, 32, 6, 2, 2),
+		square(20, 32, 2, 32, 3, 1, 3), // most tiles see nothing but border
+		{2, 32, 19, 14, 32, 3, 3, pair(1), pair(1), pair(1), 1},
+		{4, 32, 8, 70, 32, 4, 4, pair(2), pair(1), pair(1), 1},
 		{1, 2, 9, 7, 3, 5, 3, [2]int64{2, 1}, [2]int64{2, 0}, pair(1), 1},
 		{2, 5, 4, 3, 4, 3, 1, [2]int64{2, 1}, [2]int64{1, 0}, pair(1), 1},
 		{2, 5, 1, 6, 4, 1, 3, pair(2), [2]int64{0, 1}, pair(1), 1},
@@ -97,6 +108,10 @@ func TestConvTranspose2dFastPaths(t *testing.T) {
 		{square(1, 4, 3, 2, 1, 2, 0), pair(1)}, // outputs that no input reaches
 		{square(2, 4, 3, 2, 5, 2, 2), pair(1)},
 		{square(1, 4, 2, 3, 2, 3, 0), [2]int64{2, 0}},
+		{square(9, 64, 8, 32, 4, 2, 1), none}, // by Winograd's algorithm
+		{square(3, 32, 14, 64, 5, 2, 2), pair(1)},
+		{square(1, 32, 24, 32, 3, 1, 1), none},
+		{square(2, 32, 17, 32, 4, 2, 2), [2]int64{1, 0}},
 		{convolution{2, 4, 2, 3, 5, 3, 2, [2]int64{2, 3}, [2]int64{1, 0}, pair(1), 1}, [2]int64{1, 2}},
 		{convolution{2, 4, 3, 3, 6, 4, 4, pair(2), pair(1), pair(1), 2}, none},
 		{convolution{2, 4, 3, 3, 4, 3, 3, pair(2), pair(2), pair(2), 1}, none},

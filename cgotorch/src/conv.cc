@@ -13,6 +13,7 @@
 #include "conv_gemm.h"
 #include "precision.h"
 #include "product.h"
+#include "winograd.h"
 
 namespace imori {
 namespace {
@@ -50,18 +51,21 @@ at::Tensor sum_forward(const at::Tensor &maps, const at::Tensor &w, const at::Te
   for (int i = 0; i < 2; i++) {
     g[2 + i] = (x.size(2 + i) + 2 * o.padding[i] - o.dilation[i] * (k.size(2 + i) - 1) - 1) / o.stride[i] + 1;
   }
+  if (winograd::wins(x.scalar_type(), x.sizes(), k.sizes(), g, o)) return winograd::forward(x, k, bias, g, o);
   if (gemm::wins(gemm::kForward, x.scalar_type(), x.sizes(), k.sizes(), g, o)) return gemm::forward(x, k, bias, o);
   return at::conv2d(x, k, bias, o.stride, o.padding, o.dilation, o.groups);
 }
 
 at::Tensor sum_input(const at::Tensor &maps, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
   const at::Tensor g = packed(maps), k = kernel(w, g.scalar_type());
+  if (winograd::wins(g.scalar_type(), size, k.sizes(), g.sizes(), o)) return winograd::input(g, k, size, o);
   if (gemm::wins(gemm::kInput, g.scalar_type(), size, k.sizes(), g.sizes(), o)) return gemm::input(g, k, size, o);
   return std::get<0>(gradients(g, shape_only(size, g), k, o, true, false));  // of the input only the shape matters
 }
 
 at::Tensor sum_weight(const at::Tensor &maps, const at::Tensor &gradient, at::IntArrayRef size, const Conv &o) {
   const at::Tensor x = packed(maps), g = packed(gradient);
+  if (winograd::wins(x.scalar_type(), x.sizes(), size, g.sizes(), o)) return winograd::weight(x, g, size, o);
   if (gemm::wins(gemm::kWeight, x.scalar_type(), x.sizes(), size, g.sizes(), o)) return gemm::weight(x, g, size, o);
   return packed(std::get<1>(gradients(g, x, shape_only(size, g), o, false, true)));
 }

@@ -84,24 +84,24 @@ at::Tensor im2col(const at::Tensor &x, const Geometry &d) {
   return columns;
 }
 
-// Sums what the columns hold of each place of one row of the input; sum has room for c numbers.
+// How many numbers a row of the input has with its padding, or as far as the kernel reaches.
+int64_t padded_row(const Geometry &d) { return std::max((d.ow - 1) * d.sw + d.kw, d.w + d.pw) * d.c; }
+
+// Sums what the columns hold of one row of the input; sum has room for padded_row.
 template <typename T>
 IMORI_INLINED void gather_row(const T *columns, T *out, float *sum, const Geometry &d, int64_t image, int64_t y) {
-  for (int64_t x = 0; x < d.w; x++) {
-    for (int64_t c = 0; c < d.c; c++) sum[c] = 0;
-    for (int64_t ky = 0; ky < d.kh; ky++) {
-      const int64_t oy = y + d.ph - ky;
-      if (oy < 0 || oy % d.sh != 0 || oy / d.sh >= d.oh) continue;
-      for (int64_t kx = 0; kx < d.kw; kx++) {
-        const int64_t ox = x + d.pw - kx;
-        if (ox < 0 || ox % d.sw != 0 || ox / d.sw >= d.ow) continue;
-        const T *from =
-            columns + (((image * d.oh + oy / d.sh) * d.ow + ox / d.sw) * d.kh * d.kw + ky * d.kw + kx) * d.c;
-        for (int64_t c = 0; c < d.c; c++) sum[c] += load(from + c);
-      }
+  const int64_t stretch = d.kw * d.c;
+  for (int64_t i = 0; i < padded_row(d); i++) sum[i] = 0;
+  for (int64_t ky = 0; ky < d.kh; ky++) {
+    const int64_t oy = y + d.ph - ky;
+    if (oy < 0 || oy % d.sh != 0 || oy / d.sh >= d.oh) continue;
+    const T *from = columns + ((image * d.oh + oy / d.sh) * d.ow * d.kh + ky) * stretch;
+    for (int64_t ox = 0; ox < d.ow; ox++, from += d.kh * stretch) {
+      float *to = sum + ox * d.sw * d.c;
+      for (int64_t i = 0; i < stretch; i++) to[i] += load(from + i);
     }
-    for (int64_t c = 0; c < d.c; c++) store(out + x * d.c + c, sum[c]);
   }
+  for (int64_t i = 0; i < d.w * d.c; i++) store(out + i, sum[d.pw * d.c + i]);
 }
 
 IMORI_VERSIONED void gather(const float *columns, float *out, float *sum, const Geometry &d, int64_t image, int64_t y) {
@@ -116,7 +116,7 @@ at::Tensor col2im(const at::Tensor &columns, const Geometry &d) {
   if (d.pointwise()) return maps(columns, d.n, d.h, d.w);
   at::Tensor x = at::empty({d.n, d.h, d.w, d.c}, columns.options());
   at::parallel_for(0, d.n * d.h, 1, [&](int64_t first, int64_t last) {
-    std::vector<float> sum(d.c);
+    std::vector<float> sum(padded_row(d));
     for (int64_t i = first; i < last; i++) {
       const int64_t at = i * d.w * d.c;
       if (x.scalar_type() == at::kFloat) {
@@ -140,7 +140,9 @@ bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at
     // oneDNN's blocks of output do not fill up on maps of 2 x 2, and its weight gradients not on 4 x 4. Where few rows
     // meet a large kernel, it takes longer to reorder that than to use it.
     const int64_t most = sum == kWeight || d.rows() <= 512 ? 16 : 4;
-    return fast_blas() && places <= most;
+    // Nor do its input gradients fill up the blocks of few channels.
+    const bool few = sum == kInput && d.c < 16 && d.rows() > 512;
+    return fast_blas() && (places <= most || few);
   }
   if (d.pointwise()) return places == 1;
   // In bfloat16 its weight gradients of strided convolutions are slow altogether, but the columns of three channels or

@@ -67,6 +67,10 @@ IMORI_VERSIONED void turn(float *__restrict to, const float *__restrict from, in
 
 }  // namespace
 
+void transpose_block(float *to, const float *from, int64_t row, int64_t rows, int64_t columns) {
+  turn(to, from, row, rows, 0, columns, nullptr);
+}
+
 at::Tensor transpose(const at::Tensor &m, const at::Tensor &bias) {
   const int64_t rows = m.size(0), columns = m.size(1);
   at::Tensor out = at::empty({columns, rows}, m.options());

@@ -1,0 +1,19 @@
+// Convolutions by Winograd's algorithm: fewer multiplications than the convolution has itself.
+#pragma once
+
+#include "conv.h"
+
+namespace imori {
+namespace winograd {
+
+// Whether this form is the faster one, and there is what it needs: float32, AVX-512. Like gemm::wins it is not timed at
+// run time. x and g (the output or its gradient) are N x C x H x W.
+bool wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o);
+
+// All take and return tensors with channels last. The results do not depend on the number of threads.
+at::Tensor forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size, const Conv &o);
+at::Tensor input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o);
+at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size, const Conv &o);
+
+}  // namespace winograd
+}  // namespace imori

@@ -1,0 +1,104 @@
+// The sums of Winograd's algorithm in one direction, and both. See Lavin & Gray, Fast Algorithms for Convolutional
+// Neural Networks, 2016; the points are 0, 1, -1 (for 3 places only) and infinity.
+//
+// With d for inputs, w for the kernel and y for outputs, y_j = sum over i of w_i d_(i+j) is
+//
+//	2 places  y_0 = d_0 w_0 + d_1 w_1          = (d_0 - d_1) w_0 + d_1 (w_0 + w_1)
+//	          y_1 = d_1 w_0 + d_2 w_1          =                   d_1 (w_0 + w_1) - (d_1 - d_2) w_1
+//
+// and the like for 3 places. All is linear, so the gradients are the sums of the transposed matrices.
+#pragma once
+
+#include "winograd_panels.h"
+
+namespace imori {
+namespace winograd {
+
+// What a phase of some places reads of the input for two outputs.
+template <int places>
+struct Input {
+  static constexpr int kFrom = places + 1, kTo = places + 1;
+  IMORI_AVX512_INLINED static void sum(const Vector *d, Vector *to) {
+    if (places == 2) {
+      to[0] = d[0] - d[1], to[1] = d[1], to[2] = d[1] - d[2];
+    } else {
+      to[0] = d[0] - d[2], to[1] = d[1] + d[2], to[2] = d[2] - d[1], to[3] = d[1] - d[3];
+    }
+  }
+};
+
+template <int places>
+struct InputBack {
+  static constexpr int kFrom = places + 1, kTo = places + 1;
+  IMORI_AVX512_INLINED static void sum(const Vector *m, Vector *to) {
+    if (places == 2) {
+      to[0] = m[0], to[1] = m[1] - m[0] + m[2], to[2] = -m[2];
+    } else {
+      to[0] = m[0], to[1] = m[1] - m[2] + m[3], to[2] = m[1] + m[2] - m[0], to[3] = -m[3];
+    }
+  }
+};
+
+template <int places>
+struct Kernel {
+  static constexpr int kFrom = places, kTo = places + 1;
+  IMORI_AVX512_INLINED static void sum(const Vector *w, Vector *to) {
+    if (places == 2) {
+      to[0] = w[0], to[1] = w[0] + w[1], to[2] = w[1];
+    } else {
+      const Vector ends = (w[0] + w[2]) * 0.5f, middle = w[1] * 0.5f;
+      to[0] = w[0], to[1] = ends + middle, to[2] = ends - middle, to[3] = w[2];
+    }
+  }
+};
+
+template <int places>
+struct KernelBack {
+  static constexpr int kFrom = places + 1, kTo = places;
+  IMORI_AVX512_INLINED static void sum(const Vector *m, Vector *to) {
+    if (places == 2) {
+      to[0] = m[0] + m[1], to[1] = m[1] + m[2];
+    } else {
+      const Vector ends = (m[1] + m[2]) * 0.5f;
+      to[0] = m[0] + ends, to[1] = (m[1] - m[2]) * 0.5f, to[2] = ends + m[3];
+    }
+  }
+};
+
+// Two outputs of so many points.
+template <int side>
+struct Output {
+  static constexpr int kFrom = side, kTo = 2;
+  IMORI_AVX512_INLINED static void sum(const Vector *m, Vector *to) {
+    if (side == 3) {
+      to[0] = m[0] + m[1], to[1] = m[1] - m[2];
+    } else {
+      to[0] = m[0] + m[1] + m[2], to[1] = m[1] - m[2] - m[3];
+    }
+  }
+};
+
+template <int side>
+struct OutputBack {
+  static constexpr int kFrom = 2, kTo = side;
+  IMORI_AVX512_INLINED static void sum(const Vector *y, Vector *to) {
+    to[0] = y[0], to[1] = y[0] + y[1], to[side - 1] = -y[1];
+    if (side == 4) to[2] = y[0] - y[1];
+  }
+};
+
+// One kind of sum along the rows, and another one along the columns of what gives.
+template <typename Y, typename X>
+IMORI_AVX512_INLINED void both(const Vector (&from)[Y::kFrom][X::kFrom], Vector (&to)[Y::kTo][X::kTo]) {
+  Vector rows[Y::kFrom][X::kTo];
+  for (int i = 0; i < Y::kFrom; i++) X::sum(from[i], rows[i]);
+  for (int j = 0; j < X::kTo; j++) {
+    Vector column[Y::kFrom], sums[Y::kTo];
+    for (int i = 0; i < Y::kFrom; i++) column[i] = rows[i][j];
+    Y::sum(column, sums);
+    for (int i = 0; i < Y::kTo; i++) to[i][j] = sums[i];
+  }
+}
+
+}  // namespace winograd
+}  // namespace imori

@@ -1,0 +1,280 @@
+#include "winograd_tiles.h"
+
+#include "winograd_sums.h"
+
+namespace imori {
+namespace winograd {
+namespace {
+
+// Calls work.run<places of the kernel in y, in x>(phase in y, in x) for each phase.
+template <typename Work>
+IMORI_AVX512_INLINED void each_phase(const Plan &plan, const Work &work) {
+  for (int64_t y = 0; y < plan.s.stride; y++) {
+    for (int64_t x = 0; x < plan.s.stride; x++) {
+      if (plan.places[y] == 3) {
+        plan.places[x] == 3 ? work.template run<3, 3>(y, x) : work.template run<3, 2>(y, x);
+      } else {
+        plan.places[x] == 3 ? work.template run<2, 3>(y, x) : work.template run<2, 2>(y, x);
+      }
+    }
+  }
+}
+
+struct TakeInput {
+  const Plan &plan;
+  const Tiles &tiles;
+  const float *map, *zeros;
+  const Panels &to;
+
+  template <int Y, int X>
+  IMORI_AVX512_INLINED void run(int64_t phase_y, int64_t phase_x) const {
+    const Sizes &s = plan.s;
+    int64_t column[Y + 1][X + 1];
+    for (int i = 0; i <= Y; i++) {
+      for (int j = 0; j <= X; j++) column[i][j] = plan.column(plan.point(Y, i), plan.point(X, j), phase_y, phase_x);
+    }
+    for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
+      const int64_t row = tiles.row + tile - tiles.first;
+      const int64_t y0 = plan.begin(tile / plan.tiles_x) + phase_y, x0 = plan.begin(tile % plan.tiles_x) + phase_x;
+      const float *from[Y + 1][X + 1];
+      float *at[Y + 1][X + 1];
+      for (int i = 0; i <= Y; i++) {
+        for (int j = 0; j <= X; j++) {
+          const int64_t y = y0 + i * s.stride, x = x0 + j * s.stride;
+          const bool inside = y >= 0 && y < s.h && x >= 0 && x < s.w;
+          from[i][j] = inside ? map + (y * s.w + x) * s.c : zeros;
+          at[i][j] = to.at(row, column[i][j]);
+        }
+      }
+      for (int64_t c = 0; c < s.c; c += kVector) {
+        const int64_t ahead = c / kPanel * to.stride * kPanel + c % kPanel;
+        Vector d[Y + 1][X + 1], sums[Y + 1][X + 1];
+        for (int i = 0; i <= Y; i++) {
+          for (int j = 0; j <= X; j++) d[i][j] = get(from[i][j] + c);
+        }
+        both<Input<Y>, Input<X>>(d, sums);
+        for (int i = 0; i <= Y; i++) {
+          for (int j = 0; j <= X; j++) put(at[i][j] + ahead, sums[i][j]);
+        }
+      }
+    }
+  }
+};
+
+// Tiles overlap, so each adds its part.
+struct GiveInput {
+  const Plan &plan;
+  const Tiles &tiles;
+  const Panels &from;
+  const Rows &wanted;
+  float *map;
+
+  template <int Y, int X>
+  IMORI_AVX512_INLINED void run(int64_t phase_y, int64_t phase_x) const {
+    const Sizes &s = plan.s;
+    int64_t column[Y + 1][X + 1];
+    for (int i = 0; i <= Y; i++) {
+      for (int j = 0; j <= X; j++) column[i][j] = plan.column(plan.point(Y, i), plan.point(X, j), phase_y, phase_x);
+    }
+    for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
+      const int64_t row = tiles.row + tile - tiles.first;
+      const int64_t y0 = plan.begin(tile / plan.tiles_x) + phase_y, x0 = plan.begin(tile % plan.tiles_x) + phase_x;
+      float *to[Y + 1][X + 1];
+      const float *at[Y + 1][X + 1];
+      for (int i = 0; i <= Y; i++) {
+        for (int j = 0; j <= X; j++) {
+          const int64_t y = y0 + i * s.stride, x = x0 + j * s.stride;
+          const bool inside = y >= wanted.first && y < wanted.last && x >= 0 && x < s.w;
+          to[i][j] = inside ? map + (y * s.w + x) * s.c : nullptr;
+          at[i][j] = from.at(row, column[i][j]);
+        }
+      }
+      for (int64_t c = 0; c < s.c; c += kVector) {
+        const int64_t ahead = c / kPanel * from.stride * kPanel + c % kPanel;
+        Vector m[Y + 1][X + 1], sums[Y + 1][X + 1];
+        for (int i = 0; i <= Y; i++) {
+          for (int j = 0; j <= X; j++) m[i][j] = get(at[i][j] + ahead);
+        }
+        both<InputBack<Y>, InputBack<X>>(m, sums);
+        for (int i = 0; i <= Y; i++) {
+          for (int j = 0; j <= X; j++) {
+            if (to[i][j] != nullptr) put(to[i][j] + c, get(to[i][j] + c) + sums[i][j]);
+          }
+        }
+      }
+    }
+  }
+};
+
+template <int side>
+IMORI_AVX512_INLINED void give_outputs(const Plan &plan, const Tiles &tiles, const Panels &from, const float *bias,
+                                       float *map) {
+  const Sizes &s = plan.s;
+  for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
+    const int64_t row = tiles.row + tile - tiles.first;
+    const int64_t y0 = tile / plan.tiles_x * 2, x0 = tile % plan.tiles_x * 2;
+    for (int64_t c = 0; c < s.out; c += kVector) {
+      Vector m[side][side], sums[2][2];
+      for (int i = 0; i < side; i++) {
+        for (int j = 0; j < side; j++) m[i][j] = get(from.at(row, (i * side + j) * s.out + c));
+      }
+      both<Output<side>, Output<side>>(m, sums);
+      const Vector add = bias == nullptr ? Vector{} : get(bias + c);
+      for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < 2; j++) {
+          const int64_t y = y0 + i, x = x0 + j;
+          if (y < s.oh && x < s.ow) put(map + (y * s.ow + x) * s.out + c, sums[i][j] + add);
+        }
+      }
+    }
+  }
+}
+
+template <int side>
+IMORI_AVX512_INLINED void take_outputs(const Plan &plan, const Tiles &tiles, const float *map, const float *zeros,
+                                       const Panels &to) {
+  const Sizes &s = plan.s;
+  for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
+    const int64_t row = tiles.row + tile - tiles.first;
+    const int64_t y0 = tile / plan.tiles_x * 2, x0 = tile % plan.tiles_x * 2;
+    const float *from[2][2];
+    for (int i = 0; i < 2; i++) {
+      for (int j = 0; j < 2; j++) {
+        const int64_t y = y0 + i, x = x0 + j;
+        from[i][j] = y < s.oh && x < s.ow ? map + (y * s.ow + x) * s.out : zeros;
+      }
+    }
+    for (int64_t c = 0; c < s.out; c += kVector) {
+      Vector d[2][2], sums[side][side];
+      for (int i = 0; i < 2; i++) {
+        for (int j = 0; j < 2; j++) d[i][j] = get(from[i][j] + c);
+      }
+      both<OutputBack<side>, OutputBack<side>>(d, sums);
+      for (int i = 0; i < side; i++) {
+        for (int j = 0; j < side; j++) put(to.at(row, (i * side + j) * s.out + c), sums[i][j]);
+      }
+    }
+  }
+}
+
+// The place of the kernel that comes first in a phase, and how far it is to the phase's next one.
+const float *kernel_at(const Plan &plan, const float *w, int64_t step, int64_t phase_y, int64_t phase_x) {
+  return w + (phase_y * plan.s.kernel + phase_x) * step;
+}
+
+template <int Y, int X>
+IMORI_AVX512_INLINED void sum_kernel(const Plan &plan, const float *from, int64_t step, Vector (&sums)[Y + 1][X + 1]) {
+  Vector w[Y][X];
+  for (int i = 0; i < Y; i++) {
+    for (int j = 0; j < X; j++) w[i][j] = get(from + (i * plan.s.kernel + j) * plan.s.stride * step);
+  }
+  both<Kernel<Y>, Kernel<X>>(w, sums);
+}
+
+struct TakeKernel {
+  const Plan &plan;
+  const float *w;
+  int64_t step;
+  const Panels &to;
+  int64_t row, first;
+
+  template <int Y, int X>
+  IMORI_AVX512_INLINED void run(int64_t phase_y, int64_t phase_x) const {
+    for (int64_t c = 0; c < kPanel; c += kVector) {
+      Vector sums[Y + 1][X + 1];
+      sum_kernel<Y, X>(plan, kernel_at(plan, w, step, phase_y, phase_x) + c, step, sums);
+      for (int i = 0; i <= Y; i++) {
+        for (int j = 0; j <= X; j++) {
+          const int64_t column = plan.column(plan.point(Y, i), plan.point(X, j), phase_y, phase_x);
+          put(to.at(row, column + first) + c, sums[i][j]);
+        }
+      }
+    }
+  }
+};
+
+struct TakeKernelRow {
+  const Plan &plan;
+  const float *w;
+  int64_t step;
+  const Panels *to;
+  int64_t row, column;
+
+  template <int Y, int X>
+  IMORI_AVX512_INLINED void run(int64_t phase_y, int64_t phase_x) const {
+    for (int64_t c = 0; c < kPanel; c += kVector) {
+      Vector sums[Y + 1][X + 1];
+      sum_kernel<Y, X>(plan, kernel_at(plan, w, step, phase_y, phase_x) + c, step, sums);
+      for (int i = 0; i <= Y; i++) {
+        for (int j = 0; j <= X; j++) {
+          const int p = plan.point(Y, i) * plan.side + plan.point(X, j);
+          put(to[p].at(plan.slot[p][phase_y][phase_x] * plan.s.c + row, column) + c, sums[i][j]);
+        }
+      }
+    }
+  }
+};
+
+struct GiveKernel {
+  const Plan &plan;
+  const Panels &from;
+  int64_t row, first;
+  float *w;
+  int64_t step;
+
+  template <int Y, int X>
+  IMORI_AVX512_INLINED void run(int64_t phase_y, int64_t phase_x) const {
+    float *to = w + (phase_y * plan.s.kernel + phase_x) * step;
+    for (int64_t c = 0; c < kPanel; c += kVector) {
+      Vector m[Y + 1][X + 1], sums[Y][X];
+      for (int i = 0; i <= Y; i++) {
+        for (int j = 0; j <= X; j++) {
+          const int64_t column = plan.column(plan.point(Y, i), plan.point(X, j), phase_y, phase_x);
+          m[i][j] = get(from.at(row, column + first) + c);
+        }
+      }
+      both<KernelBack<Y>, KernelBack<X>>(m, sums);
+      for (int i = 0; i < Y; i++) {
+        for (int j = 0; j < X; j++) put(to + (i * plan.s.kernel + j) * plan.s.stride * step + c, sums[i][j]);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+IMORI_AVX512 void take_input(const Plan &plan, const Tiles &tiles, const float *x, const float *zeros,
+                             const Panels &to) {
+  each_phase(plan, TakeInput{plan, tiles, x, zeros, to});
+}
+
+IMORI_AVX512 void give_input(const Plan &plan, const Tiles &tiles, const Panels &from, const Rows &wanted, float *x) {
+  each_phase(plan, GiveInput{plan, tiles, from, wanted, x});
+}
+
+IMORI_AVX512 void give_output(const Plan &plan, const Tiles &tiles, const Panels &from, const float *bias, float *y) {
+  plan.side == 3 ? give_outputs<3>(plan, tiles, from, bias, y) : give_outputs<4>(plan, tiles, from, bias, y);
+}
+
+IMORI_AVX512 void take_output(const Plan &plan, const Tiles &tiles, const float *y, const float *zeros,
+                              const Panels &to) {
+  plan.side == 3 ? take_outputs<3>(plan, tiles, y, zeros, to) : take_outputs<4>(plan, tiles, y, zeros, to);
+}
+
+IMORI_AVX512 void take_kernel(const Plan &plan, const float *w, int64_t step, const Panels &to, int64_t row,
+                              int64_t column) {
+  each_phase(plan, TakeKernel{plan, w, step, to, row, column});
+}
+
+IMORI_AVX512 void give_kernel(const Plan &plan, const Panels &from, int64_t row, int64_t column, float *w,
+                              int64_t step) {
+  each_phase(plan, GiveKernel{plan, from, row, column, w, step});
+}
+
+IMORI_AVX512 void take_kernel_row(const Plan &plan, const float *w, int64_t step, const Panels *to, int64_t row,
+                                  int64_t column) {
+  each_phase(plan, TakeKernelRow{plan, w, step, to, row, column});
+}
+
+}  // namespace winograd
+}  // namespace imori

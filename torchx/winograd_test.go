@@ -1,0 +1,136 @@
+package torchx
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+
+	torch "github.com/wangkuiyi/gotorch"
+	"golang.org/x/sys/cpu"
+)
+
+// byWinograd tells whether f, a convolution of maps with a kernel that is 0 but for its last place, is computed by
+// Winograd's algorithm. That adds neighbours before it multiplies, so that a huge number of the maps changes the last bits
+// of more than the one place of the result that it belongs to.
+func byWinograd(t *testing.T, f func(x torch.Tensor) torch.Tensor, shape []int64) bool {
+	t.Helper()
+	values := numbers(shape)
+	of := func(values []float64) (y []float64, places int) {
+		scoped(t, func() {
+			out := f(To(FromFloat64(values, shape...), "cpu", torch.Float))
+			size := Shape(out)
+			y, places = Float64s(out), int(size[2]*size[3])
+		})
+		return y, places
+	}
+	plain, places := of(values)
+	found := false
+	for i := range int64(16) { // the place may be any of a tile's
+		huge := slices.Clone(values)
+		huge[(shape[2]/2-1+i/4)*shape[3]+shape[3]/2-1+i%4] = 1 << 30
+		changed := map[int]bool{}
+		now, _ := of(huge)
+		for i := range now {
+			if now[i] != plain[i] {
+				changed[i%places] = true
+			}
+		}
+		found = found || len(changed) > 1
+	}
+	return found
+}
+
+// TestWinogradIsTaken: by the convolutions that it makes faster, and no others.
+func TestWinogradIsTaken(t *testing.T) {
+	for _, c := range []struct {
+		convolution
+		want bool
+	}{
+		{square(9, 32, 16, 64, 4, 2, 1), true},
+		{square(8, 32, 16, 32, 5, 2, 2), true},
+		{square(9, 64, 8, 32, 3, 1, 1), true},
+		{square(1, 32, 32, 32, 3, 1, 1), true},
+		{square(8, 32, 10, 32, 2, 1, 0), true},
+		{square(4, 32, 16, 64, 4, 2, 1), false},  // too few outputs for the kernel's sums
+		{square(9, 32, 16, 24, 4, 2, 1), false},  // channels that fill no vectors
+		{square(9, 3, 16, 64, 4, 2, 1), false},   //
+		{square(9, 32, 16, 32, 4, 1, 0), false},  // more places than there are sums for
+		{square(9, 32, 17, 32, 3, 2, 1), false},  // one place in a phase
+		{square(60, 32, 3, 32, 3, 1, 1), false},  // tiles of which half is outside
+		{square(200, 32, 4, 32, 1, 1, 0), false}, // a product
+		{convolution{9, 32, 16, 16, 32, 3, 5, pair(1), pair(1), pair(1), 1}, false},
+		{convolution{9, 32, 16, 16, 32, 3, 3, pair(1), pair(2), pair(2), 1}, false},
+		{convolution{9, 64, 16, 16, 64, 3, 3, pair(1), pair(1), pair(1), 2}, false},
+		{convolution{9, 32, 16, 16, 32, 4, 4, [2]int64{2, 1}, pair(1), pair(1), 1}, false},
+		{convolution{9, 32, 16, 16, 32, 3, 3, pair(1), [2]int64{1, 0}, pair(1), 1}, false},
+	} {
+		ManualSeed(5)
+		want := c.want && cpu.X86.HasAVX512F
+		var x, y []int64 // shapes of the maps
+		var forward, input func(m torch.Tensor) torch.Tensor
+		scoped(t, func() {
+			weights := numbers([]int64{c.out, c.c / c.groups, c.kh, c.kw})
+			for i := range weights {
+				if int64(i+1)%(c.kh*c.kw) != 0 {
+					weights[i] = 0
+				}
+			}
+			weight := func() torch.Tensor {
+				return To(FromFloat64(weights, c.out, c.c/c.groups, c.kh, c.kw), "cpu", torch.Float)
+			}
+			x = []int64{c.n, c.c, c.h, c.w}
+			forward = func(m torch.Tensor) torch.Tensor {
+				return conv2d(m, weight(), torch.Tensor{}, c.stride, c.padding, c.dilation, c.groups)
+			}
+			y = Shape(forward(Full(0, torch.Float, "cpu", x...)))
+			rest := [2]int64{
+				(c.h + 2*c.padding[0] - c.dilation[0]*(c.kh-1) - 1) % c.stride[0],
+				(c.w + 2*c.padding[1] - c.dilation[1]*(c.kw-1) - 1) % c.stride[1],
+			}
+			input = func(m torch.Tensor) torch.Tensor {
+				return convTranspose2d(m, weight(), torch.Tensor{}, transposed{c.stride, c.padding, rest, c.dilation, c.groups})
+			}
+		})
+		if got := byWinograd(t, forward, x); got != want {
+			t.Errorf("%v: %v, expected %v", c.convolution, got, want)
+		}
+		if got := byWinograd(t, input, y); got != want {
+			t.Errorf("%v, transposed: %v, expected %v", c.convolution, got, want)
+		}
+	}
+	noTensors(t)
+}
+
+// TestThreadsChangeNothing: Winograd's algorithm gives the same bits whatever the number of threads that share the work.
+func TestThreadsChangeNothing(t *testing.T) {
+	if !cpu.X86.HasAVX512F {
+		t.Skip("this CPU has not what it needs, and other libraries' kernels promise no such thing")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := Threads()
+	defer SetThreads(before)
+	for _, c := range []convolution{
+		square(9, 32, 16, 64, 4, 2, 1), square(5, 32, 32, 32, 5, 2, 2), square(1, 32, 32, 32, 3, 1, 1),
+		square(2, 32, 17, 32, 3, 1, 1), square(3, 96, 14, 32, 3, 1, 1), square(1, 32, 50, 32, 5, 2, 0),
+	} {
+		var first []result
+		for _, threads := range []int{1, 2, 3, 4, 7} {
+			SetThreads(threads)
+			m := withBias(fmt.Sprint(c), [][]int64{{c.n, c.c, c.h, c.w}, {c.out, c.c, c.kh, c.kw}}, c.out, func(x, w, b torch.Tensor) torch.Tensor {
+				return conv2d(x, w, b, c.stride, c.padding, c.dilation, c.groups)
+			})[1]
+			results := m.derivatives(t, inF32.channelsLast())
+			if first == nil {
+				first = results
+			}
+			for i, r := range results {
+				if !slices.Equal(r.values, first[i].values) {
+					t.Errorf("%v, %s: %d threads make another result than 1", c, r.name, threads)
+				}
+			}
+		}
+	}
+	noTensors(t)
+}
