@@ -20,42 +20,73 @@ IMORI_AVX512_INLINED void each_phase(const Plan &plan, const Work &work) {
   }
 }
 
-struct TakeInput {
+// Calls work.tile<Y, X>(places, matrix) for each tile in each phase: where in the map the inputs of the tile are,
+// kOutside for those that are not in the given rows, and where their sums begin in the matrix.
+constexpr int64_t kOutside = -1;
+
+template <typename Work>
+struct EachTile {
   const Plan &plan;
   const Tiles &tiles;
-  const float *map, *zeros;
-  const Panels &to;
+  const Panels &matrix;
+  const Rows &rows;
+  const Work &work;
 
   template <int Y, int X>
   IMORI_AVX512_INLINED void run(int64_t phase_y, int64_t phase_x) const {
     const Sizes &s = plan.s;
-    int64_t column[Y + 1][X + 1];
+    float *at[Y + 1][X + 1];
     for (int i = 0; i <= Y; i++) {
-      for (int j = 0; j <= X; j++) column[i][j] = plan.column(plan.point(Y, i), plan.point(X, j), phase_y, phase_x);
+      for (int j = 0; j <= X; j++) {
+        at[i][j] = matrix.at(tiles.row, plan.column(plan.point(Y, i), plan.point(X, j), phase_y, phase_x));
+      }
     }
+    int64_t tile_y = tiles.first / plan.tiles_x, tile_x = tiles.first % plan.tiles_x;
     for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
-      const int64_t row = tiles.row + tile - tiles.first;
-      const int64_t y0 = plan.begin(tile / plan.tiles_x) + phase_y, x0 = plan.begin(tile % plan.tiles_x) + phase_x;
-      const float *from[Y + 1][X + 1];
-      float *at[Y + 1][X + 1];
+      const int64_t y0 = plan.begin(tile_y) + phase_y, x0 = plan.begin(tile_x) + phase_x;
+      int64_t places[Y + 1][X + 1];
       for (int i = 0; i <= Y; i++) {
+        const int64_t y = y0 + i * s.stride;
         for (int j = 0; j <= X; j++) {
-          const int64_t y = y0 + i * s.stride, x = x0 + j * s.stride;
-          const bool inside = y >= 0 && y < s.h && x >= 0 && x < s.w;
-          from[i][j] = inside ? map + (y * s.w + x) * s.c : zeros;
-          at[i][j] = to.at(row, column[i][j]);
+          const int64_t x = x0 + j * s.stride;
+          const bool inside = y >= rows.first && y < rows.last && x >= 0 && x < s.w;
+          places[i][j] = inside ? (y * s.w + x) * s.c : kOutside;
         }
       }
-      for (int64_t c = 0; c < s.c; c += kVector) {
-        const int64_t ahead = c / kPanel * to.stride * kPanel + c % kPanel;
-        Vector d[Y + 1][X + 1], sums[Y + 1][X + 1];
-        for (int i = 0; i <= Y; i++) {
-          for (int j = 0; j <= X; j++) d[i][j] = get(from[i][j] + c);
-        }
-        both<Input<Y>, Input<X>>(d, sums);
-        for (int i = 0; i <= Y; i++) {
-          for (int j = 0; j <= X; j++) put(at[i][j] + ahead, sums[i][j]);
-        }
+      work.template tile<Y, X>(places, at);
+      for (int i = 0; i <= Y; i++) {
+        for (int j = 0; j <= X; j++) at[i][j] += kPanel;
+      }
+      if (++tile_x == plan.tiles_x) tile_x = 0, tile_y++;
+    }
+  }
+};
+
+struct TakeInput {
+  const float *map, *zeros;
+  int64_t channels, panel;  // panel: from one of the matrix to the next
+  int64_t soon;             // from a place of the map to where it is in the next tile but one
+
+  template <int Y, int X>
+  IMORI_AVX512_INLINED void tile(const int64_t (&places)[Y + 1][X + 1], float *const (&to)[Y + 1][X + 1]) const {
+    const float *from[Y + 1][X + 1];
+    for (int i = 0; i <= Y; i++) {
+      for (int j = 0; j <= X; j++) from[i][j] = places[i][j] == kOutside ? zeros : map + places[i][j];
+    }
+    for (int64_t c = 0; c < channels; c += kVector) {
+      const int64_t ahead = c / kPanel * panel + c % kPanel;
+      Vector d[Y + 1][X + 1], sums[Y + 1][X + 1];
+      for (int i = 0; i <= Y; i++) {
+        for (int j = 0; j <= X; j++) d[i][j] = get(from[i][j] + c);
+      }
+      // The maps of a batch come from memory, and the processor does not foresee so many short rows.
+      for (int i = 0; i <= Y; i++) {
+        __builtin_prefetch(from[i][X - 1] + c + soon);
+        __builtin_prefetch(from[i][X] + c + soon);
+      }
+      both<Input<Y>, Input<X>>(d, sums);
+      for (int i = 0; i <= Y; i++) {
+        for (int j = 0; j <= X; j++) put(to[i][j] + ahead, sums[i][j]);
       }
     }
   }
@@ -63,43 +94,22 @@ struct TakeInput {
 
 // Tiles overlap, so each adds its part.
 struct GiveInput {
-  const Plan &plan;
-  const Tiles &tiles;
-  const Panels &from;
-  const Rows &wanted;
   float *map;
+  int64_t channels, panel;
 
   template <int Y, int X>
-  IMORI_AVX512_INLINED void run(int64_t phase_y, int64_t phase_x) const {
-    const Sizes &s = plan.s;
-    int64_t column[Y + 1][X + 1];
-    for (int i = 0; i <= Y; i++) {
-      for (int j = 0; j <= X; j++) column[i][j] = plan.column(plan.point(Y, i), plan.point(X, j), phase_y, phase_x);
-    }
-    for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
-      const int64_t row = tiles.row + tile - tiles.first;
-      const int64_t y0 = plan.begin(tile / plan.tiles_x) + phase_y, x0 = plan.begin(tile % plan.tiles_x) + phase_x;
-      float *to[Y + 1][X + 1];
-      const float *at[Y + 1][X + 1];
+  IMORI_AVX512_INLINED void tile(const int64_t (&places)[Y + 1][X + 1], float *const (&from)[Y + 1][X + 1]) const {
+    for (int64_t c = 0; c < channels; c += kVector) {
+      const int64_t ahead = c / kPanel * panel + c % kPanel;
+      Vector m[Y + 1][X + 1], sums[Y + 1][X + 1];
+      for (int i = 0; i <= Y; i++) {
+        for (int j = 0; j <= X; j++) m[i][j] = get(from[i][j] + ahead);
+      }
+      both<InputBack<Y>, InputBack<X>>(m, sums);
       for (int i = 0; i <= Y; i++) {
         for (int j = 0; j <= X; j++) {
-          const int64_t y = y0 + i * s.stride, x = x0 + j * s.stride;
-          const bool inside = y >= wanted.first && y < wanted.last && x >= 0 && x < s.w;
-          to[i][j] = inside ? map + (y * s.w + x) * s.c : nullptr;
-          at[i][j] = from.at(row, column[i][j]);
-        }
-      }
-      for (int64_t c = 0; c < s.c; c += kVector) {
-        const int64_t ahead = c / kPanel * from.stride * kPanel + c % kPanel;
-        Vector m[Y + 1][X + 1], sums[Y + 1][X + 1];
-        for (int i = 0; i <= Y; i++) {
-          for (int j = 0; j <= X; j++) m[i][j] = get(at[i][j] + ahead);
-        }
-        both<InputBack<Y>, InputBack<X>>(m, sums);
-        for (int i = 0; i <= Y; i++) {
-          for (int j = 0; j <= X; j++) {
-            if (to[i][j] != nullptr) put(to[i][j] + c, get(to[i][j] + c) + sums[i][j]);
-          }
+          float *to = map + places[i][j] + c;
+          if (places[i][j] != kOutside) put(to, get(to) + sums[i][j]);
         }
       }
     }
@@ -110,13 +120,14 @@ template <int side>
 IMORI_AVX512_INLINED void give_outputs(const Plan &plan, const Tiles &tiles, const Panels &from, const float *bias,
                                        float *map) {
   const Sizes &s = plan.s;
+  const int64_t point = s.out * from.stride;  // from one of the matrix to the next
   for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
-    const int64_t row = tiles.row + tile - tiles.first;
     const int64_t y0 = tile / plan.tiles_x * 2, x0 = tile % plan.tiles_x * 2;
     for (int64_t c = 0; c < s.out; c += kVector) {
+      const float *at = from.at(tiles.row + tile - tiles.first, c);
       Vector m[side][side], sums[2][2];
       for (int i = 0; i < side; i++) {
-        for (int j = 0; j < side; j++) m[i][j] = get(from.at(row, (i * side + j) * s.out + c));
+        for (int j = 0; j < side; j++) m[i][j] = get(at + (i * side + j) * point);
       }
       both<Output<side>, Output<side>>(m, sums);
       const Vector add = bias == nullptr ? Vector{} : get(bias + c);
@@ -134,8 +145,8 @@ template <int side>
 IMORI_AVX512_INLINED void take_outputs(const Plan &plan, const Tiles &tiles, const float *map, const float *zeros,
                                        const Panels &to) {
   const Sizes &s = plan.s;
+  const int64_t point = s.out * to.stride;
   for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
-    const int64_t row = tiles.row + tile - tiles.first;
     const int64_t y0 = tile / plan.tiles_x * 2, x0 = tile % plan.tiles_x * 2;
     const float *from[2][2];
     for (int i = 0; i < 2; i++) {
@@ -145,13 +156,14 @@ IMORI_AVX512_INLINED void take_outputs(const Plan &plan, const Tiles &tiles, con
       }
     }
     for (int64_t c = 0; c < s.out; c += kVector) {
+      float *at = to.at(tiles.row + tile - tiles.first, c);
       Vector d[2][2], sums[side][side];
       for (int i = 0; i < 2; i++) {
         for (int j = 0; j < 2; j++) d[i][j] = get(from[i][j] + c);
       }
       both<OutputBack<side>, OutputBack<side>>(d, sums);
       for (int i = 0; i < side; i++) {
-        for (int j = 0; j < side; j++) put(to.at(row, (i * side + j) * s.out + c), sums[i][j]);
+        for (int j = 0; j < side; j++) put(at + (i * side + j) * point, sums[i][j]);
       }
     }
   }
@@ -245,11 +257,14 @@ struct GiveKernel {
 
 IMORI_AVX512 void take_input(const Plan &plan, const Tiles &tiles, const float *x, const float *zeros,
                              const Panels &to) {
-  each_phase(plan, TakeInput{plan, tiles, x, zeros, to});
+  const Rows all{0, plan.s.h};
+  const TakeInput take{x, zeros, plan.s.c, to.stride * kPanel, 2 * 2 * plan.s.stride * plan.s.c};
+  each_phase(plan, EachTile<TakeInput>{plan, tiles, to, all, take});
 }
 
 IMORI_AVX512 void give_input(const Plan &plan, const Tiles &tiles, const Panels &from, const Rows &wanted, float *x) {
-  each_phase(plan, GiveInput{plan, tiles, from, wanted, x});
+  const GiveInput give{x, plan.s.c, from.stride * kPanel};
+  each_phase(plan, EachTile<GiveInput>{plan, tiles, from, wanted, give});
 }
 
 IMORI_AVX512 void give_output(const Plan &plan, const Tiles &tiles, const Panels &from, const float *bias, float *y) {

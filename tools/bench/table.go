@@ -38,7 +38,7 @@ func mebibytes(bytes float64) string { return fmt.Sprintf("%.0f MiB", bytes/(1<<
 const footnotes = `images/s: real images that training sees in a second. PyTorch's precision is fp32.
 floor: the multiplications and additions of convolutions and linear layers that an iteration needs (forward, gradients of
   inputs, gradients of weights), at the best speed of matrix products in this run. 3x3 convolutions beside average-pool 2
-  or nearest x2 count as the 4x4 ones that they equal.
+  or nearest x2 count as the 4x4 ones that they equal. Winograd's algorithm makes do with fewer: it may go below the floor.
 first step: from the start of the process, its data included, to the end of the first iteration.
 outside libtorch: share of the time of further iterations in which the trainer was not within a call of C, as Go's execution
   tracer notes calls; what the tracer itself takes counts as outside.
