@@ -131,6 +131,9 @@ at::Tensor col2im(const at::Tensor &columns, const Geometry &d) {
 
 }  // namespace
 
+// How many numbers the columns of large maps may have, which are to stay in the cache.
+constexpr int64_t kMostColumns = 4 << 20;
+
 bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
   if (!kThreads || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1 || x[1] != w[1]) return false;
   if (type != at::kFloat && type != at::kBFloat16) return false;
@@ -141,7 +144,7 @@ bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at
     // meet a large kernel, it takes longer to reorder that than to use it.
     const int64_t most = sum == kWeight || d.rows() <= 512 ? 16 : 4;
     // Nor do its input gradients fill up the blocks of few channels.
-    const bool few = sum == kInput && d.c < 16 && d.rows() > 512;
+    const bool few = sum == kInput && d.c < 16 && d.rows() > 512 && d.rows() * d.columns() <= kMostColumns;
     return fast_blas() && (places <= most || few);
   }
   if (d.pointwise()) return places == 1;
