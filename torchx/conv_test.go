@@ -69,7 +69,8 @@ func TestConv2dFastPaths(t *testing.T) {
 		square(1, 32, 24, 64, 2, 1, 0),
 		square(1, 32, 35, 32, 3, 1, 0), // stripes of one image
 		square(3, 32, 30, 32, 6, 2, 2),
-		square(20, 32, 2, 32, 3, 1, 3), // most tiles see nothing but border
+		square(20, 32, 2, 32, 3, 1, 3),   // most tiles see nothing but border
+		square(21, 64, 16, 128, 4, 2, 1), // more tiles than a weight's gradient sums up at once, the last ones odd in number
 		{2, 32, 19, 14, 32, 3, 3, pair(1), pair(1), pair(1), 1},
 		{4, 32, 8, 70, 32, 4, 4, pair(2), pair(1), pair(1), 1},
 		{1, 2, 9, 7, 3, 5, 3, [2]int64{2, 1}, [2]int64{2, 0}, pair(1), 1},
@@ -111,6 +112,7 @@ func TestConvTranspose2dFastPaths(t *testing.T) {
 		{square(9, 64, 8, 32, 4, 2, 1), none}, // by Winograd's algorithm
 		{square(3, 32, 14, 64, 5, 2, 2), pair(1)},
 		{square(1, 32, 24, 32, 3, 1, 1), none},
+		{square(9, 64, 8, 3, 4, 2, 1), none}, // few channels: a product
 		{square(2, 32, 17, 32, 4, 2, 2), [2]int64{1, 0}},
 		{convolution{2, 4, 2, 3, 5, 3, 2, [2]int64{2, 3}, [2]int64{1, 0}, pair(1), 1}, [2]int64{1, 2}},
 		{convolution{2, 4, 3, 3, 6, 4, 4, pair(2), pair(1), pair(1), 2}, none},
@@ -126,8 +128,39 @@ func TestConvTranspose2dFastPaths(t *testing.T) {
 	noTensors(t)
 }
 
+// TestConvOfViews: maps, kernels and gradients that lie otherwise in memory.
+func TestConvOfViews(t *testing.T) {
+	o := Conv2dOptions{Stride: 2, Padding: 1}
+	every := func(x torch.Tensor) torch.Tensor { return x }
+	channels := func(x torch.Tensor) torch.Tensor { return Narrow(x, 1, 3, 32) }
+	turned := func(x torch.Tensor) torch.Tensor { return Permute(x, 0, 1, 3, 2) }
+	rows := func(x torch.Tensor) torch.Tensor { return Narrow(x, 2, 1, 16) }
+	for _, v := range []struct {
+		name    string
+		x, w    []int64
+		of, by  func(torch.Tensor) torch.Tensor
+		spreads bool // the result is a mean over places, whose gradient is one number for all of them
+	}{
+		{"channels of maps", []int64{9, 40, 16, 16}, []int64{64, 32, 4, 4}, channels, every, false},
+		{"turned maps", []int64{9, 32, 16, 16}, []int64{64, 32, 4, 4}, turned, every, false},
+		{"rows of maps", []int64{9, 32, 19, 16}, []int64{64, 32, 4, 4}, rows, every, false},
+		{"channels of a kernel", []int64{9, 32, 16, 16}, []int64{64, 40, 4, 4}, every, channels, false},
+		{"a turned kernel", []int64{9, 32, 16, 16}, []int64{64, 32, 4, 4}, every, turned, false},
+		{"a gradient that is one number", []int64{9, 32, 16, 16}, []int64{64, 32, 4, 4}, every, every, true},
+	} {
+		computation{name: v.name, shapes: [][]int64{v.x, v.w}, f: func(in []torch.Tensor) torch.Tensor {
+			y := Conv2d(v.of(in[0]), v.by(in[1]), torch.Tensor{}, o)
+			if v.spreads {
+				return To(MeanKeep(y, -2, -1), "cpu", y.Dtype())
+			}
+			return y
+		}}.check(t, convF32, convBF16)
+	}
+	noTensors(t)
+}
+
 func TestLinearFastPath(t *testing.T) {
-	for _, c := range [][3]int64{{1, 7, 5}, {6, 7, 5}, {1, 1, 1}, {5, 9, 1}, {70, 3, 4}, {64, 48, 32}, {18, 20, 1100}, {33, 300, 270}, {16, 256, 1100}, {150, 1030, 150}, {200, 48, 32}} {
+	for _, c := range [][3]int64{{1, 7, 5}, {6, 7, 5}, {1, 1, 1}, {5, 9, 1}, {70, 3, 4}, {64, 48, 32}, {18, 20, 1100}, {33, 300, 270}, {16, 256, 1100}, {150, 1030, 150}, {200, 48, 32}, {64, 1100, 1050}, {2000, 40, 700}} {
 		for _, m := range withBias(fmt.Sprint(c), [][]int64{{c[0], c[1]}, {c[2], c[1]}}, c[2], Linear) {
 			m.check(t, convF32, convBF16)
 		}

@@ -10,15 +10,22 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
+// ours tells whether this CPU multiplies numbers of a way by instructions of AVX-512, for which there are kernels here.
+func ours(w way) bool {
+	x := cpu.X86
+	return x.HasAVX512F && (!w.converted || x.HasAVX512BF16 && !x.HasAMXBF16)
+}
+
 // byWinograd tells whether f, a convolution of maps with a kernel that is 0 but for its last place, is computed by
 // Winograd's algorithm. That adds neighbours before it multiplies, so that a huge number of the maps changes the last bits
 // of more than the one place of the result that it belongs to.
-func byWinograd(t *testing.T, f func(x torch.Tensor) torch.Tensor, shape []int64) bool {
+func byWinograd(t *testing.T, w way, f func(x torch.Tensor) torch.Tensor, shape []int64) bool {
 	t.Helper()
 	values := numbers(shape)
 	of := func(values []float64) (y []float64, places int) {
 		scoped(t, func() {
-			out := f(To(FromFloat64(values, shape...), "cpu", torch.Float))
+			var out torch.Tensor
+			w.around(func() { out = f(To(FromFloat64(values, shape...), "cpu", torch.Float)) })
 			size := Shape(out)
 			y, places = Float64s(out), int(size[2]*size[3])
 		})
@@ -66,7 +73,6 @@ func TestWinogradIsTaken(t *testing.T) {
 		{convolution{9, 32, 16, 16, 32, 3, 3, pair(1), [2]int64{1, 0}, pair(1), 1}, false},
 	} {
 		ManualSeed(5)
-		want := c.want && cpu.X86.HasAVX512F
 		var x, y []int64 // shapes of the maps
 		var forward, input func(m torch.Tensor) torch.Tensor
 		scoped(t, func() {
@@ -92,45 +98,82 @@ func TestWinogradIsTaken(t *testing.T) {
 				return convTranspose2d(m, weight(), torch.Tensor{}, transposed{c.stride, c.padding, rest, c.dilation, c.groups})
 			}
 		})
-		if got := byWinograd(t, forward, x); got != want {
-			t.Errorf("%v: %v, expected %v", c.convolution, got, want)
-		}
-		if got := byWinograd(t, input, y); got != want {
-			t.Errorf("%v, transposed: %v, expected %v", c.convolution, got, want)
+		for _, w := range []way{inF32, inBF16} {
+			want := c.want && ours(w)
+			if got := byWinograd(t, w, forward, x); got != want {
+				t.Errorf("%v, %s: %v, expected %v", c.convolution, w.name, got, want)
+			}
+			if got := byWinograd(t, w, input, y); got != want {
+				t.Errorf("%v, %s, transposed: %v, expected %v", c.convolution, w.name, got, want)
+			}
 		}
 	}
 	noTensors(t)
 }
 
-// TestThreadsChangeNothing: Winograd's algorithm gives the same bits whatever the number of threads that share the work.
+// TestThreadsChangeNothing: Winograd's algorithm, and linear layers in bfloat16, give the same bits whatever the number of
+// threads that share the work.
 func TestThreadsChangeNothing(t *testing.T) {
-	if !cpu.X86.HasAVX512F {
-		t.Skip("this CPU has not what it needs, and other libraries' kernels promise no such thing")
-	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before := Threads()
 	defer SetThreads(before)
+	var layers []computation
 	for _, c := range []convolution{
 		square(9, 32, 16, 64, 4, 2, 1), square(5, 32, 32, 32, 5, 2, 2), square(1, 32, 32, 32, 3, 1, 1),
 		square(2, 32, 17, 32, 3, 1, 1), square(3, 96, 14, 32, 3, 1, 1), square(1, 32, 50, 32, 5, 2, 0),
+		square(21, 64, 16, 128, 4, 2, 1), // more tiles than a weight's gradient sums up at once
+		square(3, 32, 32, 32, 4, 2, 1), square(1, 32, 51, 32, 3, 1, 1),
 	} {
-		var first []result
-		for _, threads := range []int{1, 2, 3, 4, 7} {
-			SetThreads(threads)
-			m := withBias(fmt.Sprint(c), [][]int64{{c.n, c.c, c.h, c.w}, {c.out, c.c, c.kh, c.kw}}, c.out, func(x, w, b torch.Tensor) torch.Tensor {
-				return conv2d(x, w, b, c.stride, c.padding, c.dilation, c.groups)
-			})[1]
-			results := m.derivatives(t, inF32.channelsLast())
-			if first == nil {
-				first = results
+		layers = append(layers, withBias(fmt.Sprint(c), [][]int64{{c.n, c.c, c.h, c.w}, {c.out, c.c, c.kh, c.kw}}, c.out, func(x, w, b torch.Tensor) torch.Tensor {
+			return conv2d(x, w, b, c.stride, c.padding, c.dilation, c.groups)
+		})[1])
+	}
+	convolutions := len(layers)
+	for _, c := range [][3]int64{{64, 300, 500}, {7, 33, 130}, {128, 257, 1}} {
+		layers = append(layers, withBias(fmt.Sprint(c), [][]int64{{c[0], c[1]}, {c[2], c[1]}}, c[2], Linear)[0])
+	}
+	for _, w := range []way{inF32.channelsLast(), inBF16.channelsLast()} {
+		if !ours(w) {
+			t.Logf("%s: this CPU has not what it needs, and other libraries' kernels promise no such thing", w.name)
+			continue
+		}
+		for i, m := range layers {
+			if i >= convolutions && !w.converted {
+				continue
 			}
-			for i, r := range results {
-				if !slices.Equal(r.values, first[i].values) {
-					t.Errorf("%v, %s: %d threads make another result than 1", c, r.name, threads)
+			var first []result
+			for _, threads := range []int{1, 2, 3, 4, 7} {
+				SetThreads(threads)
+				results := m.gradients(t, w)
+				if first == nil {
+					first = results
+				}
+				for i, r := range results {
+					if !slices.Equal(r.values, first[i].values) {
+						t.Errorf("%s, %s, %s: %d threads make another result than 1", m.name, w.name, r.name, threads)
+					}
 				}
 			}
 		}
 	}
 	noTensors(t)
+}
+
+// gradients are the value and its derivatives, without second ones ahead.
+func (c computation) gradients(t *testing.T, w way) []result {
+	t.Helper()
+	var rs []result
+	scoped(t, func() {
+		w.around(func() {
+			in := c.inputs(w)
+			y := c.apply(w, in)
+			g, _ := gradient(y, w)
+			rs = append(rs, derivative("value", y, false))
+			for i, d := range Gradients(Sum(Mul(y, Detach(g))), in, false) {
+				rs = append(rs, derivative(fmt.Sprintf("gradient %d", i), d, false))
+			}
+		})
+	})
+	return rs
 }

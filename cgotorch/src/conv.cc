@@ -11,6 +11,7 @@
 #include <atomic>
 
 #include "conv_gemm.h"
+#include "linear_bf16.h"
 #include "precision.h"
 #include "product.h"
 #include "winograd.h"
@@ -46,19 +47,25 @@ std::tuple<at::Tensor, at::Tensor> gradients(const at::Tensor &g, const at::Tens
 }
 
 at::Tensor sum_forward(const at::Tensor &maps, const at::Tensor &w, const at::Tensor &b, const Conv &o) {
-  const at::Tensor x = packed(maps), k = kernel(w, x.scalar_type()), bias = copy_in(b, x.scalar_type());
-  std::vector<int64_t> g{x.size(0), k.size(0), 0, 0};
+  const at::Tensor x = packed(maps);
+  std::vector<int64_t> g{x.size(0), w.size(0), 0, 0};
   for (int i = 0; i < 2; i++) {
-    g[2 + i] = (x.size(2 + i) + 2 * o.padding[i] - o.dilation[i] * (k.size(2 + i) - 1) - 1) / o.stride[i] + 1;
+    g[2 + i] = (x.size(2 + i) + 2 * o.padding[i] - o.dilation[i] * (w.size(2 + i) - 1) - 1) / o.stride[i] + 1;
   }
-  if (winograd::wins(x.scalar_type(), x.sizes(), k.sizes(), g, o)) return winograd::forward(x, k, bias, g, o);
+  if (winograd::wins(x.scalar_type(), x.sizes(), w.sizes(), g, o)) {
+    return winograd::forward(x, kernel(w, at::kFloat), copy_in(b, at::kFloat), g, o);
+  }
+  const at::Tensor k = kernel(w, x.scalar_type()), bias = copy_in(b, x.scalar_type());
   if (gemm::wins(gemm::kForward, x.scalar_type(), x.sizes(), k.sizes(), g, o)) return gemm::forward(x, k, bias, o);
   return at::conv2d(x, k, bias, o.stride, o.padding, o.dilation, o.groups);
 }
 
 at::Tensor sum_input(const at::Tensor &maps, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
-  const at::Tensor g = packed(maps), k = kernel(w, g.scalar_type());
-  if (winograd::wins(g.scalar_type(), size, k.sizes(), g.sizes(), o)) return winograd::input(g, k, size, o);
+  const at::Tensor g = packed(maps);
+  if (winograd::wins(g.scalar_type(), size, w.sizes(), g.sizes(), o)) {
+    return winograd::input(g, kernel(w, at::kFloat), size, o);
+  }
+  const at::Tensor k = kernel(w, g.scalar_type());
   if (gemm::wins(gemm::kInput, g.scalar_type(), size, k.sizes(), g.sizes(), o)) return gemm::input(g, k, size, o);
   return std::get<0>(gradients(g, shape_only(size, g), k, o, true, false));  // of the input only the shape matters
 }
@@ -171,6 +178,7 @@ struct Affine : torch::autograd::Function<Affine> {
                             const c10::optional<at::Tensor> &b) {
     ctx->save_for_backward({x, w});
     ctx->saved_data["bias"] = b.has_value();
+    if (bf16::wins(x, w)) return bf16::affine(x, w, b.value_or(at::Tensor()));
     return affine(x, copy_in(w, x.scalar_type()), b ? copy_in(*b, x.scalar_type()) : at::Tensor());
   }
 
@@ -179,11 +187,14 @@ struct Affine : torch::autograd::Function<Affine> {
     const at::Tensor &x = saved[0], &w = saved[1], &g = gradients[0];
     at::Tensor of_x, of_w, of_b;
     if (!g.defined()) return {of_x, of_w, of_b};
-    // The copy is outside of autograd; where the gradient is to be differentiated, w itself must be in it.
+    // Copies and our own products are outside of autograd; where the gradient is to be differentiated, w itself must be
+    // in it.
+    const bool differentiable = c10::GradMode::is_enabled(), ours = !differentiable && bf16::wins(g, w);
     if (ctx->needs_input_grad(0)) {
-      of_x = product(g, c10::GradMode::is_enabled() ? w.to(x.scalar_type()) : copy_in(w, x.scalar_type()));
+      const auto type = x.scalar_type();
+      of_x = ours ? bf16::input(g, w) : product(g, differentiable ? w.to(type) : copy_in(w, type));
     }
-    if (ctx->needs_input_grad(1)) of_w = product(g.t(), x).to(w.scalar_type());
+    if (ctx->needs_input_grad(1)) of_w = ours ? bf16::weight(g, x) : product(g.t(), x).to(w.scalar_type());
     if (ctx->saved_data["bias"].toBool() && ctx->needs_input_grad(2)) of_b = g.sum(0, false, w.scalar_type());
     return {of_x, of_w, of_b};
   }

@@ -62,15 +62,24 @@ at::Tensor copy_in(const at::Tensor &w, at::ScalarType type) {
 
 at::Tensor full(const at::Tensor &x) { return x.defined() && x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x; }
 
-int bf16_hardware() {
+namespace {
+
+Bf16Hardware ask_bf16_hardware() {
 #if defined(__x86_64__)
   // Whether the system saves these registers is libtorch's and oneDNN's business: they are asked for AVX-512 elsewhere.
   unsigned a = 0, b = 0, c = 0, d = 0;
-  if (!__builtin_cpu_supports("avx512f")) return 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 22 & 1) != 0) return 2;
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0) return 1;
+  if (!__builtin_cpu_supports("avx512f")) return kNone;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 22 & 1) != 0) return kAMX;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0) return kAVX512;
 #endif
-  return 0;
+  return kNone;
+}
+
+}  // namespace
+
+Bf16Hardware bf16_hardware() {
+  static const Bf16Hardware found = ask_bf16_hardware();  // a virtual machine's cpuid takes microseconds
+  return found;
 }
 
 }  // namespace imori

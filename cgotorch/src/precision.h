@@ -25,7 +25,12 @@ inline c10::optional<at::Tensor> given(const at::Tensor &t) {
 // x in float32 if it is bfloat16, for what must not be rounded so coarsely. Differentiable.
 at::Tensor full(const at::Tensor &x);
 
-// Whether the CPU multiplies bfloat16 in hardware: 0 no, 1 avx512_bf16, 2 amx_bf16.
-int bf16_hardware();
+// What the CPU multiplies bfloat16 with.
+enum Bf16Hardware { kNone = 0, kAVX512 = 1, kAMX = 2 };
+Bf16Hardware bf16_hardware();
+
+// Whether our own products of bfloat16 are the faster ones: AMX has far faster instructions than AVX-512, and oneDNN
+// uses them.
+inline bool our_bf16() { return bf16_hardware() == kAVX512; }
 
 }  // namespace imori

@@ -9,10 +9,12 @@
 // and the like for 3 places. All is linear, so the gradients are the sums of the transposed matrices.
 #pragma once
 
-#include "winograd_panels.h"
+#include "panels.h"
 
 namespace imori {
 namespace winograd {
+
+using namespace panels;
 
 // What a phase of some places reads of the input for two outputs.
 template <int places>

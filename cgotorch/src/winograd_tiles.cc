@@ -24,18 +24,18 @@ IMORI_AVX512_INLINED void each_phase(const Plan &plan, const Work &work) {
 // kOutside for those that are not in the given rows, and where their sums begin in the matrix.
 constexpr int64_t kOutside = -1;
 
-template <typename Work>
+template <typename T, typename Work>
 struct EachTile {
   const Plan &plan;
   const Tiles &tiles;
-  const Panels &matrix;
+  const Panels<T> &matrix;
   const Rows &rows;
   const Work &work;
 
   template <int Y, int X>
   IMORI_AVX512_INLINED void run(int64_t phase_y, int64_t phase_x) const {
     const Sizes &s = plan.s;
-    float *at[Y + 1][X + 1];
+    T *at[Y + 1][X + 1];
     for (int i = 0; i <= Y; i++) {
       for (int j = 0; j <= X; j++) {
         at[i][j] = matrix.at(tiles.row, plan.column(plan.point(Y, i), plan.point(X, j), phase_y, phase_x));
@@ -62,14 +62,15 @@ struct EachTile {
   }
 };
 
+template <typename T>
 struct TakeInput {
-  const float *map, *zeros;
+  const T *map, *zeros;
   int64_t channels, panel;  // panel: from one of the matrix to the next
   int64_t soon;             // from a place of the map to where it is in the next tile but one
 
   template <int Y, int X>
-  IMORI_AVX512_INLINED void tile(const int64_t (&places)[Y + 1][X + 1], float *const (&to)[Y + 1][X + 1]) const {
-    const float *from[Y + 1][X + 1];
+  IMORI_AVX512_INLINED void tile(const int64_t (&places)[Y + 1][X + 1], T *const (&to)[Y + 1][X + 1]) const {
+    const T *from[Y + 1][X + 1];
     for (int i = 0; i <= Y; i++) {
       for (int j = 0; j <= X; j++) from[i][j] = places[i][j] == kOutside ? zeros : map + places[i][j];
     }
@@ -108,17 +109,18 @@ struct GiveInput {
       both<InputBack<Y>, InputBack<X>>(m, sums);
       for (int i = 0; i <= Y; i++) {
         for (int j = 0; j <= X; j++) {
+          if (places[i][j] == kOutside) continue;
           float *to = map + places[i][j] + c;
-          if (places[i][j] != kOutside) put(to, get(to) + sums[i][j]);
+          put(to, get(to) + sums[i][j]);
         }
       }
     }
   }
 };
 
-template <int side>
-IMORI_AVX512_INLINED void give_outputs(const Plan &plan, const Tiles &tiles, const Panels &from, const float *bias,
-                                       float *map) {
+template <int side, typename T>
+IMORI_AVX512_INLINED void give_outputs(const Plan &plan, const Tiles &tiles, const Panels<float> &from,
+                                       const float *bias, T *map) {
   const Sizes &s = plan.s;
   const int64_t point = s.out * from.stride;  // from one of the matrix to the next
   for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
@@ -141,14 +143,14 @@ IMORI_AVX512_INLINED void give_outputs(const Plan &plan, const Tiles &tiles, con
   }
 }
 
-template <int side>
-IMORI_AVX512_INLINED void take_outputs(const Plan &plan, const Tiles &tiles, const float *map, const float *zeros,
-                                       const Panels &to) {
+template <int side, typename T>
+IMORI_AVX512_INLINED void take_outputs(const Plan &plan, const Tiles &tiles, const T *map, const T *zeros,
+                                       const Panels<T> &to) {
   const Sizes &s = plan.s;
   const int64_t point = s.out * to.stride;
   for (int64_t tile = tiles.first; tile < tiles.last; tile++) {
     const int64_t y0 = tile / plan.tiles_x * 2, x0 = tile % plan.tiles_x * 2;
-    const float *from[2][2];
+    const T *from[2][2];
     for (int i = 0; i < 2; i++) {
       for (int j = 0; j < 2; j++) {
         const int64_t y = y0 + i, x = x0 + j;
@@ -156,7 +158,7 @@ IMORI_AVX512_INLINED void take_outputs(const Plan &plan, const Tiles &tiles, con
       }
     }
     for (int64_t c = 0; c < s.out; c += kVector) {
-      float *at = to.at(tiles.row + tile - tiles.first, c);
+      T *at = to.at(tiles.row + tile - tiles.first, c);
       Vector d[2][2], sums[side][side];
       for (int i = 0; i < 2; i++) {
         for (int j = 0; j < 2; j++) d[i][j] = get(from[i][j] + c);
@@ -183,11 +185,12 @@ IMORI_AVX512_INLINED void sum_kernel(const Plan &plan, const float *from, int64_
   both<Kernel<Y>, Kernel<X>>(w, sums);
 }
 
+template <typename T>
 struct TakeKernel {
   const Plan &plan;
   const float *w;
   int64_t step;
-  const Panels &to;
+  const Panels<T> &to;
   int64_t row, first;
 
   template <int Y, int X>
@@ -205,11 +208,12 @@ struct TakeKernel {
   }
 };
 
+template <typename T>
 struct TakeKernelRow {
   const Plan &plan;
   const float *w;
   int64_t step;
-  const Panels *to;
+  const Panels<T> *to;
   int64_t row, column;
 
   template <int Y, int X>
@@ -229,7 +233,7 @@ struct TakeKernelRow {
 
 struct GiveKernel {
   const Plan &plan;
-  const Panels &from;
+  const Panels<float> &from;
   int64_t row, first;
   float *w;
   int64_t step;
@@ -255,41 +259,57 @@ struct GiveKernel {
 
 }  // namespace
 
-IMORI_AVX512 void take_input(const Plan &plan, const Tiles &tiles, const float *x, const float *zeros,
-                             const Panels &to) {
+template <typename T>
+IMORI_AVX512 void take_input(const Plan &plan, const Tiles &tiles, const T *x, const T *zeros, const Panels<T> &to) {
   const Rows all{0, plan.s.h};
-  const TakeInput take{x, zeros, plan.s.c, to.stride * kPanel, 2 * 2 * plan.s.stride * plan.s.c};
-  each_phase(plan, EachTile<TakeInput>{plan, tiles, to, all, take});
+  const TakeInput<T> take{x, zeros, plan.s.c, to.stride * kPanel, 2 * 2 * plan.s.stride * plan.s.c};
+  each_phase(plan, EachTile<T, TakeInput<T>>{plan, tiles, to, all, take});
 }
 
-IMORI_AVX512 void give_input(const Plan &plan, const Tiles &tiles, const Panels &from, const Rows &wanted, float *x) {
+IMORI_AVX512 void give_input(const Plan &plan, const Tiles &tiles, const Panels<float> &from, const Rows &wanted,
+                             float *x) {
   const GiveInput give{x, plan.s.c, from.stride * kPanel};
-  each_phase(plan, EachTile<GiveInput>{plan, tiles, from, wanted, give});
+  each_phase(plan, EachTile<float, GiveInput>{plan, tiles, from, wanted, give});
 }
 
-IMORI_AVX512 void give_output(const Plan &plan, const Tiles &tiles, const Panels &from, const float *bias, float *y) {
+template <typename T>
+IMORI_AVX512 void give_output(const Plan &plan, const Tiles &tiles, const Panels<float> &from, const float *bias,
+                              T *y) {
   plan.side == 3 ? give_outputs<3>(plan, tiles, from, bias, y) : give_outputs<4>(plan, tiles, from, bias, y);
 }
 
-IMORI_AVX512 void take_output(const Plan &plan, const Tiles &tiles, const float *y, const float *zeros,
-                              const Panels &to) {
+template <typename T>
+IMORI_AVX512 void take_output(const Plan &plan, const Tiles &tiles, const T *y, const T *zeros, const Panels<T> &to) {
   plan.side == 3 ? take_outputs<3>(plan, tiles, y, zeros, to) : take_outputs<4>(plan, tiles, y, zeros, to);
 }
 
-IMORI_AVX512 void take_kernel(const Plan &plan, const float *w, int64_t step, const Panels &to, int64_t row,
+template <typename T>
+IMORI_AVX512 void take_kernel(const Plan &plan, const float *w, int64_t step, const Panels<T> &to, int64_t row,
                               int64_t column) {
-  each_phase(plan, TakeKernel{plan, w, step, to, row, column});
+  each_phase(plan, TakeKernel<T>{plan, w, step, to, row, column});
 }
 
-IMORI_AVX512 void give_kernel(const Plan &plan, const Panels &from, int64_t row, int64_t column, float *w,
+IMORI_AVX512 void give_kernel(const Plan &plan, const Panels<float> &from, int64_t row, int64_t column, float *w,
                               int64_t step) {
   each_phase(plan, GiveKernel{plan, from, row, column, w, step});
 }
 
-IMORI_AVX512 void take_kernel_row(const Plan &plan, const float *w, int64_t step, const Panels *to, int64_t row,
+template <typename T>
+IMORI_AVX512 void take_kernel_row(const Plan &plan, const float *w, int64_t step, const Panels<T> *to, int64_t row,
                                   int64_t column) {
-  each_phase(plan, TakeKernelRow{plan, w, step, to, row, column});
+  each_phase(plan, TakeKernelRow<T>{plan, w, step, to, row, column});
 }
+
+#define IMORI_TILES_OF(T)                                                                               \
+  template void take_input(const Plan &, const Tiles &, const T *, const T *, const Panels<T> &);       \
+  template void give_output(const Plan &, const Tiles &, const Panels<float> &, const float *, T *);    \
+  template void take_output(const Plan &, const Tiles &, const T *, const T *, const Panels<T> &);      \
+  template void take_kernel(const Plan &, const float *, int64_t, const Panels<T> &, int64_t, int64_t); \
+  template void take_kernel_row(const Plan &, const float *, int64_t, const Panels<T> *, int64_t, int64_t);
+
+IMORI_TILES_OF(float)
+IMORI_TILES_OF(Half)
+#undef IMORI_TILES_OF
 
 }  // namespace winograd
 }  // namespace imori

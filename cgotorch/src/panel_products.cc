@@ -1,0 +1,156 @@
+#include "panel_products.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace imori {
+namespace panels {
+namespace {
+
+// Two vectors of each of 8 rows of a product: enough to keep the processor's multipliers busy, while each number that
+// is loaded is used at least twice.
+struct Block {
+  Vector v[kRows][2];
+};
+
+// What a product takes of a matrix at once: one number of a row, or two, and as many of 16 columns.
+template <typename T>
+struct Unit;
+
+template <>
+struct Unit<float> {
+  static constexpr int64_t kDeep = 1;
+  using Columns = Vector;
+
+  IMORI_AVX512_INLINED static Columns columns(const float *p) { return get(p); }
+  IMORI_AVX512_INLINED static Columns everywhere(const float *p) { return *p - Vector{}; }
+  IMORI_AVX512_INLINED static void add(Vector &sum, const Columns &a, const Columns &b) { sum += a * b; }
+};
+
+template <>
+struct Unit<Half> {
+  static constexpr int64_t kDeep = 2;
+  using Columns = Bits;
+
+  IMORI_AVX512_INLINED static Columns columns(const Half *p) {
+    typedef uint32_t Anywhere __attribute__((vector_size(sizeof(Bits)), aligned(sizeof(Half)), may_alias));
+    return *reinterpret_cast<const Anywhere *>(p);
+  }
+  IMORI_AVX512_INLINED static Columns everywhere(const Half *p) {
+    uint32_t two;
+    std::memcpy(&two, p, sizeof two);
+    return two - Bits{};
+  }
+  IMORI_AVX512_INLINED static void add(Vector &sum, const Columns &a, const Columns &b) {
+#ifdef __x86_64__
+    Vector more = sum;  // what the assembler is given by itself may stay in a register
+    asm("vdpbf16ps %2, %1, %0" : "+v"(more) : "v"(b), "v"(a));
+    sum = more;
+#else
+    const Bits high = ~Bits{} << 16;
+    sum += reinterpret_cast<Vector>(a << 16) * reinterpret_cast<Vector>(b << 16);
+    sum += reinterpret_cast<Vector>(a & high) * reinterpret_cast<Vector>(b & high);
+#endif
+  }
+};
+
+// Adds the products of a unit of 8 rows, which are a_step apart, with one of 32 columns.
+template <typename T>
+IMORI_AVX512_INLINED void add(Block &sum, const T *a, int64_t a_step, const T *b) {
+  using U = Unit<T>;
+  const auto b0 = U::columns(b), b1 = U::columns(b + U::kDeep * kVector);
+#pragma GCC unroll 8
+  for (int64_t r = 0; r < kRows; r++) {
+    const auto x = U::everywhere(a + r * a_step);
+    U::add(sum.v[r][0], x, b0);
+    U::add(sum.v[r][1], x, b1);
+  }
+}
+
+IMORI_AVX512_INLINED void fetch(Block &sum, const float *c, int64_t row) {
+#pragma GCC unroll 8
+  for (int64_t r = 0; r < kRows; r++) {
+    sum.v[r][0] = get(c + r * row);
+    sum.v[r][1] = get(c + r * row + kVector);
+  }
+}
+
+IMORI_AVX512_INLINED void leave(const Block &sum, float *c, int64_t row) {
+#pragma GCC unroll 8
+  for (int64_t r = 0; r < kRows; r++) {
+    put(c + r * row, sum.v[r][0]);
+    put(c + r * row + kVector, sum.v[r][1]);
+  }
+}
+
+}  // namespace
+
+template <typename T>
+IMORI_AVX512 void multiply(const Panels<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
+                           int64_t columns) {
+  constexpr int64_t kDeep = Unit<T>::kDeep;
+  for (int64_t j = 0; j < columns; j += kPanel) {
+    for (int64_t i = 0; i < rows; i += kRows) {
+      Block sum{};
+      const T *of_b = b.at(0, j);
+      for (int64_t panel = 0; panel < inner; panel += kPanel) {
+        const T *of_a = a.at(i, panel);
+        for (int64_t k = 0; k < kPanel; k += kDeep, of_b += kDeep * kPanel) add(sum, of_a + k, kPanel, of_b);
+      }
+      leave(sum, c.at(i, j), c.row);
+    }
+  }
+}
+
+template <typename T>
+IMORI_AVX512 void multiply_turned(const Panels<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t across,
+                                  int64_t columns, bool more) {
+  constexpr int64_t kDeep = Unit<T>::kDeep;
+  constexpr int64_t kChunk = 256 * kDeep;  // rows of b that stay in the first cache
+  for (int64_t first = 0; first < rows; first += kChunk) {
+    const int64_t last = std::min(first + kChunk, rows);
+    for (int64_t j = 0; j < columns; j += kPanel) {
+      for (int64_t i = 0; i < across; i += kRows) {
+        Block sum{};
+        if (more || first > 0) fetch(sum, c.at(i, j), c.row);
+        const T *of_a = a.at(first, i / kPanel * kPanel) + i % kPanel * kDeep, *of_b = b.at(first, j);
+        for (int64_t t = first; t < last; t += kDeep, of_a += kDeep * kPanel, of_b += kDeep * kPanel) {
+          add(sum, of_a, kDeep, of_b);
+        }
+        leave(sum, c.at(i, j), c.row);
+      }
+    }
+  }
+}
+
+IMORI_AVX512 void pair(const Panels<Half> &m, int64_t first, int64_t last, int64_t columns) {
+  for (int64_t j = 0; j < columns; j += kPanel) {
+    Half *upper = m.at(first, j);
+    for (int64_t i = first; i < last; i += 2, upper += 2 * kPanel) {
+      Half *lower = upper + kPanel;
+      Bits paired[2];
+      for (int64_t k = 0; k < 2; k++) {
+        paired[k] = widened(upper + k * kVector) | widened(lower + k * kVector) << 16;
+      }
+      std::memcpy(static_cast<void *>(upper), paired, sizeof paired);
+    }
+  }
+}
+
+IMORI_AVX512 void round(const float *from, Half *to, int64_t n, const float *add) {
+  for (int64_t i = 0; i < n; i += kVector) {
+    const Vector v = get(from + i);
+    put(to + i, add == nullptr ? v : v + get(add + i));
+  }
+}
+
+#define IMORI_PRODUCTS_OF(T)                                                                               \
+  template void multiply(const Panels<T> &, const Panels<T> &, const Result &, int64_t, int64_t, int64_t); \
+  template void multiply_turned(const Panels<T> &, const Panels<T> &, const Result &, int64_t, int64_t, int64_t, bool);
+
+IMORI_PRODUCTS_OF(float)
+IMORI_PRODUCTS_OF(Half)
+#undef IMORI_PRODUCTS_OF
+
+}  // namespace panels
+}  // namespace imori

@@ -1,0 +1,44 @@
+// Products of matrices in panels, on one thread.
+#pragma once
+
+#include "panels.h"
+
+namespace imori {
+namespace panels {
+
+// How many rows a product takes at once.
+constexpr int64_t kRows = 8;
+
+// Where a product goes: 32 columns of a row lie side by side.
+struct Result {
+  float *data;
+  int64_t row, panel;  // from a row to the next one, from 32 columns to the next ones
+
+  Result(const Panels<float> &p) : data(p.data), row(kPanel), panel(p.stride * kPanel) {}
+  Result(float *rows, int64_t length) : data(rows), row(length), panel(kPanel) {}  // no panels: rows of that length
+
+  float *at(int64_t i, int64_t column) const { return data + i * row + column / kPanel * panel + column % kPanel; }
+};
+
+// c = a b, for rows (a multiple of kRows) of a and c, inner (a multiple of 32) columns of a, and columns (as well) of
+// b. Rows of b are paired.
+template <typename T>
+IMORI_AVX512 void multiply(const Panels<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
+                           int64_t columns);
+
+// c = a^T b, or c += a^T b, for rows of a and b, which are paired; across, a multiple of kRows, and columns, one of 32,
+// are how many columns of theirs.
+template <typename T>
+IMORI_AVX512 void multiply_turned(const Panels<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t across,
+                                  int64_t columns, bool add);
+
+// In bfloat16 the processor multiplies two numbers by two others at once, and adds both: it wants those of two rows,
+// the first of which is even, side by side. In float32 a pair of rows is just these. All counts of rows are even.
+inline void pair(const Panels<float> &, int64_t, int64_t, int64_t) {}
+IMORI_AVX512 void pair(const Panels<Half> &m, int64_t first, int64_t last, int64_t columns);
+
+// Rounds n numbers, a multiple of 16, to which others are added, if there are any.
+IMORI_AVX512 void round(const float *from, Half *to, int64_t n, const float *add = nullptr);
+
+}  // namespace panels
+}  // namespace imori

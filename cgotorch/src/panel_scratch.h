@@ -1,0 +1,41 @@
+// Memory for matrices in panels.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+#include "panel_products.h"
+
+namespace imori {
+namespace panels {
+
+// Lives as long as the matrices are needed.
+template <typename T>
+class Scratch {
+ public:
+  explicit Scratch(int64_t numbers)
+      : memory_(at::empty({numbers}, c10::CppTypeToScalarType<T>::value)), next_(memory_.data_ptr<T>()) {}
+
+  Panels<T> panels(int64_t rows, int64_t columns) {
+    const Panels<T> made{next_, stride_for(rows)};
+    next_ += numbers_for(rows, columns);
+    return made;
+  }
+
+ private:
+  at::Tensor memory_;
+  T *next_;
+};
+
+inline int64_t rounded(int64_t n, int64_t to = kRows) { return (n + to - 1) / to * to; }
+
+// Rows that no tile has, but products read.
+template <typename T>
+void clear(const Panels<T> &m, int64_t first, int64_t last, int64_t columns) {
+  for (int64_t c = 0; c < columns; c += kPanel) std::fill(m.at(first, c), m.at(last, c), T(0));
+}
+
+}  // namespace panels
+}  // namespace imori

@@ -1,0 +1,88 @@
+// Matrices cut into panels, and vectors of their numbers.
+#pragma once
+
+#include <c10/util/BFloat16.h>
+
+#include <cstdint>
+
+#include "simd.h"
+
+namespace imori {
+namespace panels {
+
+// What runs on CPUs with AVX-512 only; see has_avx512. The vectors would take too many of the registers of others.
+#if defined(__x86_64__) && defined(__GNUC__)
+#define IMORI_AVX512 __attribute__((target("avx512f")))
+#else
+#define IMORI_AVX512
+#endif
+#define IMORI_AVX512_INLINED IMORI_AVX512 IMORI_INLINED
+
+inline bool has_avx512() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  static const bool has = __builtin_cpu_supports("avx512f");
+  return kThreads && has;
+#else
+  return false;
+#endif
+}
+
+constexpr int64_t kVector = 16, kPanel = 2 * kVector;
+
+// May lie anywhere in an array of float.
+typedef float Vector __attribute__((vector_size(kVector * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+// As many numbers of bfloat16, which are the upper halves of those of float32.
+using Half = c10::BFloat16;
+typedef uint16_t Halves __attribute__((vector_size(kVector * sizeof(uint16_t)), aligned(sizeof(uint16_t)), may_alias));
+typedef uint32_t Bits __attribute__((vector_size(kVector * sizeof(uint32_t))));
+
+IMORI_AVX512_INLINED Vector get(const float *p) { return *reinterpret_cast<const Vector *>(p); }
+IMORI_AVX512_INLINED void put(float *p, const Vector &v) { *reinterpret_cast<Vector *>(p) = v; }
+
+// Instructions by their names: of the loop, gcc makes several; and what may use those of bfloat16 by itself could not
+// be inlined where there is only AVX-512.
+IMORI_AVX512_INLINED Bits widened(const Half *p) {
+  const Halves halves = *reinterpret_cast<const Halves *>(p);
+#ifdef __x86_64__
+  Bits bits;
+  asm("vpmovzxwd %1, %0" : "=v"(bits) : "vm"(halves));
+  return bits;
+#else
+  return __builtin_convertvector(halves, Bits);
+#endif
+}
+
+IMORI_AVX512_INLINED Vector get(const Half *p) { return reinterpret_cast<Vector>(widened(p) << 16); }
+// Rounds as the processor does: to the nearest, of two the even one.
+IMORI_AVX512_INLINED void put(Half *p, const Vector &v) {
+#ifdef __x86_64__
+  typedef uint16_t Rounded __attribute__((vector_size(kVector * sizeof(uint16_t))));
+  Rounded rounded;
+  asm("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(v));
+  *reinterpret_cast<Halves *>(p) = rounded;
+#else
+  for (int64_t i = 0; i < kVector; i++) store(p + i, v[i]);
+#endif
+}
+
+// A matrix cut into panels of 32 columns, each of which lies row by row: whatever a product reads or writes of it is
+// one stretch of memory.
+template <typename T>
+struct Panels {
+  T *data;
+  int64_t stride;  // rows of a panel, with those between it and the next one
+
+  T *at(int64_t row, int64_t column) const {
+    return data + (column / kPanel * stride + row) * kPanel + column % kPanel;
+  }
+  // The matrix from a column on, a multiple of 32.
+  Panels from(int64_t column) const { return {at(0, column), stride}; }
+};
+
+// Panels a power of two apart would fall on the same lines of the cache.
+inline int64_t stride_for(int64_t rows) { return rows | 1; }
+inline int64_t numbers_for(int64_t rows, int64_t columns) { return stride_for(rows) * columns; }
+
+}  // namespace panels
+}  // namespace imori
