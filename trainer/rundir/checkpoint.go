@@ -90,6 +90,11 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 		}
 		return d.LatestCheckpoint()
 	}
+	return openFolder(path)
+}
+
+// openFolder is OpenCheckpoint of a path that stands for no run.
+func openFolder(path string) (*Checkpoint, error) {
 	// A running training may move the link while we read; all files are to be of one checkpoint.
 	folder, err := resolve(path)
 	if err != nil {

@@ -213,6 +213,19 @@ func TestLatestCheckpoint(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the link leads to the run itself", func(t *testing.T) {
+		d := create(t)
+		save(t, d, 1)
+		relink(t, d, "..")
+		for _, path := range []string{d.Path(), link(d)} {
+			_, err := OpenCheckpoint(path)
+			wantError(t, err, "checkpoint "+d.Path()+": it has no state.json")
+		}
+		_, err := d.LatestCheckpoint()
+		if damaged := (*DamagedError)(nil); !errors.As(err, &damaged) || fmt.Sprint(damaged.Others) != "[1]" {
+			t.Errorf("got %#v", err)
+		}
+	})
 	t.Run("a folder in its place", func(t *testing.T) { // cp -rL
 		d := create(t)
 		save(t, d, 1)

@@ -391,7 +391,7 @@ func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run folder %s: %w", d.path, err)
 	}
-	c, err := OpenCheckpoint(target)
+	c, err := openFolder(target) // never the latest one of a run again, should the link lead to that
 	if err == nil {
 		return c, nil
 	}
