@@ -24,7 +24,7 @@ const (
 
 // layers are the folders of the module, lowest first. A package may import from its own folder and from lower lines.
 var layers = [][]string{
-	{"internal"},           // what tests share
+	{"internal"},           // what tests share, and what knows nothing of the rest
 	{"cgotorch"},           // the C++ sources
 	{"torchx"},             // what gotorch lacks; the one door to C
 	{"losses", "datasets"}, // functions of tensors; bytes to batches

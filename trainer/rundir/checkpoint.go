@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/imori-ml/imori/internal/regular"
 	"github.com/imori-ml/imori/torchx/safetensors"
 	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
@@ -153,21 +154,12 @@ func readCheckpoint(folder string) (*Checkpoint, error) {
 }
 
 func readState(folder string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(folder, stateFile))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxState+1))
-	if err == nil && len(b) > maxState {
-		err = fmt.Errorf("%s has more than %d bytes: damaged", stateFile, maxState)
-	}
-	return b, err
+	return regular.Read(filepath.Join(folder, stateFile), maxState)
 }
 
 // readVerified reads the file twice, from one handle, rather than hold it and its tensors in memory at once.
 func readVerified(folder, name string, sums map[string]string) ([]safetensors.Tensor, error) {
-	f, err := os.Open(filepath.Join(folder, name))
+	f, err := regular.Open(filepath.Join(folder, name))
 	if err != nil {
 		return nil, err
 	}

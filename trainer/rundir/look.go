@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/imori-ml/imori/internal/regular"
 )
 
 // Seen is how a run stands as a reader finds it, beside whoever trains it.
@@ -85,7 +87,7 @@ func Look(folder string, iterations int) (Seen, error) {
 // locked tells whether a process writes to the run. The shared lock is had at once or not at all, and given back at once;
 // takeLock waits for it.
 func locked(folder string) (bool, error) {
-	f, err := os.Open(filepath.Join(folder, lockFile))
+	f, err := regular.Open(filepath.Join(folder, lockFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -143,7 +145,7 @@ func secondsOf(folder string, from int) float64 {
 
 // lastLine returns the last whole line of a log, its iteration, and when the log was written last; zeros if there is none.
 func lastLine(path string) (iteration int, line []byte, at time.Time) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return 0, nil, time.Time{}
 	}

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/imori-ml/imori/internal/regular"
 )
 
 const (
@@ -121,16 +122,14 @@ func (d *Dir) writeStatus(s Status) error {
 // readStatus reads status.json; fs.ErrNotExist if there is none.
 func readStatus(folder string) (Status, error) {
 	path := filepath.Join(folder, statusFile)
-	f, err := os.Open(path)
-	if err != nil {
+	b, err := regular.Read(path, maxStatus)
+	if err != nil && !errors.Is(err, regular.ErrLong) {
 		return Status{}, err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxStatus+1))
-	if err != nil {
-		return Status{}, err
+	var s Status
+	if err == nil {
+		s, err = decodeStatus(b)
 	}
-	s, err := decodeStatus(b)
 	if err != nil {
 		return Status{}, fmt.Errorf("%s is damaged: %w; resuming the run writes it anew", path, err)
 	}
@@ -140,9 +139,6 @@ func readStatus(folder string) (Status, error) {
 // decodeStatus parses status.json. Keys that it does not know are of a later version, and no harm.
 func decodeStatus(b []byte) (Status, error) {
 	var s Status
-	if len(b) > maxStatus {
-		return s, fmt.Errorf("it has more than %d bytes", maxStatus)
-	}
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, err
 	}
