@@ -39,7 +39,7 @@ func Check(path string, info fs.FileInfo) error {
 	default:
 		what = "a device"
 	}
-	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("it is %s, not a regular file", what)}
+	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("it is %s, not a regular file: remove it, or put the right file there", what)}
 }
 
 // ErrLong is the error of Read for a file that is too long.

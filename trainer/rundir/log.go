@@ -75,7 +75,7 @@ func (d *Dir) openLog(l **Log, name string) (*Log, error) {
 }
 
 func openLog(path string) (*Log, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o666)
+	f, err := openOwn(path, os.O_APPEND)
 	if err != nil {
 		return nil, err
 	}

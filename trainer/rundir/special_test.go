@@ -92,6 +92,41 @@ func TestSpecialFiles(t *testing.T) {
 	}
 }
 
+// TestWritesThroughNoLink: a file that somebody's link in a run leads to stays as it is.
+func TestWritesThroughNoLink(t *testing.T) {
+	for _, name := range []string{lockFile, metricsFile, timingFile} {
+		for what, put := range map[string]func(thesis, path string) error{
+			"it is a link":       os.Symlink,
+			"it is a named pipe": func(_, path string) error { return syscall.Mkfifo(path, 0o666) },
+		} {
+			d := create(t)
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			thesis := filepath.Join(t.TempDir(), "thesis.tex")
+			writeFile(t, thesis, "years")
+			path := filepath.Join(d.Path(), name)
+			os.Remove(path) // if it is the lock
+			if err := put(thesis, path); err != nil {
+				t.Fatal(err)
+			}
+			err := d.Lock()
+			if name != lockFile && err == nil {
+				_, metricsErr := d.Metrics()
+				_, timingErr := d.Timing()
+				err = errors.Join(metricsErr, timingErr)
+			}
+			wantError(t, err, path+": "+what+", not a regular file: remove it")
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+			if got := readFile(t, thesis); got != "years" {
+				t.Errorf("%s: the file became %q", name, got)
+			}
+		}
+	}
+}
+
 func TestLongRecipe(t *testing.T) {
 	d := create(t)
 	long := make([]byte, maxRecipe+1)
