@@ -102,7 +102,7 @@ func (l *Log) mendEnd() error {
 	}
 	lines := l.lines()
 	for {
-		line, err := lines.next()
+		line, err := lines.nextOrRest()
 		if err == io.EOF {
 			break
 		}
@@ -123,24 +123,63 @@ func (l *Log) mendEnd() error {
 	return nil
 }
 
+// longestLine is that of a log in bytes: what is longer is damage, and not held in memory.
+const longestLine = 1 << 20
+
+var errLongLine = fmt.Errorf("it has more than %d bytes", longestLine)
+
 // lineReader walks over the lines of a file.
 type lineReader struct {
-	r   *bufio.Reader
-	end int64 // of the last line read
+	r    *bufio.Reader
+	line []byte
+	end  int64 // of the last line read
 }
 
 func (l *Log) lines() *lineReader {
 	return &lineReader{r: bufio.NewReader(io.NewSectionReader(l.file, 0, math.MaxInt64))}
 }
 
-// next returns a line with its newline, which the last one may lack; io.EOF behind it.
+// next returns a line with its newline, which the last one may lack, for use until the next call; io.EOF behind it, and
+// errLongLine in the middle of a line that is too long.
 func (r *lineReader) next() ([]byte, error) {
-	line, err := r.r.ReadBytes('\n')
-	if len(line) > 0 && err == io.EOF {
-		err = nil
+	r.line = r.line[:0]
+	for {
+		part, err := r.r.ReadSlice('\n')
+		r.end += int64(len(part))
+		r.line = append(r.line, part...)
+		switch {
+		case len(r.line) > longestLine:
+			return nil, errLongLine
+		case err == bufio.ErrBufferFull:
+			continue
+		case err == io.EOF && len(r.line) > 0:
+			err = nil
+		}
+		return r.line, err
 	}
-	r.end += int64(len(line))
-	return line, err
+}
+
+// nextOrRest is next, but of a line that is too long it returns the last byte, which is unreadable as a line.
+func (r *lineReader) nextOrRest() ([]byte, error) {
+	line, err := r.next()
+	if err != errLongLine {
+		return line, err
+	}
+	last := r.line[len(r.line)-1]
+	for last != '\n' {
+		part, err := r.r.ReadSlice('\n')
+		r.end += int64(len(part))
+		if len(part) > 0 {
+			last = part[len(part)-1]
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil && err != bufio.ErrBufferFull {
+			return nil, err
+		}
+	}
+	return []byte{last}, nil
 }
 
 func iterationOf(line []byte) (int, bool) {
@@ -242,7 +281,11 @@ func encodeLine(iteration int, fields []Field) ([]byte, error) {
 			return nil, fmt.Errorf("key %q: a %T cannot be logged, expected a float, an int, a string or a bool", f.Key, v)
 		}
 	}
-	return append(b, '}', '\n'), nil
+	b = append(b, '}', '\n')
+	if len(b) > longestLine {
+		return nil, fmt.Errorf("a line of %d bytes, expected at most %d", len(b), longestLine)
+	}
+	return b, nil
 }
 
 func appendFloat(b []byte, v float64, bits int) []byte {
@@ -312,7 +355,7 @@ func (l *Log) endOf(iteration int) (int64, error) {
 	var end int64
 	cut := 0 // the first line that goes
 	for number := 1; ; number++ {
-		line, err := lines.next()
+		line, err := lines.nextOrRest()
 		if err == io.EOF {
 			return end, nil
 		}

@@ -143,6 +143,42 @@ func TestTruncateAfterRefuses(t *testing.T) {
 	}
 }
 
+// TestLongLines: a line that no run writes is unreadable, and not held in memory, whatever is in it.
+func TestLongLines(t *testing.T) {
+	long := lines(2)[:len(lines(2))-1] + strings.Repeat(" ", 8*longestLine)
+	for _, c := range []struct{ name, before, after string }{
+		{"alone", long + "\n", ""},
+		{"without a newline", lines(1) + long, lines(1)},
+		{"with a newline", lines(1) + long + "\n", lines(1)},
+		{"behind what stays", lines(1) + long + "\n" + lines(3), lines(1)},
+		{"that ends like a line", lines(1) + strings.Repeat("x", 8*longestLine) + lines(2), lines(1)},
+	} {
+		d := create(t)
+		path := filepath.Join(d.Path(), metricsFile)
+		writeFile(t, path, c.before)
+		fuzztest.Bounded(t, 12*longestLine, func() {
+			if err := metrics(t, d).TruncateAfter(2); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
+		if got := readFile(t, path); got != c.after {
+			t.Errorf("%s: %d bytes stay", c.name, len(got))
+		}
+	}
+	d := create(t)
+	path := filepath.Join(d.Path(), metricsFile)
+	writeFile(t, path, lines(1)+long+"\n"+lines(2))
+	wantError(t, metrics(t, d).TruncateAfter(2), "line 2 is unreadable")
+	wantError(t, metrics(t, d).Append(3, []Field{{"x", long}}), "expected at most 1048576")
+	if err := os.Truncate(path, 1<<40); err != nil { // takes no room
+		t.Skip(err)
+	}
+	fuzztest.Bounded(t, 12*longestLine, func() {
+		_, err := ReadMetrics(path)
+		wantError(t, err, path+": line 2 is damaged: it has more than 1048576 bytes")
+	})
+}
+
 func TestLogsAreOpenedOnce(t *testing.T) {
 	d := create(t)
 	l := metrics(t, d)

@@ -59,6 +59,9 @@ func readMetrics(path string, lastOnly bool) ([]Series, error) {
 		if err == io.EOF {
 			return m.series, nil
 		}
+		if err == errLongLine {
+			return nil, fmt.Errorf("%s: line %d is damaged: %w", path, number, err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot read metrics: %w", err)
 		}
