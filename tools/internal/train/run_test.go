@@ -170,6 +170,22 @@ func TestAcceptChanges(t *testing.T) {
 	expect(t, stderr, "the batch size is 5, expected 4 as before")
 }
 
+// TestAcceptLostLog: a log that lacks lines is refused with the flag that goes on all the same.
+func TestAcceptLostLog(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	mustType(t, "-recipe tiny.yaml -out run -set train.iterations=2")
+	if err := os.Remove("run/metrics.jsonl"); err != nil {
+		t.Fatal(err)
+	}
+	status, _, stderr := typed("-resume run -set train.iterations=4")
+	if status != cli.ExitFailed {
+		t.Errorf("status %d", status)
+	}
+	expect(t, stderr, "metrics.jsonl in run lacks lines: found no line that can be read, expected those up to iteration", "-accept-changes")
+	expect(t, mustType(t, "-resume run -set train.iterations=4 -accept-changes"), "warning: accepted: metrics.jsonl in run lacks lines", "iteration 4/4")
+	mustType(t, "-resume run -set train.iterations=6") // it is accepted once
+}
+
 // TestKilledBehindAChange: what was said at a resume holds also for a run that was killed before its next checkpoint.
 func TestKilledBehindAChange(t *testing.T) {
 	inFolder(t, map[string]string{"tiny.yaml": tiny})
