@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/imori-ml/imori/internal/regular"
@@ -113,28 +112,24 @@ func readCheckpoint(folder string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := readState(folder)
+	state, err := readState(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("it has no %s: not a checkpoint, nor the folder of a run", stateFile)
 	}
 	if err != nil {
 		return nil, err
 	}
-	state, err := decodeState(b)
-	if err != nil {
-		return nil, err
-	}
-	var found []string
+	found := map[string]bool{}
 	for _, e := range entries {
 		_, known := state.Files[e.Name()]
 		hidden := strings.HasPrefix(e.Name(), ".") // file managers and network file systems leave such
 		if !known && !hidden && e.Name() != stateFile {
 			return nil, fmt.Errorf("file %q is not in its manifest: remove it, or what was it meant to be?", e.Name())
 		}
-		found = append(found, e.Name())
+		found[e.Name()] = true
 	}
 	for name := range state.Files {
-		if !slices.Contains(found, name) {
+		if !found[name] {
 			return nil, fmt.Errorf("file %s is missing", name)
 		}
 	}
@@ -153,8 +148,23 @@ func readCheckpoint(folder string) (*Checkpoint, error) {
 	return c, nil
 }
 
-func readState(folder string) ([]byte, error) {
-	return regular.Read(filepath.Join(folder, stateFile), maxState)
+// readState reads state.json of a checkpoint's folder. What was copied to the name of another iteration would be taken for
+// that one's.
+func readState(folder string) (State, error) {
+	b, err := regular.Read(filepath.Join(folder, stateFile), maxState)
+	if err != nil {
+		return State{}, err
+	}
+	s, err := decodeState(b)
+	if err != nil {
+		return State{}, err
+	}
+	name := filepath.Base(folder)
+	if n, ok := iterationIn(strings.TrimPrefix(name, replacedPrefix)); ok && n != s.Iteration {
+		return State{}, fmt.Errorf("it is of iteration %d, expected %d by the name of its folder: rename that to %s or, if it is a copy, to something that is no number",
+			s.Iteration, n, IterationName(s.Iteration))
+	}
+	return s, nil
 }
 
 // readVerified reads the file twice, from one handle, rather than hold it and its tensors in memory at once.

@@ -85,11 +85,7 @@ func (d *Dir) LatestState() (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	b, err := readState(folder)
-	if err != nil {
-		return State{}, err
-	}
-	s, err := decodeState(b)
+	s, err := readState(folder)
 	if err != nil {
 		return State{}, fmt.Errorf("checkpoint %s: %w", folder, err)
 	}
