@@ -94,6 +94,9 @@ func (d *Dir) holdsRun() string {
 // Open opens the folder of a run for reading, beside a process that writes there. Lock makes it one for writing.
 func Open(path string) (*Dir, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot open run folder: %w; `imori runs` lists the runs that there are", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open run folder: %w", err)
 	}
