@@ -46,7 +46,7 @@ var pure = map[string][]string{
 	"torchx/safetensors":  {"internal"},
 	"datasets":            {"internal", "torchx/safetensors/atomicfile"}, // its goroutines decode ahead and touch no tensor
 	"trainer/rundir":      {"internal", "torchx/safetensors"},
-	"trainer/curves":      {"torchx/safetensors/atomicfile", "trainer/rundir"},
+	"trainer/curves":      {"internal", "torchx/safetensors/atomicfile", "trainer/rundir"},
 	"trainer/tensorboard": {"internal"},
 	"recipes/strict":      {"internal"},
 	"tools/setup":         {"cgotorch", "torchx/safetensors/atomicfile"}, // runs before there is a library to link to
