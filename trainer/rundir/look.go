@@ -76,11 +76,11 @@ func Look(folder string, iterations int) (Seen, error) {
 	logged, _, at := lastLine(filepath.Join(folder, metricsFile))
 	seen.Iteration = max(seen.Iteration, logged)
 	if locked {
-		seen.Seconds += max(0, time.Since(seen.began()).Seconds())
+		seen.add(time.Since(seen.began()).Seconds())
 		return seen, nil
 	}
 	seen.State, seen.Killed, seen.Ended = Interrupted, true, at
-	seen.Seconds += secondsOf(folder, status.Iteration)
+	seen.add(secondsOf(folder, status.Iteration))
 	return seen, nil
 }
 
@@ -140,7 +140,7 @@ func secondsOf(folder string, from int) float64 {
 	if iteration <= from || json.Unmarshal(line, &figures) != nil {
 		return 0 // it logged nothing, and the last line is of the process before it
 	}
-	return max(0, figures.Seconds)
+	return min(max(0, figures.Seconds), maxSeconds)
 }
 
 // lastLine returns the last whole line of a log, its iteration, and when the log was written last; zeros if there is none.
