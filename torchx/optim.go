@@ -231,8 +231,12 @@ func (o *Optimizer) LoadState(ts []safetensors.Tensor) error {
 				loaded[s.name] = load(*found[i])
 			}
 			for _, p := range o.params {
-				if t, ok := loaded[p.Name+".step"]; ok && Item(t) < 1 {
-					fail(op, nil, "%s.step is %g, expected at least 1", p.Name, Item(t))
+				t, ok := loaded[p.Name+".step"]
+				if !ok {
+					continue
+				}
+				if n := Item(t); n < 1 || n > mostSteps {
+					fail(op, nil, "%s.step is %g, expected 1 to %d", p.Name, n, int64(mostSteps))
 				}
 			}
 			for i, p := range o.params {
@@ -249,6 +253,9 @@ func (o *Optimizer) LoadState(ts []safetensors.Tensor) error {
 		})
 	})
 }
+
+// mostSteps is more than anybody takes: one more does not overflow.
+const mostSteps = 1 << 53
 
 // stateSlots lists the state to load: all of a parameter's if any of it is present.
 func (o *Optimizer) stateSlots(present map[string]bool) []slot {

@@ -81,6 +81,10 @@ func TestOptimizerLoadRefuses(t *testing.T) {
 				ts[2].Data = make([]byte, 8)
 				return ts
 			}, "w.step is 0"},
+			"many steps": {func(ts []safetensors.Tensor) []safetensors.Tensor {
+				ts[2].Data = []byte{255, 255, 255, 255, 255, 255, 255, 127}
+				return ts
+			}, "w.step is 9.223372036854776e+18, expected 1 to 9007199254740992"},
 			"step dtype": {func(ts []safetensors.Tensor) []safetensors.Tensor { ts[2].DType = "F64"; return ts }, "w.step has dtype F64"},
 		} {
 			before := o.State()

@@ -4,6 +4,7 @@ package torchx
 import "C"
 
 import (
+	number "encoding/binary"
 	"math"
 	"unsafe"
 
@@ -91,11 +92,27 @@ func AppendGeneratorState(dst []byte, device string) []byte {
 
 // SetGeneratorState puts a device's default generator into a state that GeneratorState returned.
 func SetGeneratorState(device string, state []byte) {
+	if device == "cpu" {
+		checkTwister(state)
+	}
 	t := FromBytes(state, torch.Byte, int64(len(state)))
 	defer Free(t)
 	withString(device, func(c *C.char) {
 		check("set generator state", C.ix_set_generator_state(c, handle("set generator state", t)), t)
 	})
+}
+
+// checkTwister refuses the state of a Mersenne twister that libtorch takes, and reads beyond the end of: with more numbers left
+// than there are behind the next one. It begins with the seed in 8 bytes, left in 4, whether it is seeded in 4, next in 8.
+func checkTwister(state []byte) {
+	const numbers = 624
+	if len(state) < 24 {
+		return // libtorch says what it expects
+	}
+	left, next := number.NativeEndian.Uint32(state[8:]), number.NativeEndian.Uint64(state[16:])
+	if left > numbers || next > numbers || uint64(left)+next > numbers+1 {
+		fail("set generator state", nil, "the state is damaged: %d of %d numbers are left, and the next one is number %d", left, numbers, next)
+	}
 }
 
 func randomInPlace(op string, kind C.int32_t, t torch.Tensor, a, b float64) {

@@ -1,6 +1,11 @@
 package torchx
 
 import (
+	"bytes"
+	number "encoding/binary"
+	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	torch "github.com/wangkuiyi/gotorch"
@@ -16,6 +21,35 @@ func TestGeneratorState(t *testing.T) {
 		SetGeneratorState("cpu", state)
 		got := append(Float64s(Normal(0, 1, "cpu", 100)), Float64s(Uniform(-1, 1, "cpu", 5))...)
 		near(t, "numbers", got, want, 0)
+	})
+	noTensors(t)
+}
+
+// TestDamagedGeneratorState: libtorch takes states with which it reads beyond the generator's end.
+func TestDamagedGeneratorState(t *testing.T) {
+	scoped(t, func() {
+		ManualSeed(1)
+		fresh := GeneratorState("cpu")
+		Normal(0, 1, "cpu", 1000)
+		used := GeneratorState("cpu")
+		for _, good := range [][]byte{fresh, used} {
+			SetGeneratorState("cpu", good)
+			for _, change := range []func(b []byte){
+				func(b []byte) { number.NativeEndian.PutUint32(b[8:], 624); number.NativeEndian.PutUint64(b[16:], 624) },
+				func(b []byte) { number.NativeEndian.PutUint32(b[8:], 3); number.NativeEndian.PutUint64(b[16:], 623) },
+				func(b []byte) { number.NativeEndian.PutUint64(b[16:], math.MaxUint64) },
+				func(b []byte) { number.NativeEndian.PutUint32(b[8:], math.MaxUint32) },
+			} {
+				bad := slices.Clone(good)
+				change(bad)
+				if err := Try(func() { SetGeneratorState("cpu", bad) }); err == nil || !strings.Contains(err.Error(), "the state is damaged") {
+					t.Errorf("%x: got %v", bad[:24], err)
+				}
+			}
+		}
+		if !bytes.Equal(GeneratorState("cpu"), used) {
+			t.Error("a refused state is taken")
+		}
 	})
 	noTensors(t)
 }

@@ -115,6 +115,9 @@ func (t *Trainer) openLogs() error {
 			}
 		}
 	}
+	if err := t.checkLog(); err != nil {
+		return err
+	}
 	if err := t.giveUpLater(); err != nil {
 		return err
 	}
@@ -159,6 +162,7 @@ func (t *Trainer) snapshot() (*rundir.Checkpoint, error) {
 			return nil, err
 		}
 	}
+	t.noteLogged(c)
 	if t.rollbacks > 0 {
 		c.State.Extra[rollbacksKey] = json.RawMessage(strconv.Itoa(t.rollbacks))
 	}
@@ -199,7 +203,7 @@ func (t *Trainer) restore(c *rundir.Checkpoint) error {
 	if err := t.compare(c); err != nil {
 		return err
 	}
-	if err := errors.Join(t.restoreRollbacks(c), t.restoreBest(c), t.restoreOwed(c)); err != nil {
+	if err := errors.Join(t.restoreRollbacks(c), t.restoreBest(c), t.restoreOwed(c), t.restoreLogged(c)); err != nil {
 		return err
 	}
 	return t.load(c)

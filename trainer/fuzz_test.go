@@ -28,17 +28,19 @@ func FuzzExtra(f *testing.F) {
 	if err := saver.Do(func() (err error) { saved, err = saver.snapshot(); return err }); err != nil {
 		f.Fatal(err)
 	}
+	saved.State.Extra[loggedKey] = json.RawMessage("450") // of a run with a folder
 	good, err := json.Marshal(saved.State.Extra)
 	if err != nil {
 		f.Fatal(err)
 	}
-	if len(saved.State.Extra) != 6 {
-		f.Fatalf("the seed has %d keys, expected those of settings, dataset, recipe, rollbacks, owed and best:\n%s", len(saved.State.Extra), good)
+	if len(saved.State.Extra) != 7 {
+		f.Fatalf("the seed has %d keys, expected those of settings, dataset, recipe, rollbacks, owed, best and the log:\n%s", len(saved.State.Extra), good)
 	}
 	target.Add(good)
 	target.Add(good[:len(good)/2])
 	for _, seed := range []string{
 		"{}", "null", `{"trainer":null,"dataset":null,"recipe":null,"rollbacks":null,"preview_owed":null,"best":null}`,
+		`{"logged":-1}`, `{"logged":1.5}`, `{"logged":null}`,
 		`{"rollbacks":-1}`, `{"rollbacks":9223372036854775807}`, `{"rollbacks":1e400}`, `{"recipe":"\ud800"}`, `{"recipe":{}}`,
 		`{"best":{"metric":"critic/loss","mode":"min","newest":1,"newest_at":-1,"value":1e308,"iteration":-9223372036854775808}}`,
 		`{"preview_owed":{"metrics":[{"name":"a","value":"NaN"},{"name":"a","value":"1e999"}]}}`,
@@ -60,9 +62,9 @@ func FuzzExtra(f *testing.F) {
 		}
 		c := &rundir.Checkpoint{State: rundir.State{Iteration: 5, Extra: extra}}
 		tr := &Trainer{Options: o, observer: Silent{}, dir: dir, info: saver.info}
-		var errs [6]error
+		var errs [7]error
 		fuzztest.Bounded(t, 1<<18+64*len(b), func() {
-			errs = [...]error{tr.compare(c), tr.restoreRollbacks(c), tr.restoreBest(c), tr.restoreOwed(c), nil, nil}
+			errs = [...]error{tr.compare(c), tr.restoreRollbacks(c), tr.restoreBest(c), tr.restoreOwed(c), nil, nil, tr.restoreLogged(c)}
 			_, errs[4] = DatasetInfo(c)
 			_, errs[5] = SavedRecipe(c.State)
 		})

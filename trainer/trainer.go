@@ -23,6 +23,7 @@ type Options struct {
 	Dir        string                             // the run's folder; "" writes nothing
 	Recipe     []byte                             // text that says all this: recipe.yaml of a new run, and in each checkpoint; nil: none
 	Resume     bool                               // go on from Dir's latest checkpoint
+	AcceptLost bool                               // with Resume: go on although metrics.jsonl lacks lines before the checkpoint
 	Noise      NoiseSource                        // of Step; nil: the device's default generator. Tests fill in formulas
 	Observer   Observer                           // nil: silent
 }
@@ -47,6 +48,7 @@ type Trainer struct {
 	saving    *saving       // nil: no checkpoint is being written
 	lastWait  time.Duration // before the last save is tried again on a full disk
 	notes     notes
+	mustHave  int  // iteration of a line that the log must have to go on; 0: none
 	logLate   bool // lines of the logs are waiting for the disk
 	best      best
 	rollbacks int

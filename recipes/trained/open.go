@@ -107,7 +107,7 @@ func Open(ctx context.Context, path string, o Options) (*Run, error) {
 // locate finds the run's folder, and the checkpoint's if it is one that path names.
 func locate(path string) (run, checkpoint string, err error) {
 	if _, err := os.Lstat(filepath.Join(path, "state.json")); err != nil {
-		return path, "", checkRun(path)
+		return path, "", CheckRun(path)
 	}
 	real, err := filepath.EvalSymlinks(path) // checkpoints/latest is a link
 	if err != nil {
@@ -120,8 +120,8 @@ func locate(path string) (run, checkpoint string, err error) {
 	return run, real, nil
 }
 
-// checkRun looks what may be meant by a folder that is not that of a run.
-func checkRun(path string) error {
+// CheckRun looks what may be meant by a folder that is not that of a run. What is none at all is left to rundir.Open.
+func CheckRun(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() || rundir.IsRun(path) {
 		return nil // or what rundir.Open says
@@ -133,6 +133,10 @@ func checkRun(path string) error {
 	parent, grand := filepath.Join(real, ".."), filepath.Join(real, "..", "..")
 	switch {
 	case rundir.IsRun(grand) && filepath.Base(parent) == "checkpoints":
+		if _, err := os.Lstat(filepath.Join(real, "state.json")); err == nil {
+			return fmt.Errorf("%s is a checkpoint, expected the folder of a run; did you mean %s? It goes on from the checkpoint that checkpoints/latest points to",
+				path, grand)
+		}
 		return fmt.Errorf("checkpoint %s is not whole: it has no state.json%s", path, others(grand, filepath.Base(real)))
 	case rundir.IsRun(grand):
 		return fmt.Errorf("%s lies in the folder of a run, %s; did you mean that?", path, grand)

@@ -24,7 +24,7 @@ const (
 
 // layers are the folders of the module, lowest first. A package may import from its own folder and from lower lines.
 var layers = [][]string{
-	{"internal"},           // what tests share
+	{"internal"},           // what tests share, and what knows nothing of the rest
 	{"cgotorch"},           // the C++ sources
 	{"torchx"},             // what gotorch lacks; the one door to C
 	{"losses", "datasets"}, // functions of tensors; bytes to batches
@@ -46,7 +46,7 @@ var pure = map[string][]string{
 	"torchx/safetensors":  {"internal"},
 	"datasets":            {"internal", "torchx/safetensors/atomicfile"}, // its goroutines decode ahead and touch no tensor
 	"trainer/rundir":      {"internal", "torchx/safetensors"},
-	"trainer/curves":      {"torchx/safetensors/atomicfile", "trainer/rundir"},
+	"trainer/curves":      {"internal", "torchx/safetensors/atomicfile", "trainer/rundir"},
 	"trainer/tensorboard": {"internal"},
 	"recipes/strict":      {"internal"},
 	"tools/setup":         {"cgotorch", "torchx/safetensors/atomicfile"}, // runs before there is a library to link to

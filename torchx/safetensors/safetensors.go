@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/imori-ml/imori/internal/regular"
 	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
 
@@ -76,7 +76,7 @@ func WriteFile(path string, ts []Tensor, metadata map[string]string) error {
 
 // ReadFile is Read of a file. Errors name it.
 func ReadFile(path string) ([]Tensor, map[string]string, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -84,9 +84,6 @@ func ReadFile(path string) ([]Tensor, map[string]string, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: not a regular file", path)
 	}
 	ts, metadata, err := Read(f, info.Size())
 	if err != nil {

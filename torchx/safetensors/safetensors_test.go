@@ -275,6 +275,9 @@ func TestFiles(t *testing.T) {
 	if _, _, err := ReadFile(folder); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("got %v", err)
 	}
+	if _, _, err := ReadFile("/dev/zero"); err == nil || !strings.Contains(err.Error(), "it is a device, not a regular file") { // never opened, as no pipe is
+		t.Errorf("got %v", err)
+	}
 	if _, _, err := ReadFile(path + "x"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}

@@ -5,9 +5,13 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
+	"gonum.org/v1/plot/vg"
+
+	"github.com/imori-ml/imori/internal/fuzztest"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
@@ -63,7 +67,8 @@ func TestArrange(t *testing.T) {
 		run.Series = append(run.Series, series(n, 1))
 	}
 	var got []string
-	for _, p := range arrange([]Run{run}) {
+	panels, _ := arrange([]Run{run})
+	for _, p := range panels {
 		got = append(got, p.title+": "+strings.Join(p.metrics, ", "))
 	}
 	const want = `code discriminator: loss
@@ -78,7 +83,7 @@ learning rate: generator`
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
 	other := Run{Series: []rundir.Series{series("generator/l2", 1), series("generator/loss", 2)}}
-	panels := arrange([]Run{run, other})
+	panels, _ = arrange([]Run{run, other})
 	if p := panels[1]; fmt.Sprint(p.metrics) != "[loss l1 l2]" || len(p.curves) != 4 || p.curves[3].run != 1 || p.curves[3].metric != 0 {
 		t.Errorf("of two runs: %+v", p)
 	}
@@ -244,11 +249,53 @@ func TestDraw(t *testing.T) {
 	}
 }
 
+// TestTooMuch: what no picture has room for is counted in it, and costs no more than its size.
+func TestTooMuch(t *testing.T) {
+	const n = 100_000
+	var run Run
+	for i := range n {
+		run.Series = append(run.Series, series(fmt.Sprintf("phase%d/loss", i), 1, 2))
+	}
+	run.Series = append(run.Series, series("lr/x", 1))
+	panels, more := arrange([]Run{run})
+	if len(panels) != maxPanels || more != n+1-maxPanels || panels[0].title != "phase0" || panels[maxPanels-1].kind != rates {
+		t.Errorf("%d panels and %d more, from %q to %q", len(panels), more, panels[0].title, panels[len(panels)-1].title)
+	}
+	one := Run{Series: []rundir.Series{series("a/loss", 1)}}
+	for i := range n {
+		one.Series = append(one.Series, series(fmt.Sprintf("a/metric%d", i), 1, 2))
+	}
+	panels, _ = arrange([]Run{one})
+	p := panels[0]
+	if note := p.note(p.scaleOf(), false); len(p.curves) != maxMetrics || note != "and 99973 more metrics" {
+		t.Errorf("%d curves, %q", len(p.curves), note)
+	}
+	long := Run{Series: []rundir.Series{series(strings.Repeat("w", 1<<20)+"/"+strings.Repeat("é", 1<<20), 1)}}
+	for i := range maxMetrics {
+		long.Series = append(long.Series, series(fmt.Sprint("a/", strings.Repeat("w", 1000), i), 1, 2))
+	}
+	if lines := placeLegend(fullest(arrange([]Run{long})).legend(false), panelWidth, func(entry, string, vg.Length, int) {}); lines > legendLines {
+		t.Errorf("long names take %d lines", lines)
+	}
+	for name, r := range map[string]Run{"phases": run, "metrics": one, "long names": long} {
+		fuzztest.Bounded(t, 1<<30, func() {
+			if size := drawn(t, r).Bounds().Size(); size.X*size.Y > 10e6 {
+				t.Errorf("many %s: the picture has %v", name, size)
+			}
+		})
+	}
+}
+
+// fullest is the panel that has the most metrics.
+func fullest(panels []*panel, _ int) *panel {
+	return slices.MaxFunc(panels, func(a, b *panel) int { return len(a.metrics) - len(b.metrics) })
+}
+
 // Whatever a run logs is drawn.
 func TestDrawOdd(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, values := range [][]float64{
-		{}, {0}, {nan}, {nan, nan}, {inf, -inf}, {1, nan, 3}, {nan, 2, nan}, {5, 5, 5}, {0, 0}, {1e308, -1e308}, {5e-324, 1e-320},
+		{}, {0}, {nan}, {nan, nan}, {inf, -inf}, {1, nan, 3}, {nan, 2, nan}, {5, 5, 5}, {0, 0}, {1e308, -1e308}, {5e-324, 1e-320}, {5e-324, 1e100}, {1e-101, 1e99},
 		{1, 1e9, 1}, {-1, -1e9}, {1e100, 1e-100}, {1e6, 1e6 + 1e-7}, repeat(300, func(int) float64 { return nan }),
 		repeat(300, func(i int) float64 { return math.Pow(10, float64(i-150)) }), repeat(61, func(int) float64 { return 1e99 }),
 	} {

@@ -60,7 +60,7 @@ type entry struct {
 
 // drawPage lays the picture out: title, the legend of the runs if there are several, panels in rows.
 func drawPage(title string, runs []Run) image.Image {
-	panels := arrange(runs)
+	panels, more := arrange(runs)
 	columns := min(2, max(1, len(panels)))
 	rows := (len(panels) + columns - 1) / columns
 	width := vg.Length(columns*panelWidth + (columns+1)*gap)
@@ -83,12 +83,18 @@ func drawPage(title string, runs []Run) image.Image {
 	if rows == 0 {
 		height += 2 * gap
 	}
+	if more > 0 {
+		height += lineHeight
+	}
 	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))
 	page := draw.New(canvas)
 	page.FillText(titleStyle, vg.Point{X: gap, Y: height - gap}, fit(titleStyle, title, width-2*gap))
 	drawLegend(draw.Crop(page, gap, -gap, 0, -legendAt), legend)
 	if len(panels) == 0 {
 		page.FillText(style(10, xfont.WeightNormal, pale), vg.Point{X: gap, Y: height - head}, "no metrics have been logged yet")
+	}
+	if more > 0 {
+		page.FillText(style(10, xfont.WeightNormal, pale), vg.Point{X: gap, Y: lineHeight + gap/2}, fmt.Sprintf("and %d more phases", more))
 	}
 	last := lastIteration(panels)
 	for i, p := range panels {
@@ -123,7 +129,7 @@ func (p *panel) draw(c draw.Canvas, compared bool, last int) {
 	c.Max.Y -= 2
 
 	plotted := newPlot(s, last)
-	plotted.Y.Label.Text = p.yLabel(s)
+	plotted.Y.Label.Text = fit(plotted.Y.Label.TextStyle, p.yLabel(s), panelHeight)
 	low, high := s.at(s.low), s.at(s.high)
 	var lines []plot.Plotter
 	for _, curve := range p.curves {
@@ -222,6 +228,9 @@ func (p *panel) note(s scale, compared bool) string {
 		notes = append(notes, fmt.Sprintf("%d points are outside", s.outside))
 	case s.empty:
 		notes = append(notes, "no finite values")
+	}
+	if more := p.more(); more > 0 {
+		notes = append([]string{fmt.Sprintf("and %d more metrics", more)}, notes...)
 	}
 	return strings.Join(notes, "; ")
 }

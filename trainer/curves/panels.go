@@ -1,6 +1,7 @@
 package curves
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,12 +19,19 @@ const (
 	rates                 // learning rates
 )
 
+// A picture shows no more than fits in memory and can be read, whatever a log has.
+const (
+	maxPanels  = 40
+	maxMetrics = 28 // of a panel: as many as there are colours with dashes
+)
+
 // panel is a part of the picture: curves that share their axes.
 type panel struct {
 	title   string
 	kind    kind
 	metrics []string // as the legend names them, in order of appearance
 	curves  []curve
+	index   map[string]int // in metrics, by name; from maxMetrics on they are left out
 }
 
 // curve is a series of a run in a panel.
@@ -32,35 +40,57 @@ type curve struct {
 	points      []rundir.Point
 }
 
-// arrange sorts what the runs have into panels: phases in order of appearance, the rest behind them.
-func arrange(runs []Run) []*panel {
-	var panels []*panel
+// arrange sorts what the runs have into panels: phases in order of appearance, the rest behind them. It tells how many phases
+// are left out.
+func arrange(runs []Run) (panels []*panel, more int) {
+	index := map[string]*panel{}
 	for r, run := range runs {
 		for _, s := range run.Series {
 			if strings.Contains(s.Name, ".") {
 				continue // a detail
 			}
 			title, kind, metric := sortIn(s.Name)
-			i := slices.IndexFunc(panels, func(p *panel) bool { return p.title == title && p.kind == kind })
-			if i < 0 {
-				i = len(panels)
-				panels = append(panels, &panel{title: title, kind: kind})
+			key := fmt.Sprint(kind, title)
+			p := index[key]
+			if p == nil {
+				p = &panel{title: title, kind: kind}
+				index[key] = p
+				panels = append(panels, p)
 			}
-			panels[i].add(r, metric, s.Points)
+			p.add(r, metric, s.Points)
 		}
 	}
 	slices.SortStableFunc(panels, func(a, b *panel) int { return int(a.kind) - int(b.kind) })
-	return panels
+	if more = len(panels) - maxPanels; more <= 0 {
+		return panels, 0
+	}
+	// All that could be too many are phases: of the other kinds there is a panel or two.
+	phases := slices.IndexFunc(panels, func(p *panel) bool { return p.kind != losses })
+	if phases < 0 {
+		phases = len(panels)
+	}
+	return slices.Delete(panels, phases-more, phases), more
 }
 
 func (p *panel) add(run int, metric string, points []rundir.Point) {
-	m := slices.Index(p.metrics, metric)
-	if m < 0 {
-		m = len(p.metrics)
-		p.metrics = append(p.metrics, metric)
+	if p.index == nil {
+		p.index = map[string]int{}
 	}
-	p.curves = append(p.curves, curve{run, m, points})
+	m, ok := p.index[metric]
+	if !ok {
+		m = len(p.index)
+		p.index[metric] = m
+		if m < maxMetrics {
+			p.metrics = append(p.metrics, metric)
+		}
+	}
+	if m < maxMetrics {
+		p.curves = append(p.curves, curve{run, m, points})
+	}
 }
+
+// more is how many metrics the panel leaves out.
+func (p *panel) more() int { return max(0, len(p.index)-maxMetrics) }
 
 // sortIn says into which panel a metric goes, and what it is called there.
 func sortIn(name string) (title string, k kind, metric string) {

@@ -46,11 +46,22 @@ func (s scale) ticks() []plot.Tick {
 }
 
 const (
-	logFrom = 30    // values so many times as large as others need a logarithmic axis
-	largest = 1e100 // what is larger counts as infinite, so that differences are not
+	logFrom = 30 // values so many times as large as others need a logarithmic axis
+	// What is larger counts as infinite, and what is smaller as nothing, so that neither differences nor quotients of two are
+	// infinite.
+	largest  = 1e100
+	smallest = 1e-100
 )
 
 func drawable(v float64) bool { return math.Abs(v) <= largest } // false for NaN
+
+// shown is the value that a drawable one counts as.
+func shown(v float64) float64 {
+	if math.Abs(v) < smallest {
+		return 0
+	}
+	return v
+}
 
 // scaleOf finds the axis on which the curves of a panel can be read.
 func (p *panel) scaleOf() scale {
@@ -79,7 +90,7 @@ func (p *panel) scaleOf() scale {
 	s.cut(low, high)
 	for _, c := range p.curves {
 		for _, point := range c.points {
-			if drawable(point.Value) && (point.Value < s.low || point.Value > s.high) {
+			if v := shown(point.Value); drawable(v) && (v < s.low || v > s.high) {
 				s.outside++
 			}
 		}
@@ -96,7 +107,7 @@ func finite(points []rundir.Point) (values []float64, infinite int) {
 	for _, p := range points {
 		switch {
 		case drawable(p.Value):
-			values = append(values, p.Value)
+			values = append(values, shown(p.Value))
 		case !math.IsNaN(p.Value):
 			infinite++
 		}

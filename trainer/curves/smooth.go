@@ -17,7 +17,7 @@ func (s scale) places(points []rundir.Point) []place {
 	for i, p := range points {
 		out[i] = place{float64(p.Iteration), math.NaN()}
 		if drawable(p.Value) {
-			out[i].y = s.at(p.Value)
+			out[i].y = s.at(shown(p.Value))
 		}
 	}
 	return out

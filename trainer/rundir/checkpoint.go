@@ -9,9 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
+	"github.com/imori-ml/imori/internal/regular"
 	"github.com/imori-ml/imori/torchx/safetensors"
 	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
@@ -90,6 +90,11 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 		}
 		return d.LatestCheckpoint()
 	}
+	return openFolder(path)
+}
+
+// openFolder is OpenCheckpoint of a path that stands for no run.
+func openFolder(path string) (*Checkpoint, error) {
 	// A running training may move the link while we read; all files are to be of one checkpoint.
 	folder, err := resolve(path)
 	if err != nil {
@@ -107,28 +112,24 @@ func readCheckpoint(folder string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := readState(folder)
+	state, err := readState(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("it has no %s: not a checkpoint, nor the folder of a run", stateFile)
 	}
 	if err != nil {
 		return nil, err
 	}
-	state, err := decodeState(b)
-	if err != nil {
-		return nil, err
-	}
-	var found []string
+	found := map[string]bool{}
 	for _, e := range entries {
 		_, known := state.Files[e.Name()]
 		hidden := strings.HasPrefix(e.Name(), ".") // file managers and network file systems leave such
 		if !known && !hidden && e.Name() != stateFile {
 			return nil, fmt.Errorf("file %q is not in its manifest: remove it, or what was it meant to be?", e.Name())
 		}
-		found = append(found, e.Name())
+		found[e.Name()] = true
 	}
 	for name := range state.Files {
-		if !slices.Contains(found, name) {
+		if !found[name] {
 			return nil, fmt.Errorf("file %s is missing", name)
 		}
 	}
@@ -147,22 +148,28 @@ func readCheckpoint(folder string) (*Checkpoint, error) {
 	return c, nil
 }
 
-func readState(folder string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(folder, stateFile))
+// readState reads state.json of a checkpoint's folder. What was copied to the name of another iteration would be taken for
+// that one's.
+func readState(folder string) (State, error) {
+	b, err := regular.Read(filepath.Join(folder, stateFile), maxState)
 	if err != nil {
-		return nil, err
+		return State{}, err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxState+1))
-	if err == nil && len(b) > maxState {
-		err = fmt.Errorf("%s has more than %d bytes: damaged", stateFile, maxState)
+	s, err := decodeState(b)
+	if err != nil {
+		return State{}, err
 	}
-	return b, err
+	name := filepath.Base(folder)
+	if n, ok := iterationIn(strings.TrimPrefix(name, replacedPrefix)); ok && n != s.Iteration {
+		return State{}, fmt.Errorf("it is of iteration %d, expected %d by the name of its folder: rename that to %s or, if it is a copy, to something that is no number",
+			s.Iteration, n, IterationName(s.Iteration))
+	}
+	return s, nil
 }
 
 // readVerified reads the file twice, from one handle, rather than hold it and its tensors in memory at once.
 func readVerified(folder, name string, sums map[string]string) ([]safetensors.Tensor, error) {
-	f, err := os.Open(filepath.Join(folder, name))
+	f, err := regular.Open(filepath.Join(folder, name))
 	if err != nil {
 		return nil, err
 	}

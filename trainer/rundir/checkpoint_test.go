@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/imori-ml/imori/internal/fuzztest"
 	"github.com/imori-ml/imori/torchx/safetensors"
@@ -213,6 +214,19 @@ func TestLatestCheckpoint(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the link leads to the run itself", func(t *testing.T) {
+		d := create(t)
+		save(t, d, 1)
+		relink(t, d, "..")
+		for _, path := range []string{d.Path(), link(d)} {
+			_, err := OpenCheckpoint(path)
+			wantError(t, err, "checkpoint "+d.Path()+": it has no state.json")
+		}
+		_, err := d.LatestCheckpoint()
+		if damaged := (*DamagedError)(nil); !errors.As(err, &damaged) || fmt.Sprint(damaged.Others) != "[1]" {
+			t.Errorf("got %#v", err)
+		}
+	})
 	t.Run("a folder in its place", func(t *testing.T) { // cp -rL
 		d := create(t)
 		save(t, d, 1)
@@ -255,7 +269,7 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 		want   string
 	}{
 		{"newer", edit(`"format": 1`, `"format": 2`), "written by a newer imori: format 2, this one reads 1"},
-		{"other", edit(`"format": 1`, `"format": 0`), "format 0 is unknown, this imori reads 1"},
+		{"other", edit(`"format": 1`, `"format": 0`), "format 0 is unknown, this imori reads 1: use the imori that wrote it"},
 		{"no format", edit(`"format": 1,`, ``), "has no format version"},
 		{"no number", edit(`"format": 1`, `"format": "1"`), "state.json is damaged"},
 		{"iteration", edit(`"iteration": 3`, `"iteration": 4`), "state.json is damaged or was changed by hand"},
@@ -305,6 +319,73 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 		_, err = OpenCheckpoint(filepath.Join(folder, "file"))
 		wantError(t, err, "checkpoint "+filepath.Join(folder, "file"))
 	})
+}
+
+// TestCopiedCheckpoint: under the number of another iteration it is not taken for that one's.
+func TestCopiedCheckpoint(t *testing.T) {
+	d := create(t)
+	save(t, d, 3)
+	copied := func(name string) string {
+		t.Helper()
+		folder := filepath.Join(d.Path(), checkpointFolder, name)
+		if err := os.CopyFS(folder, os.DirFS(d.CheckpointPath(3))); err != nil {
+			t.Fatal(err)
+		}
+		return folder
+	}
+	if c, err := OpenCheckpoint(copied("copy")); err != nil || c.State.Iteration != 3 {
+		t.Errorf("under a name of its own: %v, %v", c, err)
+	}
+	_, err := OpenCheckpoint(copied("00000009"))
+	wantError(t, err, "00000009: it is of iteration 3, expected 9 by the name of its folder: rename that to 00000003")
+	if err := d.GoBack(9); err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.LatestState()
+	wantError(t, err, "expected 9")
+	wantError(t, d.GoBack(5), "cannot go back to iteration 5: its checkpoint is not at "+d.CheckpointPath(5), "give its folder that name")
+}
+
+// TestManyFiles: a manifest takes no longer than its size.
+func TestManyFiles(t *testing.T) {
+	s := State{Format: Format, Files: map[string]string{optimizersFile: "00"}}
+	for i := range 100_000 {
+		s.Networks = append(s.Networks, fmt.Sprint("n", i))
+		s.Files[s.Networks[i]+weightsSuffix] = "00"
+	}
+	decoded := func(want string) {
+		t.Helper()
+		b, err := s.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err = decodeState(b)
+		wantError(t, err, want)
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it takes %v", took)
+		}
+	}
+	decoded("state.json: 100000 networks, expected at most 1000")
+	s.Networks = s.Networks[:maxNetworks]
+	decoded(`its manifest lists "n1000.safetensors", which belongs to no network`)
+}
+
+// TestOnlyDamaged: where there is no other checkpoint the error says what is left to do, unless another imori can read it.
+func TestOnlyDamaged(t *testing.T) {
+	d := create(t)
+	save(t, d, 3)
+	state := filepath.Join(d.CheckpointPath(3), stateFile)
+	good := readFile(t, state)
+	writeFile(t, state, strings.Replace(good, `"format": 1`, `"format": 2`, 1))
+	_, err := d.LatestCheckpoint()
+	wantError(t, err, "written by a newer imori: format 2, this one reads 1: use the imori that wrote it, or update this one")
+	if strings.Contains(fmt.Sprint(err), "from a copy") {
+		t.Error(err)
+	}
+	writeFile(t, state, good[1:])
+	_, err = d.LatestCheckpoint()
+	wantError(t, err, "state.json is damaged", "; the run has no other checkpoint: put it back as it was, from a copy, or begin a new run with its recipe")
 }
 
 // No flipped bit in any file goes unnoticed.

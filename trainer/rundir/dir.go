@@ -20,11 +20,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/imori-ml/imori/internal/regular"
 )
 
 const (
@@ -93,6 +94,9 @@ func (d *Dir) holdsRun() string {
 // Open opens the folder of a run for reading, beside a process that writes there. Lock makes it one for writing.
 func Open(path string) (*Dir, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot open run folder: %w; `imori runs` lists the runs that there are", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open run folder: %w", err)
 	}
@@ -141,11 +145,7 @@ func (d *Dir) WriteRecipe(yaml []byte) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	err := d.write(filepath.Join(d.path, recipeFile), func(w io.Writer) error {
-		_, err := w.Write(yaml)
-		return err
-	})
-	if err != nil {
+	if err := d.writeRecipe(recipeFile, yaml); err != nil {
 		return fmt.Errorf("cannot write the recipe of run %s: %w", d.path, err)
 	}
 	return nil
@@ -153,7 +153,7 @@ func (d *Dir) WriteRecipe(yaml []byte) error {
 
 // Recipe returns recipe.yaml. A run of a program that has no recipe has none: fs.ErrNotExist.
 func (d *Dir) Recipe() ([]byte, error) {
-	b, err := os.ReadFile(filepath.Join(d.path, recipeFile))
+	b, err := regular.Read(filepath.Join(d.path, recipeFile), maxRecipe)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("run folder %s has no %s: %w", d.path, recipeFile, fs.ErrNotExist)
 	}

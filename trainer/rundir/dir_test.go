@@ -78,7 +78,7 @@ func TestCreateAgain(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	folder := t.TempDir()
 	_, err := Open(filepath.Join(folder, "none"))
-	wantError(t, err, "cannot open run folder", "no such file")
+	wantError(t, err, "cannot open run folder", "no such file or directory; `imori runs` lists the runs")
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Error("not fs.ErrNotExist")
 	}

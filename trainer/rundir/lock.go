@@ -40,7 +40,7 @@ func (d *Dir) Lock() error {
 // two processes lock two files of one name. Go opens files so that children do not inherit them.
 func takeLock(folder string) (*os.File, error) {
 	path := filepath.Join(folder, lockFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	f, err := openOwn(path, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write in run folder %s: %w", folder, err)
 	}

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 
+	"github.com/imori-ml/imori/internal/regular"
 	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
 
@@ -27,6 +29,7 @@ type Log struct {
 	size     int64  // of the whole lines; more in the file is the rest of a failed Append
 	torn     bool   // there is more, which could not be cut off
 	last     int    // iteration of the last line that this process knows of
+	newest   int    // that of the last line, late ones too; -1: there is none, or the log was not cut yet
 	late     []byte // lines that could not be written yet
 	unsynced []byte // the file's last lines, which may not be on the disk yet: the bytes up to size
 	broken   error  // of the disk, which has said that it lost something
@@ -75,11 +78,11 @@ func (d *Dir) openLog(l **Log, name string) (*Log, error) {
 }
 
 func openLog(path string) (*Log, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o666)
+	f, err := openOwn(path, os.O_APPEND)
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{file: f}
+	l := &Log{file: f, newest: -1}
 	err = l.mendEnd()
 	if err == nil {
 		err = f.Sync() // what a process left that was killed
@@ -102,7 +105,7 @@ func (l *Log) mendEnd() error {
 	}
 	lines := l.lines()
 	for {
-		line, err := lines.next()
+		line, err := lines.nextOrRest()
 		if err == io.EOF {
 			break
 		}
@@ -123,24 +126,63 @@ func (l *Log) mendEnd() error {
 	return nil
 }
 
+// longestLine is that of a log in bytes: what is longer is damage, and not held in memory.
+const longestLine = 1 << 20
+
+var errLongLine = fmt.Errorf("it has more than %d bytes", longestLine)
+
 // lineReader walks over the lines of a file.
 type lineReader struct {
-	r   *bufio.Reader
-	end int64 // of the last line read
+	r    *bufio.Reader
+	line []byte
+	end  int64 // of the last line read
 }
 
 func (l *Log) lines() *lineReader {
 	return &lineReader{r: bufio.NewReader(io.NewSectionReader(l.file, 0, math.MaxInt64))}
 }
 
-// next returns a line with its newline, which the last one may lack; io.EOF behind it.
+// next returns a line with its newline, which the last one may lack, for use until the next call; io.EOF behind it, and
+// errLongLine in the middle of a line that is too long.
 func (r *lineReader) next() ([]byte, error) {
-	line, err := r.r.ReadBytes('\n')
-	if len(line) > 0 && err == io.EOF {
-		err = nil
+	r.line = r.line[:0]
+	for {
+		part, err := r.r.ReadSlice('\n')
+		r.end += int64(len(part))
+		r.line = append(r.line, part...)
+		switch {
+		case len(r.line) > longestLine:
+			return nil, errLongLine
+		case err == bufio.ErrBufferFull:
+			continue
+		case err == io.EOF && len(r.line) > 0:
+			err = nil
+		}
+		return r.line, err
 	}
-	r.end += int64(len(line))
-	return line, err
+}
+
+// nextOrRest is next, but of a line that is too long it returns the last byte, which is unreadable as a line.
+func (r *lineReader) nextOrRest() ([]byte, error) {
+	line, err := r.next()
+	if err != errLongLine {
+		return line, err
+	}
+	last := r.line[len(r.line)-1]
+	for last != '\n' {
+		part, err := r.r.ReadSlice('\n')
+		r.end += int64(len(part))
+		if len(part) > 0 {
+			last = part[len(part)-1]
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil && err != bufio.ErrBufferFull {
+			return nil, err
+		}
+	}
+	return []byte{last}, nil
 }
 
 func iterationOf(line []byte) (int, bool) {
@@ -184,7 +226,7 @@ func (l *Log) append(iteration int, fields []Field) error {
 		return fmt.Errorf("%s: %w", l.file.Name(), err)
 	}
 	l.late = append(l.late, line...)
-	l.last = iteration
+	l.last, l.newest = iteration, iteration
 	return l.write()
 }
 
@@ -242,7 +284,11 @@ func encodeLine(iteration int, fields []Field) ([]byte, error) {
 			return nil, fmt.Errorf("key %q: a %T cannot be logged, expected a float, an int, a string or a bool", f.Key, v)
 		}
 	}
-	return append(b, '}', '\n'), nil
+	b = append(b, '}', '\n')
+	if len(b) > longestLine {
+		return nil, fmt.Errorf("a line of %d bytes, expected at most %d", len(b), longestLine)
+	}
+	return b, nil
 }
 
 func appendFloat(b []byte, v float64, bits int) []byte {
@@ -276,8 +322,9 @@ func (l *Log) TruncateAfter(iteration int) error {
 	l.dropLate(iteration)
 	err := l.cutTorn() // whole lines of it are late ones, too
 	var end int64
+	var newest int
 	if err == nil {
-		end, err = l.endOf(iteration)
+		end, newest, err = l.lines().upTo(iteration, l.file.Name())
 	}
 	if err == nil {
 		err = l.file.Truncate(end)
@@ -285,6 +332,7 @@ func (l *Log) TruncateAfter(iteration int) error {
 	if err == nil {
 		l.unsynced = l.unsynced[:max(0, int64(len(l.unsynced))-max(0, l.size-end))]
 		l.size, l.last = end, iteration
+		l.newest = newestOf(l.late, newest)
 		err = l.synced(l.file.Sync(), len(l.unsynced))
 	}
 	if err != nil {
@@ -305,30 +353,60 @@ func (l *Log) dropLate(iteration int) {
 	l.late = l.late[:end]
 }
 
-// endOf finds where the lines up to an iteration end. After a loss of power the lines behind the last checkpoint may be
+// newestOf is the iteration of the last of some lines, or else what is given.
+func newestOf(lines []byte, otherwise int) int {
+	for line := range bytes.Lines(lines) {
+		otherwise, _ = iterationOf(line)
+	}
+	return otherwise
+}
+
+// Newest is the iteration of the last line, one that the disk does not take yet included; -1: there is none. It is for a log
+// that was cut (TruncateAfter).
+func (l *Log) Newest() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.newest
+}
+
+// LastLogged is what Newest will be of metrics.jsonl, once it is cut after an iteration. It leaves the file as it is.
+func (d *Dir) LastLogged(iteration int) (int, error) {
+	f, err := regular.Open(filepath.Join(d.path, metricsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, err
+	}
+	defer f.Close()
+	lines := &lineReader{r: bufio.NewReader(f)}
+	_, newest, err := lines.upTo(iteration, f.Name())
+	return newest, err
+}
+
+// upTo finds where the lines up to an iteration end, and the iteration of the last of them, -1 if there is none. After a loss of power the lines behind the last checkpoint may be
 // anything; one that is unreadable before it, or out of order, is not ours to drop.
-func (l *Log) endOf(iteration int) (int64, error) {
-	lines := l.lines()
-	var end int64
+func (r *lineReader) upTo(iteration int, name string) (end int64, newest int, err error) {
+	newest = -1
 	cut := 0 // the first line that goes
 	for number := 1; ; number++ {
-		line, err := lines.next()
+		line, err := r.nextOrRest()
 		if err == io.EOF {
-			return end, nil
+			return end, newest, nil
 		}
 		if err != nil {
-			return 0, err
+			return 0, -1, err
 		}
 		n, ok := iterationOf(line)
 		switch {
 		case (!ok || n > iteration) && cut == 0:
 			cut = number
 		case ok && n <= iteration && cut != 0:
-			return 0, fmt.Errorf("%s: line %d is unreadable or of a later iteration, but line %d is of iteration %d: mend line %d by hand",
-				l.file.Name(), cut, number, n, cut)
+			return 0, -1, fmt.Errorf("%s: line %d is unreadable or of a later iteration, but line %d is of iteration %d: mend line %d by hand",
+				name, cut, number, n, cut)
 		}
 		if cut == 0 {
-			end = lines.end
+			end, newest = r.end, n
 		}
 	}
 }

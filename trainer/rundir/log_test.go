@@ -128,6 +128,48 @@ func TestTruncateAfter(t *testing.T) {
 	}
 }
 
+// TestNewest: what a log will have is told before it is cut, and then while lines are added, written or not.
+func TestNewest(t *testing.T) {
+	d := create(t)
+	newest := func(l *Log, upTo, want int) {
+		t.Helper()
+		if l != nil && l.Newest() != want {
+			t.Errorf("the newest line is of %d, expected %d", l.Newest(), want)
+		}
+		if got, err := d.LastLogged(upTo); got != want || err != nil {
+			t.Errorf("up to %d: got %d, %v, expected %d", upTo, got, err, want)
+		}
+	}
+	newest(nil, 9, -1)
+	path := filepath.Join(d.Path(), metricsFile)
+	writeFile(t, path, lines(2, 4, 6)+"junk\n"+lines(8))
+	for upTo, want := range []int{-1, -1, 2, 2, 4, 4, 6, 6} {
+		newest(nil, upTo, want)
+	}
+	_, err := d.LastLogged(8)
+	wantError(t, err, path+": line 4 is unreadable")
+	l := metrics(t, d)
+	for _, upTo := range []int{7, 5, 1} {
+		if err := l.TruncateAfter(upTo); err != nil {
+			t.Fatal(err)
+		}
+		newest(l, upTo, []int{5: 4, 7: 6, 1: -1}[upTo])
+	}
+	appendLines(t, l, 3)
+	newest(l, 3, 3)
+	l.file = &badFile{logFile: l.file, take: 0}
+	wantError(t, l.Append(5, nil), "no space left")
+	if l.Newest() != 5 {
+		t.Errorf("with a late line: %d", l.Newest())
+	}
+	if err := l.TruncateAfter(5); err != nil || l.Newest() != 5 {
+		t.Errorf("cut behind it: %d, %v", l.Newest(), err)
+	}
+	if err := l.TruncateAfter(4); err != nil || l.Newest() != 3 {
+		t.Errorf("cut before it: %d, %v", l.Newest(), err)
+	}
+}
+
 func TestTruncateAfterRefuses(t *testing.T) {
 	for before, want := range map[string]string{
 		lines(1) + "junk\n" + lines(2): "line 2 is unreadable or of a later iteration, but line 3 is of iteration 2",
@@ -141,6 +183,42 @@ func TestTruncateAfterRefuses(t *testing.T) {
 			t.Errorf("changed to %q", got)
 		}
 	}
+}
+
+// TestLongLines: a line that no run writes is unreadable, and not held in memory, whatever is in it.
+func TestLongLines(t *testing.T) {
+	long := lines(2)[:len(lines(2))-1] + strings.Repeat(" ", 8*longestLine)
+	for _, c := range []struct{ name, before, after string }{
+		{"alone", long + "\n", ""},
+		{"without a newline", lines(1) + long, lines(1)},
+		{"with a newline", lines(1) + long + "\n", lines(1)},
+		{"behind what stays", lines(1) + long + "\n" + lines(3), lines(1)},
+		{"that ends like a line", lines(1) + strings.Repeat("x", 8*longestLine) + lines(2), lines(1)},
+	} {
+		d := create(t)
+		path := filepath.Join(d.Path(), metricsFile)
+		writeFile(t, path, c.before)
+		fuzztest.Bounded(t, 12*longestLine, func() {
+			if err := metrics(t, d).TruncateAfter(2); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
+		if got := readFile(t, path); got != c.after {
+			t.Errorf("%s: %d bytes stay", c.name, len(got))
+		}
+	}
+	d := create(t)
+	path := filepath.Join(d.Path(), metricsFile)
+	writeFile(t, path, lines(1)+long+"\n"+lines(2))
+	wantError(t, metrics(t, d).TruncateAfter(2), "line 2 is unreadable")
+	wantError(t, metrics(t, d).Append(3, []Field{{"x", long}}), "expected at most 1048576")
+	if err := os.Truncate(path, 1<<40); err != nil { // takes no room
+		t.Skip(err)
+	}
+	fuzztest.Bounded(t, 12*longestLine, func() {
+		_, err := ReadMetrics(path)
+		wantError(t, err, path+": line 2 is damaged: it has more than 1048576 bytes")
+	})
 }
 
 func TestLogsAreOpenedOnce(t *testing.T) {

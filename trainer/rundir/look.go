@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/imori-ml/imori/internal/regular"
 )
 
 // Seen is how a run stands as a reader finds it, beside whoever trains it.
@@ -74,18 +76,18 @@ func Look(folder string, iterations int) (Seen, error) {
 	logged, _, at := lastLine(filepath.Join(folder, metricsFile))
 	seen.Iteration = max(seen.Iteration, logged)
 	if locked {
-		seen.Seconds += max(0, time.Since(seen.began()).Seconds())
+		seen.add(time.Since(seen.began()).Seconds())
 		return seen, nil
 	}
 	seen.State, seen.Killed, seen.Ended = Interrupted, true, at
-	seen.Seconds += secondsOf(folder, status.Iteration)
+	seen.add(secondsOf(folder, status.Iteration))
 	return seen, nil
 }
 
 // locked tells whether a process writes to the run. The shared lock is had at once or not at all, and given back at once;
 // takeLock waits for it.
 func locked(folder string) (bool, error) {
-	f, err := os.Open(filepath.Join(folder, lockFile))
+	f, err := regular.Open(filepath.Join(folder, lockFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -138,12 +140,12 @@ func secondsOf(folder string, from int) float64 {
 	if iteration <= from || json.Unmarshal(line, &figures) != nil {
 		return 0 // it logged nothing, and the last line is of the process before it
 	}
-	return max(0, figures.Seconds)
+	return min(max(0, figures.Seconds), maxSeconds)
 }
 
 // lastLine returns the last whole line of a log, its iteration, and when the log was written last; zeros if there is none.
 func lastLine(path string) (iteration int, line []byte, at time.Time) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return 0, nil, time.Time{}
 	}

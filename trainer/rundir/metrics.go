@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/imori-ml/imori/internal/regular"
 )
 
 // Series is one figure over the iterations of a run.
@@ -45,7 +47,7 @@ func readRunMetrics(folder string, lastOnly bool) ([]Series, error) {
 func ReadMetrics(path string) ([]Series, error) { return readMetrics(path, false) }
 
 func readMetrics(path string, lastOnly bool) ([]Series, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read metrics: %w", err)
 	}
@@ -56,6 +58,9 @@ func readMetrics(path string, lastOnly bool) ([]Series, error) {
 		line, err := lines.next()
 		if err == io.EOF {
 			return m.series, nil
+		}
+		if err == errLongLine {
+			return nil, fmt.Errorf("%s: line %d is damaged: %w", path, number, err)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot read metrics: %w", err)

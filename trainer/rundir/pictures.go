@@ -16,6 +16,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/imori-ml/imori/internal/regular"
 )
 
 const (
@@ -24,6 +26,7 @@ const (
 	maxFrames     = 100
 	maxFrameSide  = 1024 // pixels; larger pictures are shrunk, for a GIF of them would fill memory and browser
 	lastFrames    = 20   // how many delays the last picture, the result, stays
+	maxPixels     = 64e6 // of a picture; a file of some kilobytes may claim to be larger than memory
 )
 
 // encoder takes half the time of the default level, for which training waits; the files are a few percent larger.
@@ -74,7 +77,7 @@ func (d *Dir) SaveAnimation(delay time.Duration) (string, error) {
 	return path, nil
 }
 
-// pictures lists the saved pictures by iteration.
+// pictures lists the saved pictures by iteration, but for what cannot be one of them: larger than maxPixels, or no regular file.
 func pictures(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder) // sorted, as the names are made to be
 	if err != nil {
@@ -82,14 +85,30 @@ func pictures(folder string) ([]string, error) {
 	}
 	var paths []string
 	for _, e := range entries {
-		if pictureName.MatchString(e.Name()) {
-			paths = append(paths, filepath.Join(folder, e.Name()))
+		path := filepath.Join(folder, e.Name())
+		if pictureName.MatchString(e.Name()) && isPicture(path) {
+			paths = append(paths, path)
 		}
 	}
 	if len(paths) == 0 {
 		return nil, fmt.Errorf("there are no pictures in %s: %w", folder, fs.ErrNotExist)
 	}
 	return paths, nil
+}
+
+// isPicture looks at the file's header. One that cannot be read is left to readPicture, to say so.
+func isPicture(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := regular.Open(path)
+	if err != nil {
+		return true
+	}
+	defer f.Close()
+	header, err := png.DecodeConfig(f)
+	return err != nil || float64(header.Width)*float64(header.Height) <= maxPixels
 }
 
 // evenly picks at most n, with the first and the last.
@@ -189,7 +208,7 @@ func paint(img *image.RGBA, palette color.Palette) *image.Paletted {
 
 // readPicture decodes a PNG, shrunk by a whole factor if need be.
 func readPicture(path string) (*image.RGBA, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -9,12 +9,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/imori-ml/imori/internal/regular"
 )
 
 // A run keeps the recipe that it began with. One with which it went on from an iteration has that in its name.
 const (
 	changedPrefix = "recipe-"
 	recipeSuffix  = ".yaml"
+	maxRecipe     = 1 << 20 // bytes; recipes/strict parses no more
 )
 
 // RecipeName is the file of the recipe with which a run went on from an iteration, where that was another one than before.
@@ -24,7 +27,18 @@ func RecipeName(iteration int) string {
 
 // RecipeFrom returns the recipe with which the run went on from an iteration: fs.ErrNotExist if that was the one before.
 func (d *Dir) RecipeFrom(iteration int) ([]byte, error) {
-	return os.ReadFile(filepath.Join(d.path, RecipeName(iteration)))
+	return regular.Read(filepath.Join(d.path, RecipeName(iteration)), maxRecipe)
+}
+
+// writeRecipe refuses what could not be read again.
+func (d *Dir) writeRecipe(name string, yaml []byte) error {
+	if len(yaml) > maxRecipe {
+		return fmt.Errorf("%s has %d bytes, expected at most %d", name, len(yaml), maxRecipe)
+	}
+	return d.write(filepath.Join(d.path, name), func(w io.Writer) error {
+		_, err := w.Write(yaml)
+		return err
+	})
 }
 
 // WriteRecipeFrom writes the recipe with which the run goes on from an iteration, in place of one that is there.
@@ -32,11 +46,7 @@ func (d *Dir) WriteRecipeFrom(iteration int, yaml []byte) error {
 	if err := d.Writable(); err != nil {
 		return err
 	}
-	err := d.write(filepath.Join(d.path, RecipeName(iteration)), func(w io.Writer) error {
-		_, err := w.Write(yaml)
-		return err
-	})
-	if err != nil {
+	if err := d.writeRecipe(RecipeName(iteration), yaml); err != nil {
 		return fmt.Errorf("cannot write the changed recipe of run %s: %w", d.path, err)
 	}
 	return nil
@@ -75,11 +85,7 @@ func (d *Dir) LatestState() (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	b, err := readState(folder)
-	if err != nil {
-		return State{}, err
-	}
-	s, err := decodeState(b)
+	s, err := readState(folder)
 	if err != nil {
 		return State{}, fmt.Errorf("checkpoint %s: %w", folder, err)
 	}

@@ -24,6 +24,12 @@ const (
 // they sort.
 func IterationName(iteration int) string { return fmt.Sprintf("%08d", iteration) }
 
+// iterationIn is the inverse of IterationName.
+func iterationIn(name string) (int, bool) {
+	n, err := strconv.Atoi(name)
+	return n, err == nil && n >= 0 && IterationName(n) == name
+}
+
 // CheckpointPath returns the folder of the checkpoint of an iteration, which need not exist.
 func (d *Dir) CheckpointPath(iteration int) string {
 	return filepath.Join(d.path, checkpointFolder, IterationName(iteration))
@@ -155,7 +161,7 @@ func (d *Dir) Checkpoints() ([]int, error) {
 	}
 	var iterations []int
 	for _, e := range entries {
-		if n, err := strconv.Atoi(e.Name()); err == nil && e.IsDir() && e.Name() == IterationName(n) {
+		if n, ok := iterationIn(e.Name()); ok && e.IsDir() {
 			iterations = append(iterations, n)
 		}
 	}
@@ -256,8 +262,8 @@ func (d *Dir) linked(link string) int {
 	if err != nil {
 		return -1
 	}
-	n, err := strconv.Atoi(target)
-	if err != nil || IterationName(n) != target {
+	n, ok := iterationIn(target)
+	if !ok {
 		return -1
 	}
 	return n
@@ -295,7 +301,11 @@ func (d *Dir) GoBack(iteration int) error {
 // goBack moves the link before what it points to goes, so that a crash leaves a run that can go on.
 func (d *Dir) goBack(iteration int) error {
 	if iteration >= 0 {
-		if _, err := os.Stat(d.CheckpointPath(iteration)); err != nil {
+		_, err := os.Stat(d.CheckpointPath(iteration))
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("its checkpoint is not at %s, beside the later ones: give its folder that name (%w)", d.CheckpointPath(iteration), err)
+		}
+		if err != nil {
 			return err
 		}
 		if d.linked(latestLink) != iteration {
@@ -391,7 +401,7 @@ func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run folder %s: %w", d.path, err)
 	}
-	c, err := OpenCheckpoint(target)
+	c, err := openFolder(target) // never the latest one of a run again, should the link lead to that
 	if err == nil {
 		return c, nil
 	}
@@ -401,8 +411,11 @@ func (d *Dir) LatestCheckpoint() (*Checkpoint, error) {
 			others = append(others, n)
 		}
 	}
-	if len(others) > 0 {
+	switch {
+	case len(others) > 0:
 		err = &DamagedError{err, link, others}
+	case !errors.Is(err, errOtherVersion):
+		err = fmt.Errorf("%w; the run has no other checkpoint: put it back as it was, from a copy, or begin a new run with its recipe", err)
 	}
 	return nil, err
 }

@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -18,6 +20,7 @@ const (
 	stateFile      = "state.json"
 	optimizersFile = "optimizers.safetensors"
 	weightsSuffix  = ".safetensors"
+	maxNetworks    = 1000
 	maxState       = 64 << 20 // bytes of state.json; generator states are a few kilobytes
 )
 
@@ -61,6 +64,9 @@ func sum(b []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
+// errOtherVersion is what to do about a checkpoint that is not damaged, but of another format.
+var errOtherVersion = errors.New("use the imori that wrote it, or update this one")
+
 // decodeState parses state.json and checks all that can be checked without the other files.
 func decodeState(b []byte) (State, error) {
 	var version struct{ Format *int }
@@ -71,9 +77,9 @@ func decodeState(b []byte) (State, error) {
 	case version.Format == nil:
 		return State{}, fmt.Errorf("%s has no format version: not written by imori, or damaged", stateFile)
 	case *version.Format > Format:
-		return State{}, fmt.Errorf("written by a newer imori: format %d, this one reads %d", *version.Format, Format)
+		return State{}, fmt.Errorf("written by a newer imori: format %d, this one reads %d: %w", *version.Format, Format, errOtherVersion)
 	case *version.Format != Format:
-		return State{}, fmt.Errorf("format %d is unknown, this imori reads %d", *version.Format, Format)
+		return State{}, fmt.Errorf("format %d is unknown, this imori reads %d: %w", *version.Format, Format, errOtherVersion)
 	}
 	var s State
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -102,16 +108,21 @@ func decodeState(b []byte) (State, error) {
 			return State{}, fmt.Errorf("%s: its manifest lacks %s", stateFile, name)
 		}
 	}
-	for name := range s.Files {
-		if !slices.Contains(want, name) {
-			return State{}, fmt.Errorf("%s: its manifest lists %q, which belongs to no network", stateFile, name)
-		}
+	if len(s.Files) == len(want) { // which are all different
+		return s, nil
 	}
-	return s, nil
+	for _, name := range want {
+		delete(s.Files, name)
+	}
+	other := slices.Min(slices.Collect(maps.Keys(s.Files)))
+	return State{}, fmt.Errorf("%s: its manifest lists %.80q, which belongs to no network", stateFile, other)
 }
 
 // checkNames makes sure that each network gets a file of its own, on file systems too that do not tell A from a.
 func checkNames(networks []string) error {
+	if len(networks) > maxNetworks {
+		return fmt.Errorf("%d networks, expected at most %d", len(networks), maxNetworks)
+	}
 	seen := map[string]bool{strings.TrimSuffix(optimizersFile, weightsSuffix): true}
 	for _, name := range networks {
 		if name == "" || len(name) > 100 || name[0] == '.' || strings.ContainsFunc(name, notInName) {

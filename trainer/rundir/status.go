@@ -6,15 +6,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/imori-ml/imori/internal/regular"
 )
 
 const (
 	statusFile = "status.json"
 	maxStatus  = 1 << 20 // bytes; the longest part is an error's message
+	maxSeconds = 1e9     // 30 years; sums of larger ones are not finite, or no time.Duration
 )
 
 // RunState is how a run stands.
@@ -52,6 +54,11 @@ func (s *Status) began() time.Time {
 	return s.Resumed
 }
 
+// add counts seconds of training. A clock may have been set back, or far ahead.
+func (s *Status) add(seconds float64) {
+	s.Seconds = min(s.Seconds+max(0, seconds), maxSeconds)
+}
+
 // Begin says in status.json that this process trains the run from an iteration on. A run that has been trained before
 // keeps its beginning and its seconds.
 func (d *Dir) Begin(iteration, iterations int) error {
@@ -81,7 +88,7 @@ func (d *Dir) past(iteration int) (Status, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return withoutStatus(d.path), nil
 	case err == nil && s.State == Running: // it was killed
-		s.Seconds += secondsOf(d.path, s.Iteration)
+		s.add(secondsOf(d.path, s.Iteration))
 	}
 	return s, err
 }
@@ -97,7 +104,7 @@ func (d *Dir) End(state RunState, iteration int, reason error) error {
 	now := time.Now()
 	s.State, s.Iteration = state, iteration
 	s.Ended = now.Truncate(time.Second)
-	s.Seconds += max(0, now.Sub(s.began()).Seconds()) // a clock may have been set back
+	s.add(now.Sub(s.began()).Seconds())
 	if reason != nil {
 		s.Error = reason.Error()
 	}
@@ -121,16 +128,14 @@ func (d *Dir) writeStatus(s Status) error {
 // readStatus reads status.json; fs.ErrNotExist if there is none.
 func readStatus(folder string) (Status, error) {
 	path := filepath.Join(folder, statusFile)
-	f, err := os.Open(path)
-	if err != nil {
+	b, err := regular.Read(path, maxStatus)
+	if err != nil && !errors.Is(err, regular.ErrLong) {
 		return Status{}, err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxStatus+1))
-	if err != nil {
-		return Status{}, err
+	var s Status
+	if err == nil {
+		s, err = decodeStatus(b)
 	}
-	s, err := decodeStatus(b)
 	if err != nil {
 		return Status{}, fmt.Errorf("%s is damaged: %w; resuming the run writes it anew", path, err)
 	}
@@ -140,9 +145,6 @@ func readStatus(folder string) (Status, error) {
 // decodeStatus parses status.json. Keys that it does not know are of a later version, and no harm.
 func decodeStatus(b []byte) (Status, error) {
 	var s Status
-	if len(b) > maxStatus {
-		return s, fmt.Errorf("it has more than %d bytes", maxStatus)
-	}
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, err
 	}
@@ -151,6 +153,8 @@ func decodeStatus(b []byte) (Status, error) {
 		return s, fmt.Errorf("its state is %.40q, expected one of %v", s.State, RunStates)
 	case s.Iteration < 0 || s.Iterations < 0 || s.Seconds < 0:
 		return s, fmt.Errorf("iteration %d of %d, %g seconds: expected none below 0", s.Iteration, s.Iterations, s.Seconds)
+	case s.Seconds > maxSeconds:
+		return s, fmt.Errorf("%g seconds, expected at most %g", s.Seconds, maxSeconds)
 	case s.Started.IsZero():
 		return s, errors.New("it does not say when the run started")
 	}

@@ -173,6 +173,28 @@ func TestLookWithoutStatus(t *testing.T) {
 	}
 }
 
+// TestManySeconds: whatever the files say, what is said of them is a time.
+func TestManySeconds(t *testing.T) {
+	d := create(t)
+	const status = `{"state":"running","started":"0001-01-02T03:04:05Z","seconds":%s}`
+	for _, seconds := range []string{"1e9", "1", "1.7e308"} {
+		writeFile(t, filepath.Join(d.Path(), statusFile), fmt.Sprintf(status, seconds))
+		writeFile(t, filepath.Join(d.Path(), timingFile), `{"iteration":5,"seconds":1.7e308}`+"\n")
+		for range 2 { // while it trains, and then killed
+			if seen, _ := Look(d.Path(), 0); seen.Seconds != maxSeconds {
+				t.Errorf("%s: it took %g s", seconds, seen.Seconds)
+			}
+			d.Close()
+		}
+		d = reopen(t, d)
+		begin(t, d, 0)
+		end(t, d, Interrupted, 5, nil)
+		if seen := lookAt(t, d.Path(), 0); seen.Seconds > maxSeconds {
+			t.Errorf("%s: at the end it took %g s", seconds, seen.Seconds)
+		}
+	}
+}
+
 func TestLookRefuses(t *testing.T) {
 	folder := t.TempDir()
 	_, err := Look(filepath.Join(folder, "none"), 0)
@@ -191,8 +213,9 @@ func TestLookRefuses(t *testing.T) {
 		"":                   "unexpected end of JSON input",
 		`{"state":"runnin`:   "unexpected end of JSON input",
 		`{"state":"asleep"}`: `its state is "asleep", expected one of [running finished interrupted failed]`,
-		`{"state":"running","started":"2026-01-02T03:04:05Z","iteration":-1}`: "expected none below 0",
-		`{"state":"running","started":"yesterday"}`:                           "yesterday",
+		`{"state":"running","started":"2026-01-02T03:04:05Z","iteration":-1}`:    "expected none below 0",
+		`{"state":"running","started":"yesterday"}`:                              "yesterday",
+		`{"state":"running","started":"2026-01-02T03:04:05Z","seconds":1.7e308}`: "1.7e+308 seconds, expected at most 1e+09",
 		`{"state":"running"}`:            "does not say when the run started",
 		strings.Repeat(" ", maxStatus+1): "more than 1048576 bytes",
 	} {

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
+	"github.com/imori-ml/imori/internal/regular"
 	"github.com/imori-ml/imori/torchx/safetensors/atomicfile"
 )
 
@@ -23,6 +25,27 @@ func (d *Dir) Writable() error {
 		return fmt.Errorf("run folder %s is open for reading only: call Lock before writing", d.path)
 	}
 	return isAt(d.lock, d.path)
+}
+
+// openOwn opens or makes a file of the run to write into it, and follows no link that somebody has put in its place: what
+// that leads to would be cut and written over.
+func openOwn(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|flags|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o666)
+	if err != nil {
+		if info, statErr := os.Lstat(path); statErr == nil && regular.Check(path, info) != nil {
+			err = regular.Check(path, info)
+		}
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = regular.Check(path, info)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // reason is why a write failed: the folder is not the run's any more, or else what the system said.

@@ -67,6 +67,7 @@ func Create(dir string, purgeFrom int64) (*Writer, error) {
 // order of their names, so the seconds are more than those of all that are there, whatever the clock says.
 func newName(dir string) (string, error) {
 	const prefix = "events.out.tfevents."
+	const mostSeconds = 9_999_999_999 // what has more digits is no time, and sorts otherwise
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", err
@@ -75,7 +76,7 @@ func newName(dir string) (string, error) {
 	for _, e := range entries {
 		if rest, ok := strings.CutPrefix(e.Name(), prefix); ok {
 			digits, _, _ := strings.Cut(rest, ".")
-			if n, err := strconv.ParseInt(digits, 10, 64); err == nil {
+			if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n < mostSeconds {
 				seconds = max(seconds, n+1)
 			}
 		}

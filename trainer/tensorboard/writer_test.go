@@ -271,6 +271,21 @@ func TestFilesSort(t *testing.T) {
 	}
 }
 
+// TestNamesThatAreNoTimes: a number after which none comes, or one of more digits, is not counted on from.
+func TestNamesThatAreNoTimes(t *testing.T) {
+	dir := t.TempDir()
+	for _, seconds := range []string{"9223372036854775807", "9223372036854775806", "9999999999", "-5"} {
+		check(t, os.WriteFile(filepath.Join(dir, "events.out.tfevents."+seconds+".x"), nil, 0o666))
+	}
+	check(t, create(t, dir, 1).Close())
+	want := regexp.MustCompile(`^events\.out\.tfevents\.[1-9]\d{9}\.`)
+	if all := files(t, dir); !slices.ContainsFunc(all, func(f string) bool {
+		return want.MatchString(filepath.Base(f)) && strings.HasSuffix(f, ".0")
+	}) {
+		t.Errorf("the files are %v", all)
+	}
+}
+
 func TestTornRecord(t *testing.T) {
 	dir := t.TempDir()
 	w := create(t, dir, 1)

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/imori-ml/imori/internal/regular"
 	"github.com/imori-ml/imori/recipes"
+	"github.com/imori-ml/imori/recipes/strict"
 	"github.com/imori-ml/imori/trainer"
 	"github.com/imori-ml/imori/trainer/rundir"
 )
@@ -89,7 +91,7 @@ func readRecipe(path string) (data []byte, file string, err error) {
 	dir, err := rundir.Open(path)
 	if err != nil { // it has not come to its first checkpoint
 		file = filepath.Join(path, "recipe.yaml")
-		data, err = os.ReadFile(file)
+		data, err = regular.Read(file, strict.MaxSize)
 		return data, file, err
 	}
 	return trainer.RunRecipe(dir)

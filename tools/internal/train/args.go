@@ -46,7 +46,7 @@ train -resume runs/wgan_cifar10/20261123-101500`,
 	f.StringArrayVar(&o.set, "set", nil, "override one `key=value` of the recipe; may be repeated")
 	f.StringVar(&o.out, "out", "", "`folder` of the run (default runs/<recipe name>/<start time>)")
 	f.StringVar(&o.resume, "resume", "", "go on with the run in this `folder`")
-	f.BoolVar(&o.acceptChanges, "accept-changes", false, "with -resume: go on although the recipe has changed in what is trained")
+	f.BoolVar(&o.acceptChanges, "accept-changes", false, "with -resume: go on although the recipe has changed in what is trained, or metrics.jsonl lacks lines")
 	f.StringVar(&o.device, "device", "", "`device`: auto, cpu, cuda or cuda:N; short for -set train.device=...")
 	f.BoolVar(&o.dryRun, "dry-run", false, "build everything, run one iteration, print figures, write nothing")
 	f.StringVar(&o.showAugmented, "show-augmented", "", "write samples as training sees them, augmented, to this PNG `file`")

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/imori-ml/imori/recipes"
+	"github.com/imori-ml/imori/recipes/trained"
 	"github.com/imori-ml/imori/tools/internal/cli"
 	"github.com/imori-ml/imori/trainer"
 	"github.com/imori-ml/imori/trainer/rundir"
@@ -59,6 +60,9 @@ func load(name string, overrides []string) (*recipes.Recipe, error) {
 // loadResumed returns the recipe with which the run to resume was trained last, with those changes that leave valid what was
 // trained so far, or with any that are accepted.
 func loadResumed(o *options) (*recipes.Recipe, changes, error) {
+	if err := trained.CheckRun(o.resume); err != nil {
+		return nil, changes{}, err
+	}
 	dir, err := rundir.Open(o.resume)
 	if err != nil {
 		return nil, changes{}, err

@@ -58,6 +58,7 @@ func (o *options) run(c *cobra.Command) error {
 		return dryRun(options, out)
 	}
 	options.Dir, options.Resume, options.Recipe = o.resume, o.resume != "", recipe.YAML()
+	options.AcceptLost = o.acceptChanges
 	if !options.Resume {
 		options.Dir = o.out
 	}

@@ -170,6 +170,39 @@ func TestAcceptChanges(t *testing.T) {
 	expect(t, stderr, "the batch size is 5, expected 4 as before")
 }
 
+// TestResumeNearARun: what lies in or around the folder of a run leads to it.
+func TestResumeNearARun(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	mustType(t, "-recipe tiny.yaml -out runs/tiny/one -set train.iterations=2")
+	for line, want := range map[string]string{
+		"-resume runs/tiny/one/checkpoints/latest": "latest is a checkpoint, expected the folder of a run; did you mean runs/tiny/one?",
+		"-resume runs/tiny/one/checkpoints":        "lies in the folder of a run, runs/tiny/one; did you mean that?",
+		"-resume runs/tiny":                        "runs/tiny is not the folder of a run, but holds runs: runs/tiny/one",
+	} {
+		status, _, stderr := typed(line)
+		if status != cli.ExitFailed {
+			t.Errorf("%s: status %d", line, status)
+		}
+		expect(t, stderr, want)
+	}
+}
+
+// TestAcceptLostLog: a log that lacks lines is refused with the flag that goes on all the same.
+func TestAcceptLostLog(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	mustType(t, "-recipe tiny.yaml -out run -set train.iterations=2")
+	if err := os.Remove("run/metrics.jsonl"); err != nil {
+		t.Fatal(err)
+	}
+	status, _, stderr := typed("-resume run -set train.iterations=4")
+	if status != cli.ExitFailed {
+		t.Errorf("status %d", status)
+	}
+	expect(t, stderr, "metrics.jsonl in run lacks lines: found no line that can be read, expected those up to iteration", "-accept-changes")
+	expect(t, mustType(t, "-resume run -set train.iterations=4 -accept-changes"), "warning: accepted: metrics.jsonl in run lacks lines", "iteration 4/4")
+	mustType(t, "-resume run -set train.iterations=6") // it is accepted once
+}
+
 // TestKilledBehindAChange: what was said at a resume holds also for a run that was killed before its next checkpoint.
 func TestKilledBehindAChange(t *testing.T) {
 	inFolder(t, map[string]string{"tiny.yaml": tiny})
@@ -331,7 +364,7 @@ func TestBadInput(t *testing.T) {
 		{"-recipe tiny.yaml -out /proc/nowhere", 1, []string{"cannot make run folder /proc/nowhere"}},
 		{"-recipe tiny.yaml -out done", 1, []string{"done already holds a run"}},
 		{"-recipe tiny.yaml -set dataset.size=17", 2, []string{"model", "17x17", "16x16"}},
-		{"-resume nowhere", 1, []string{"nowhere"}},
+		{"-resume nowhere", 1, []string{"nowhere: no such file", "`imori runs` lists the runs"}},
 		{"-resume file", 1, []string{"file is a file"}},
 		{"-resume run", 1, []string{"run is not the folder of a run"}},
 		{"-resume half", 1, []string{"half has no recipe.yaml"}},
