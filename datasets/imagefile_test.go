@@ -221,6 +221,11 @@ func TestShortened(t *testing.T) {
 	}
 }
 
+// progressive makes a JPEG say that its frame comes in several scans.
+func progressive(jpeg []byte) []byte {
+	return bytes.Replace(jpeg, []byte{0xff, 0xc0}, []byte{0xff, 0xc2}, 1)
+}
+
 // TestMemory: what a picture takes in passing is bounded, and the budget is given back.
 func TestMemory(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -231,7 +236,8 @@ func TestMemory(t *testing.T) {
 		"JPEG, grey":        {encode(t, "jpg", image.NewGray(image.Rect(0, 0, 5, 4))), 1},
 		"GIF":               {encode(t, "gif", image.NewPaletted(image.Rect(0, 0, 5, 4), color.Palette{color.Black})), 5},
 		"PNG, 16 bits":      {encode(t, "png", image.NewRGBA64(image.Rect(0, 0, 5, 4))), 16},
-		"JPEG, progressive": {bytes.Replace(encode(t, "jpg", image.NewRGBA(image.Rect(0, 0, 5, 4))), []byte{0xff, 0xc0}, []byte{0xff, 0xc2}, 1), 15},
+		"JPEG, progressive": {progressive(encode(t, "jpg", image.NewRGBA(image.Rect(0, 0, 5, 4)))), 15},
+		"JPEG, stray byte":  {slices.Insert(progressive(encode(t, "jpg", image.NewRGBA(image.Rect(0, 0, 5, 4)))), 2, 0), 15},
 	} {
 		header, err := readHeader(c.data)
 		if err != nil || header.memory != 20*c.want {
@@ -360,7 +366,8 @@ func FuzzPicture(f *testing.F) {
 		target.Add(unhex(f, data))
 	}
 	target.Add(withExif(encode(f, "jpg", colours), tiff(binary.LittleEndian, 3, 6)))
-	target.Add(bytes.Replace(encode(f, "jpg", colours), []byte{0xff, 0xc0}, []byte{0xff, 0xc2}, 1)) // progressive
+	target.Add(progressive(encode(f, "jpg", colours)))
+	target.Add(slices.Insert(progressive(encode(f, "jpg", colours)), 2, 0, 1, 2))
 	target.Add(fixPNG(append(encode(f, "png", colours)[:16], "\x00\x00\x20\x00\x00\x00\x20\x00\x08\x06\x00\x00\x00...."...)))
 	gif := encode(f, "gif", colours)
 	copy(gif[6:], "\x00\x04\x00\x01") // 1024x256, of which the frame is a part
