@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/image/bmp"
 
@@ -254,12 +255,53 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	for range 3 { // the third would wait for ever
-		takeMemory(4 * memoryBudget)()
+		decoding.take(4 * decoding.bytes)()
 	}
-	if !decoding.TryAcquire(memoryBudget) {
-		t.Fatal("the budget is not given back")
+	expectGivenBack(t)
+}
+
+func expectGivenBack(t *testing.T) {
+	t.Helper()
+	for name, b := range map[string]*budget{"decoding": decoding, "reading": reading} {
+		if !b.TryAcquire(b.bytes) {
+			t.Fatalf("the budget of %s is not given back", name)
+		}
+		b.Release(b.bytes)
 	}
-	decoding.Release(memoryBudget)
+}
+
+// TestFilesWait: a file's bytes are read when there is room for them, and make room again, also where the file is unusable.
+func TestFilesWait(t *testing.T) {
+	f := form{height: 8, width: 8, channels: 3}
+	classes := classMap{f, []string{"a", "b"}}
+	dir := t.TempDir()
+	drawing := encode(t, "png", image.NewGray(image.Rect(0, 0, 8, 8)))
+	writeFiles(t, dir, map[string][]byte{"good.png": drawing, "text.png": []byte("text"), "cut.png": drawing[:50]})
+	for _, name := range []string{"good.png", "text.png", "cut.png"} {
+		path := filepath.Join(dir, name)
+		for kind, load := range map[string]func(string, []byte) (image.Point, error){"picture": f.load, "map": classes.load} {
+			giveBack := reading.take(reading.bytes)
+			done := make(chan struct{})
+			go func() {
+				_, _ = load(path, make([]byte, f.bytes()))
+				close(done)
+			}()
+			select {
+			case <-done:
+				t.Errorf("%s as a %s: it is read while there is no room", name, kind)
+			case <-time.After(20 * time.Millisecond):
+			}
+			giveBack()
+			<-done
+			expectGivenBack(t)
+		}
+	}
+	for _, path := range []string{dir, filepath.Join(dir, "missing")} {
+		if _, err := f.load(path, nil); err == nil {
+			t.Errorf("%s: no error", path)
+		}
+		expectGivenBack(t)
+	}
 }
 
 func TestPart(t *testing.T) {
