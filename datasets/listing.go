@@ -216,10 +216,14 @@ func (l *listing) labels(classes []string, advice string) []int64 {
 	if classes == nil {
 		return labels
 	}
+	number := make(map[string]int, len(classes))
+	for at, class := range classes {
+		number[class] = at
+	}
 	for i, name := range l.names {
 		class, _, found := strings.Cut(name, "/")
-		at := slices.Index(classes, class)
-		if !found || at < 0 {
+		at, known := number[class]
+		if !found || !known {
 			l.problems = append(l.problems, problem{l.path(name), fmt.Sprintf("it lies in no folder of a class, expected one of %s; %s", brief(classes), advice)})
 			continue
 		}

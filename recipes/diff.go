@@ -38,13 +38,14 @@ type Comparison struct {
 // one's; keys that it has not come last.
 func Compare(recipes ...*Recipe) []Comparison {
 	var keys []string
+	seen := map[string]bool{}
 	values := make([]map[string]string, len(recipes))
 	for i, r := range recipes {
 		values[i] = map[string]string{}
 		for _, e := range r.Entries() {
 			values[i][e.Key] = e.Value
-			if !slices.Contains(keys, e.Key) {
-				keys = append(keys, e.Key)
+			if !seen[e.Key] {
+				keys, seen[e.Key] = append(keys, e.Key), true
 			}
 		}
 	}

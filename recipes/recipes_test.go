@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/internal/fuzztest"
@@ -429,5 +430,17 @@ func TestTestImages(t *testing.T) {
 		if c.test && slices.Equal(first(o.Test), first(o.Dataset)) {
 			t.Errorf("%+v: the first test image is the first training image", c)
 		}
+	}
+}
+
+// TestCompareLong: a recipe of the largest size takes no time that grows with its square.
+func TestCompareLong(t *testing.T) {
+	long := parse(t, small, "dataset.augment=["+strings.Repeat("flip,", 60_000)+"]")
+	start := time.Now()
+	if c := Compare(long, long); c != nil {
+		t.Errorf("found %d differences", len(c))
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
