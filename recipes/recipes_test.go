@@ -117,7 +117,8 @@ func TestLoad(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		filepath.Join(folder, "none.yaml"): "none.yaml: no such file, expected a recipe's file or one of the built-in recipes: " + BuiltinNames()[0] + ", ",
-		folder:                             "is a directory",
+		folder:                             folder + ": found a folder, expected a recipe's file, such as " + folder + "/recipe.yaml, or one of the built-in recipes: ",
+		path + "/b.yaml":                   path + "/b.yaml: cannot read it: not a directory; expected a recipe's file that may be read",
 	} {
 		if _, err := Load(path, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/imori-ml/imori/recipes"
@@ -42,10 +43,10 @@ func (o *options) overrides() []string {
 // load takes what names or looks like a file for one, and everything else for the name of a built-in recipe.
 func load(name string, overrides []string) (*recipes.Recipe, error) {
 	info, err := os.Stat(name)
-	isFile := err == nil && !info.IsDir()
+	isThere := err == nil && !(info.IsDir() && slices.Contains(recipes.BuiltinNames(), name))
 	looksLikeFile := strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, filepath.Separator)
 	var r *recipes.Recipe
-	if isFile || looksLikeFile {
+	if isThere || looksLikeFile {
 		r, err = recipes.Load(name, overrides)
 	} else {
 		r, err = recipes.Builtin(name, overrides)

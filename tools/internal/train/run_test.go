@@ -262,7 +262,8 @@ func TestPrintConfig(t *testing.T) {
 }
 
 func TestInformation(t *testing.T) {
-	inFolder(t, nil)
+	inFolder(t, map[string]string{"dcgan_digits/x": ""}) // which does not hide the recipe of that name
+	expect(t, mustType(t, "-recipe dcgan_digits -print-config"), "name: dcgan_digits")
 	expect(t, mustType(t, "-list"), "dcgan_digits", "wgan_cifar10", "Models", "Wasserstein", "Datasets", "cifar10", "Augmentations", "vertical_flip")
 	expect(t, mustType(t, "-version"), "imori", "go1.", "libtorch", "gotorch ", "build ")
 	expect(t, mustType(t, "-help"), "Usage: train", "-recipe", "OMP_WAIT_POLICY", "Exit status", "dcgan_digits")
@@ -321,7 +322,10 @@ func TestBadInput(t *testing.T) {
 		{"-recipe list.yaml", 2, []string{"list.yaml:1:", "found a list"}},
 		{"-recipe noyaml.yaml", 2, []string{"noyaml.yaml:"}},
 		{"-recipe tiny.yaml -set train.iterations", 2, []string{"expected key=value"}},
-		{"-recipe tiny.yaml -device gpu", 2, []string{"train.device", `found "gpu", expected auto, cpu, cuda`}},
+		{"-recipe stray/", 2, []string{"recipe stray/: found a folder, expected a recipe's file, such as stray/recipe.yaml, or one of", "wgan_cifar10"}},
+		{"-recipe stray", 2, []string{"recipe stray: found a folder, expected a recipe's file"}},
+		{"-recipe tiny.yaml -device gpu", 2, []string{`train: -device: found "gpu", expected auto, cpu, cuda`}},
+		{"-resume done -device cuda:x", 2, []string{`train: -device: found "cuda:x", expected auto, cpu, cuda`}},
 		{"-recipe tiny.yaml -device cuda:99", 1, []string{"cuda:99", "device"}},
 		{"-recipe tiny.yaml -show-augmented a.gif", 2, []string{"a.gif", "ends in .png"}},
 		{"-recipe tiny.yaml -show-augmented no/a.png", 1, []string{"cannot write picture no/a.png"}},
