@@ -325,50 +325,51 @@ func TestDiff(t *testing.T) {
 	if d := Diff(old, parse(t, string(old.YAML()))); d != nil {
 		t.Errorf("no change, but %+v", d)
 	}
-	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "dataset.size=20", "train.device=cpu", "train.tensorboard=false")
+	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "train.batch_size=3", "dataset.size=20", "train.device=cpu", "train.tensorboard=false")
 	want := []Difference{
-		{"dataset.size", "16", "20", false},
-		{"train.iterations", "20000", "7", true},
-		{"train.seed", "1", "2", false},
-		{"train.device", "auto", "cpu", true},
-		{"train.preview_every", "500", "9", true},
-		{"train.tensorboard", "true", "false", true},
+		{"dataset.size", "16", "20", Harmful},
+		{"train.iterations", "20000", "7", Harmless},
+		{"train.batch_size", "64", "3", Fatal},
+		{"train.seed", "1", "2", Fatal},
+		{"train.device", "auto", "cpu", Harmless},
+		{"train.preview_every", "500", "9", Harmless},
+		{"train.tensorboard", "true", "false", Harmless},
 	}
 	if got := Diff(old, changed); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	for _, c := range []struct {
 		overrides []string
-		harmless  bool
+		effect    Effect
 	}{
-		{[]string{"train.schedule=linear"}, false}, // the rates of all iterations hang on their number
-		{[]string{"train.schedule=cosine", "train.decay_until=100"}, true},
-		{[]string{"train.warmup=10"}, true},
+		{[]string{"train.schedule=linear"}, Harmful}, // the rates of all iterations hang on their number
+		{[]string{"train.schedule=cosine", "train.decay_until=100"}, Harmless},
+		{[]string{"train.warmup=10"}, Harmless},
 	} {
 		before := parse(t, small, c.overrides...)
 		got := Diff(before, parse(t, small, append(c.overrides, "train.iterations=30000")...))
-		if len(got) != 1 || got[0].Key != "train.iterations" || got[0].Harmless != c.harmless {
-			t.Errorf("%v and more iterations: %+v, want harmless: %v", c.overrides, got, c.harmless)
+		if len(got) != 1 || got[0].Key != "train.iterations" || got[0].Effect != c.effect {
+			t.Errorf("%v and more iterations: %+v, want %v", c.overrides, got, c.effect)
 		}
 	}
 	augmented := Diff(old, parse(t, small, "dataset.augment=[{type: flip, p: 0.25}, vertical_flip]"))
 	want = []Difference{
-		{"dataset.augment[0].p", "0.5", "0.25", false},
-		{"dataset.augment[1].type", "", "vertical_flip", false},
-		{"dataset.augment[1].p", "", "0.5", false},
+		{"dataset.augment[0].p", "0.5", "0.25", Harmful},
+		{"dataset.augment[1].type", "", "vertical_flip", Harmful},
+		{"dataset.augment[1].p", "", "0.5", Harmful},
 	}
 	if !reflect.DeepEqual(augmented, want) {
 		t.Errorf("got  %+v\nwant %+v", augmented, want)
 	}
-	if got := Diff(old, parse(t, small, "dataset.augment=[]")); len(got) != 2 || got[0] != (Difference{"dataset.augment[0].type", "flip", "", false}) {
+	if got := Diff(old, parse(t, small, "dataset.augment=[]")); len(got) != 2 || got[0] != (Difference{"dataset.augment[0].type", "flip", "", Harmful}) {
 		t.Errorf("without the flip: %+v", got)
 	}
 	other := parse(t, small, "optimizer.generator={type: rmsprop, lr: 0.0002}")
 	got := Diff(old, other)
 	for _, want := range []Difference{
-		{"optimizer.generator.type", "adam", "rmsprop", false},
-		{"optimizer.generator.alpha", "", "0.99", false},
-		{"optimizer.generator.betas", "[0.5, 0.999]", "", false},
+		{"optimizer.generator.type", "adam", "rmsprop", Harmful},
+		{"optimizer.generator.alpha", "", "0.99", Harmful},
+		{"optimizer.generator.betas", "[0.5, 0.999]", "", Harmful},
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no %+v in %+v", want, got)
@@ -376,7 +377,7 @@ func TestDiff(t *testing.T) {
 	}
 	// Keys that still have a list of their own to be right.
 	cifar, paired := parse(t, small, "dataset={type: cifar10}"), parse(t, small, "dataset={type: paired}")
-	for _, key := range harmless {
+	for _, key := range slices.Concat(harmless, fatal) {
 		if !slices.ContainsFunc(slices.Concat(cifar.Entries(), paired.Entries()), func(e strict.Entry) bool { return e.Key == key }) {
 			t.Errorf("there is no key %s", key)
 		}

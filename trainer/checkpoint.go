@@ -266,7 +266,10 @@ func (t *Trainer) compare(c *rundir.Checkpoint) error {
 	if libtorch := torchx.NewReport().Libtorch; c.State.Libtorch != libtorch {
 		t.observer.Warn(fmt.Sprintf("the run goes on with libtorch %s after %s: results may differ", libtorch, c.State.Libtorch))
 	}
-	return errors.Join(errs...)
+	if errs != nil {
+		return fmt.Errorf("%w; take that back, or begin a new run: its place in its data depends on it", errors.Join(errs...))
+	}
+	return nil
 }
 
 func (t *Trainer) restoreOptimizers(saved []safetensors.Tensor) error {

@@ -84,22 +84,32 @@ func loadResumed(o *options) (*recipes.Recipe, changes, error) {
 			return nil, changes{}, err
 		}
 	}
-	c := changes{!bytes.Equal(data, changed.YAML()), harmful(old, changed)}
-	if c.accepted == nil || o.acceptChanges {
-		return changed, c, nil
+	harmful, fatal := refused(old, changed)
+	list, advice := harmful, "begin a new run, take back what follows, or add -accept-changes"
+	if o.acceptChanges {
+		list = nil
 	}
-	return nil, changes{}, cli.Wrong(fmt.Errorf("run %s cannot be resumed with another recipe; begin a new run, take back what follows, or add -accept-changes:\n  %s",
-		o.resume, strings.Join(c.accepted, "\n  ")))
+	if fatal != nil {
+		list, advice = append(list, fatal...), "begin a new run, or take back what follows"
+	}
+	if list == nil {
+		return changed, changes{!bytes.Equal(data, changed.YAML()), harmful}, nil
+	}
+	return nil, changes{}, cli.Wrong(fmt.Errorf("run %s cannot be resumed with another recipe; %s:\n  %s", o.resume, advice, strings.Join(list, "\n  ")))
 }
 
-// harmful lists changes after which the run is no longer the one that began.
-func harmful(old, changed *recipes.Recipe) (list []string) {
+// refused lists changes after which the run is no longer the one that began, and those with which no run can go on.
+func refused(old, changed *recipes.Recipe) (harmful, fatal []string) {
 	for _, d := range recipes.Diff(old, changed) {
-		if !d.Harmless {
-			list = append(list, fmt.Sprintf("%s: %s in the run, %s now", d.Key, orNothing(d.Old), orNothing(d.New)))
+		text := fmt.Sprintf("%s: %s in the run, %s now", d.Key, orNothing(d.Old), orNothing(d.New))
+		switch d.Effect {
+		case recipes.Harmful:
+			harmful = append(harmful, text)
+		case recipes.Fatal:
+			fatal = append(fatal, text+", which -accept-changes cannot help: the run's place in its data depends on it")
 		}
 	}
-	return list
+	return harmful, fatal
 }
 
 func orNothing(value string) string {

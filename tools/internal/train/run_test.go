@@ -162,12 +162,23 @@ func TestAcceptChanges(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 	expect(t, stderr, "optimizer.generator.lr: 0.5 in the run, 0.0002 now")
-	// What the data position depends on cannot change.
-	status, _, stderr = typed("-resume run -set train.iterations=8 -set train.batch_size=5 -accept-changes")
-	if status != cli.ExitFailed {
-		t.Errorf("status %d", status)
+}
+
+// TestFatalChanges: what the place in the data depends on cannot change, and nobody is told to accept it.
+func TestFatalChanges(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	mustType(t, "-recipe tiny.yaml -out run -set train.iterations=2")
+	const harmful, refusal = "optimizer.generator.lr: 0.0002 in the run, 0.5 now", "begin a new run, or take back what follows:\n"
+	for _, accept := range []string{"", " -accept-changes"} {
+		status, stdout, stderr := typed("-resume run -set train.batch_size=5 -set train.seed=2 -set optimizer.generator.lr=0.5" + accept)
+		if status != cli.ExitWrong || stdout != "" {
+			t.Errorf("status %d, want %d before anything is opened:\n%s", status, cli.ExitWrong, stdout)
+		}
+		expect(t, stderr, refusal, "train.batch_size: 4 in the run, 5 now, which -accept-changes cannot help", "train.seed: 1 in the run, 2 now, which")
+		if accepted := accept != ""; strings.Contains(stderr, harmful) == accepted {
+			t.Errorf("accepted is %v:\n%s", accepted, stderr)
+		}
 	}
-	expect(t, stderr, "the batch size is 5, expected 4 as before")
 }
 
 // TestKilledBehindAChange: what was said at a resume holds also for a run that was killed before its next checkpoint.
