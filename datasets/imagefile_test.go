@@ -40,6 +40,28 @@ func unhex(t testing.TB, s string) []byte {
 	return data
 }
 
+// alphaWebP is lossyWebP with another width and an alpha channel; how says how that is filtered and compressed.
+func alphaWebP(t testing.TB, width, how byte, alpha []byte) []byte {
+	plain := unhex(t, lossyWebP)
+	const riff, content, widthAt = 12, 20, 26
+	plain[widthAt] = width
+	canvas := []byte{1 << 4, 0, 0, 0, width - 1, 0, 0, 3, 0, 0} // with alpha
+	data := withRIFF(withRIFF(plain[:riff], "VP8X", canvas), "ALPH", append([]byte{how}, alpha...))
+	return withRIFF(data, "VP8 ", plain[content:])
+}
+
+// alphaWebPs has each way to store an alpha channel: as it is, as differences, compressed.
+func alphaWebPs(t testing.TB) map[string][]byte {
+	const compressed, filterLeft, losslessContent = 1, 1 << 2, 25
+	left := make([]byte, 4*4)
+	left[0] = 51 // and no more from pixel to pixel
+	return map[string][]byte{
+		"WebP, alpha":             alphaWebP(t, 4, 0, bytes.Repeat([]byte{51}, 4*4)),
+		"WebP, filtered alpha":    alphaWebP(t, 4, filterLeft, left),
+		"WebP, transparent, VP8L": alphaWebP(t, 6, compressed, unhex(t, losslessWebP)[losslessContent:]), // its green is 0
+	}
+}
+
 func encode(t testing.TB, format string, m image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -111,6 +133,7 @@ func TestModes(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	alpha := alphaWebPs(t)
 	for name, c := range map[string]struct {
 		data []byte
 		want []byte
@@ -133,6 +156,9 @@ func TestModes(t *testing.T) {
 		"BMP":                      {encode(t, "bmp", paint(image.NewRGBA(r), sky)), []byte{10, 100, 250}, 0},
 		"BMP, palette":             {encode(t, "bmp", paint(image.NewPaletted(r, palette), sky)), []byte{10, 100, 250}, 0},
 		"WebP":                     {unhex(t, lossyWebP), []byte{40, 200, 40}, 3},
+		"WebP, alpha":              {alpha["WebP, alpha"], []byte{212, 244, 212}, 3},
+		"WebP, filtered alpha":     {alpha["WebP, filtered alpha"], []byte{212, 244, 212}, 3},
+		"WebP, transparent, VP8L":  {alpha["WebP, transparent, VP8L"], []byte{255, 255, 255}, 0},
 	} {
 		got := mustLoad(t, form{height: 1, width: 1, channels: 3}, c.data)
 		if !near(got, c.want, c.most) {
@@ -406,6 +432,10 @@ func FuzzPicture(f *testing.F) {
 	}
 	for _, data := range []string{losslessWebP, lossyWebP, cmykJPEG} {
 		target.Add(unhex(f, data))
+	}
+	for _, data := range alphaWebPs(f) {
+		target.Add(data)
+		target.Add(data[:len(data)-9])
 	}
 	target.Add(withExif(encode(f, "jpg", colours), tiff(binary.LittleEndian, 3, 6)))
 	target.Add(progressive(encode(f, "jpg", colours)))
