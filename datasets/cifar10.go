@@ -170,13 +170,13 @@ func appendCIFARFile(dst []byte, path string, records int) ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s is missing, though other files of the distribution are there; %s", path, cifarAdvice)
 	case err != nil:
-		return nil, err
+		return nil, unreadable(path, err)
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a regular file; %s", path, cifarAdvice)
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(path, err)
 	}
 	defer file.Close()
 	dst, err = appendCIFARRecords(dst, file, info.Size(), records)

@@ -42,13 +42,13 @@ func list(ctx context.Context, env Env, root string) (*listing, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("the folder %s does not exist; put the images there, or correct the path", root)
 	case err != nil:
-		return nil, err
+		return nil, unreadable(root, err)
 	case !info.IsDir():
 		return nil, fmt.Errorf("%s is not a folder, expected one that holds images", root)
 	}
 	real, err := realPath(root)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(root, err)
 	}
 	l := &listing{root: root, skipped: map[string]int{}, visited: map[string]bool{}, links: []folder{{"", real}}}
 	for len(l.links) > 0 && ctx.Err() == nil {

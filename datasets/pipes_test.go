@@ -11,6 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TestUnreadable: what the system says of a path comes with the path and what to do.
+func TestUnreadable(t *testing.T) {
+	root := t.TempDir()
+	long := filepath.Join(root, strings.Repeat("x", 300)) // no file can be called that, whoever asks
+	o := small(long)
+	expectError(t, &o, "dataset folder: "+long+" cannot be read: file name too long; give it")
+	if err := os.Symlink("test_batch.bin", filepath.Join(root, "test_batch.bin")); err != nil {
+		t.Skip(err)
+	}
+	_, err := appendCIFARFile(nil, filepath.Join(root, "test_batch.bin"), 1)
+	if err == nil || !strings.Contains(err.Error(), "test_batch.bin cannot be read: too many levels of symbolic links; give it") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestPipes: a pipe in the place of a file is an error, and nobody waits for a writer.
 func TestPipes(t *testing.T) {
 	for names, open := range map[string]func(root string) Options{

@@ -208,7 +208,7 @@ func (t *Trainer) restore(c *rundir.Checkpoint) error {
 // load copies a checkpoint of these networks into them and what trains them.
 func (t *Trainer) load(c *rundir.Checkpoint) error {
 	if err := LoadWeights(t.model, c); err != nil {
-		return err
+		return fmt.Errorf("%w; take back what has changed of the model, or begin a new run", err)
 	}
 	if err := t.restoreAverages(c); err != nil {
 		return err

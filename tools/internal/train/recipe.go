@@ -46,10 +46,14 @@ func load(name string, overrides []string) (*recipes.Recipe, error) {
 	isThere := err == nil && !(info.IsDir() && slices.Contains(recipes.BuiltinNames(), name))
 	looksLikeFile := strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, filepath.Separator)
 	var r *recipes.Recipe
-	if isThere || looksLikeFile {
+	switch {
+	case isThere || looksLikeFile:
 		r, err = recipes.Load(name, overrides)
-	} else {
+	case slices.Contains(recipes.BuiltinNames(), name):
 		r, err = recipes.Builtin(name, overrides)
+	default:
+		_, err = recipes.Builtin(name, nil)
+		err = fmt.Errorf("recipe %s: no such file here, and %w", name, err)
 	}
 	if err != nil {
 		return nil, cli.Wrong(err)
@@ -70,6 +74,9 @@ func loadResumed(o *options) (*recipes.Recipe, changes, error) {
 	}
 	if err != nil {
 		return nil, changes{}, err
+	}
+	if filepath.Ext(file) == ".json" {
+		file = "the recipe in " + file // whose lines are not the file's
 	}
 	old, err := recipes.Parse(file, data, nil)
 	if err != nil {

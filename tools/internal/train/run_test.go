@@ -322,6 +322,10 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"-rceipe x", 2, []string{"train: unknown flag: -rceipe, did you mean -recipe?"}},
 		{"-recipe", 2, []string{"flag needs a value: -recipe"}},
+		{"-recipe tiny.yam", 2, []string{"recipe tiny.yam: no such file here, and there is no built-in recipe", "expected one of ae_"}},
+		{"-resume done -set model.type=gan", 2, []string{"train: the recipe in done/checkpoints/00000004/state.json:", "model.generator_channels: unknown key"}},
+		{"-resume done -set model.z_dim=5 -set train.iterations=6 -accept-changes", 1, []string{
+			"network generator", "0.weight has shape [64 4], expected [64 5]", "; take back what has changed of the model, or begin a new run"}},
 		{"-recipe dcgan_digit", 2, []string{`no built-in recipe "dcgan_digit"`, "did you mean dcgan_digits?"}},
 		{"-recipe no/such.yaml", 2, []string{"recipe no/such.yaml: no such file"}},
 		{"-recipe keys.yaml -set train.log_every=no", 2, []string{
