@@ -1,7 +1,6 @@
 package datasets
 
 import (
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -83,7 +82,7 @@ func checkNames(t *testing.T, l *listing) {
 
 // listable says whether a walk may find that name.
 func listable(name string) bool {
-	return fs.ValidPath(name) && isImage(name) && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
+	return filepath.IsLocal(name) && path.Clean(name) == name && isImage(name) && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
 }
 
 // checkLabels expects each image to have its folder's class, or to be reported.
