@@ -117,6 +117,7 @@ fuzz: setup
 # each Python that a test starts, too) and shows LeakSanitizer Go's heap: what only a Go value points to is no leak.
 # libtorch itself is as it comes, but its allocations are seen. There are no suppressions: Debian's libtorch, OpenBLAS
 # and libgomp leak nothing. Where others do, LSAN_OPTIONS=suppressions=FILE in the environment names them.
+# Before them a leak and a use after free are made on purpose, and must be reported.
 # ASAN_SECONDS is the time of the test of finalizers, ASAN_TEST a pattern of tests.
 ASAN_SECONDS ?= 10
 ASAN_TEST ?= .
@@ -135,13 +136,25 @@ asan: go
 	export LD_LIBRARY_PATH="$$dir$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}"
 	ldd "$$dir/torchx.test" | grep -F "=> $$dir/libcgotorch.so" >/dev/null ||
 		{ echo "make asan: torchx.test takes another libcgotorch.so than $$dir's; see ldd" >&2; exit 1; }
+	run() { (cd torchx && ASAN_OPTIONS='$(ASAN_RUNTIME)' exec "$$dir/torchx.test" -test.short -test.v -test.run "$$1"); }
+	# Silence proves nothing where a sanitizer sleeps: a fault made on purpose must be reported.
+	deliberate() {
+		log="$$dir/log.$$1"
+		! IMORI_DELIBERATE_FAULT=$$1 run '^TestDeliberateFault$$' >"$$log" 2>&1 && grep -E "$$2" "$$log" >/dev/null ||
+			{ echo "make asan: a deliberate $$1 was not reported, expected '$$2' in $$log: the sanitizer is not at work" >&2; exit 1; }
+	}
+	deliberate leak ' in Torch_Device '
+	deliberate use-after-free '==ERROR: AddressSanitizer: heap-use-after-free'
 	status=0
-	(cd torchx && ASAN_OPTIONS='$(ASAN_RUNTIME)' \
-		IMORI_STRESS_SECONDS=$(ASAN_SECONDS) "$$dir/torchx.test" -test.short -test.v -test.run '$(ASAN_TEST)') >"$$dir/log" 2>&1 || status=$$?
+	IMORI_STRESS_SECONDS=$(ASAN_SECONDS) run '$(ASAN_TEST)' >"$$dir/log" 2>&1 || status=$$?
 	count() { grep -cE "$$1" "$$dir/log" || true; }
 	tests="$$(count '^--- PASS') tests passed, $$(count '^--- SKIP') skipped, $$(count '^--- FAIL') failed"
 	found="$$(count '==ERROR: AddressSanitizer') memory errors, $$(count '^(Direct|Indirect) leak') leaks"
 	summary="$$tests; $$found; $$((SECONDS - start))s; see build/asan/log"
+	if [ $$status = 0 ] && ! grep '^--- PASS' "$$dir/log" >/dev/null; then
+		printf 'FAIL\tmake asan\tno test ran, expected one that matches ASAN_TEST=%s; %s\n' '$(ASAN_TEST)' "$$summary"
+		exit 1
+	fi
 	if [ $$status != 0 ]; then
 		grep -E -A 30 '^ *--- FAIL|==ERROR: |^panic|^fatal|^SIG|^libcgotorch' "$$dir/log" | head -n 200 || true
 		printf 'FAIL\tmake asan\t%s\n' "$$summary"

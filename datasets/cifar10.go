@@ -165,21 +165,20 @@ func fetchCIFAR10(ctx context.Context, o *CIFAR10Options, env Env, source cifarS
 
 // appendCIFARFile appends the records of one file, checked.
 func appendCIFARFile(dst []byte, path string, records int) ([]byte, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(path) // before it is opened: a pipe would block
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s is missing, though other files of the distribution are there; %s", path, cifarAdvice)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
+	case err != nil:
+		return nil, unreadable(path, err)
+	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a regular file; %s", path, cifarAdvice)
 	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	defer file.Close()
 	dst, err = appendCIFARRecords(dst, file, info.Size(), records)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; %s", path, err, cifarAdvice)

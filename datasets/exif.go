@@ -92,19 +92,30 @@ func findChunk(data []byte, start int, id string, parse func(head []byte) (id st
 func jpegSegments(jpeg []byte) iter.Seq2[byte, []byte] {
 	return func(yield func(byte, []byte) bool) {
 		const startOfScan = 0xda
-		for at := 2; at+4 <= len(jpeg) && jpeg[at] == 0xff; {
+		for at := nextMarker(jpeg, 2); at+4 <= len(jpeg); {
 			marker := jpeg[at+1]
-			if marker == 0xff { // padding
-				at++
-				continue
-			}
 			size := int(binary.BigEndian.Uint16(jpeg[at+2:])) // with itself
 			if marker == startOfScan || size < 2 || at+2+size > len(jpeg) || !yield(marker, jpeg[at+4:at+2+size]) {
 				return
 			}
-			at += 2 + size
+			at = nextMarker(jpeg, at+2+size)
 		}
 	}
+}
+
+// nextMarker is where the next marker of a segment is, from a place on, or len(jpeg).
+// It passes over stray bytes, padding and restarts, as the decoder does: what it sees
+// and this does not would be outside the budget of memory.
+func nextMarker(jpeg []byte, at int) int {
+	const firstRestart, lastRestart = 0xd0, 0xd7
+	for ; at+1 < len(jpeg); at++ {
+		switch marker := jpeg[at+1]; {
+		case jpeg[at] != 0xff || marker == 0 || marker == 0xff:
+		case marker < firstRestart || marker > lastRestart:
+			return at
+		}
+	}
+	return len(jpeg)
 }
 
 // isProgressive says whether a JPEG's frame comes in several scans.

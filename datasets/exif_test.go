@@ -142,8 +142,10 @@ func TestOrientationDamaged(t *testing.T) {
 	if o := exifOrientation("jpeg", withExif(plain, good)); o != 6 {
 		t.Fatalf("orientation %d, want 6", o)
 	}
-	if o := exifOrientation("jpeg", slices.Concat(plain[:2], []byte{0xff, 0xff}, withExif(plain, good)[2:])); o != 6 {
-		t.Errorf("after padding: orientation %d, want 6", o)
+	for name, between := range map[string][]byte{"padding": {0xff, 0xff}, "stray bytes": {1, 2, 0xff, 0}, "a restart": {0xff, 0xd3}} {
+		if o := exifOrientation("jpeg", slices.Concat(plain[:2], between, withExif(plain, good)[2:])); o != 6 {
+			t.Errorf("after %s: orientation %d, want 6", name, o)
+		}
 	}
 	far := slices.Clone(good)
 	binary.LittleEndian.PutUint32(far[4:], 0xfffffff0)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // shade is a small grey picture of one value, in the format of the extension.
@@ -397,5 +398,24 @@ func TestHasClasses(t *testing.T) {
 	put("3.png")
 	if has, err := o.HasClasses(t.Context()); has || err != nil {
 		t.Errorf("got %v, %v", has, err)
+	}
+}
+
+// TestManyClasses: what labels take does not grow with images times classes.
+func TestManyClasses(t *testing.T) {
+	const n = 100_000
+	l := &listing{root: "root"}
+	classes := make([]string, n)
+	for i := range classes {
+		classes[i] = fmt.Sprintf("class %06d", i)
+		l.names = append(l.names, classes[i]+"/1.png")
+	}
+	start := time.Now()
+	labels := l.labels(classes, "move it")
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if len(l.problems) != 0 || labels[0] != 0 || labels[n-1] != n-1 {
+		t.Errorf("%d problems, labels from %d to %d", len(l.problems), labels[0], labels[n-1])
 	}
 }

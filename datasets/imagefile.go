@@ -57,17 +57,18 @@ func (f form) unpack(dst []float32, src []byte) { unpack(dst, src) }
 // path.
 func (f form) load(path string, dst []byte) (size image.Point, err error) {
 	defer recoverDecoder(&err)
-	data, err := readRegular(path, maxPictureFile)
+	data, giveBack, err := readPicture(path)
 	if err != nil {
 		return size, err
 	}
+	defer giveBack()
 	header, err := readHeader(data)
 	if err != nil {
 		return size, err
 	}
 	size = header.size
 	o := exifOrientation(header.format, data)
-	defer takeMemory(header.memory + f.scratch(size, o))()
+	defer decoding.take(header.memory + f.scratch(size, o))()
 	m, _, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
 		return size, undecodable(header.format, err)

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/image/bmp"
 
@@ -37,6 +38,28 @@ func unhex(t testing.TB, s string) []byte {
 		t.Fatal(err)
 	}
 	return data
+}
+
+// alphaWebP is lossyWebP with another width and an alpha channel; how says how that is filtered and compressed.
+func alphaWebP(t testing.TB, width, how byte, alpha []byte) []byte {
+	plain := unhex(t, lossyWebP)
+	const riff, content, widthAt = 12, 20, 26
+	plain[widthAt] = width
+	canvas := []byte{1 << 4, 0, 0, 0, width - 1, 0, 0, 3, 0, 0} // with alpha
+	data := withRIFF(withRIFF(plain[:riff], "VP8X", canvas), "ALPH", append([]byte{how}, alpha...))
+	return withRIFF(data, "VP8 ", plain[content:])
+}
+
+// alphaWebPs has each way to store an alpha channel: as it is, as differences, compressed.
+func alphaWebPs(t testing.TB) map[string][]byte {
+	const compressed, filterLeft, losslessContent = 1, 1 << 2, 25
+	left := make([]byte, 4*4)
+	left[0] = 51 // and no more from pixel to pixel
+	return map[string][]byte{
+		"WebP, alpha":             alphaWebP(t, 4, 0, bytes.Repeat([]byte{51}, 4*4)),
+		"WebP, filtered alpha":    alphaWebP(t, 4, filterLeft, left),
+		"WebP, transparent, VP8L": alphaWebP(t, 6, compressed, unhex(t, losslessWebP)[losslessContent:]), // its green is 0
+	}
 }
 
 func encode(t testing.TB, format string, m image.Image) []byte {
@@ -110,6 +133,7 @@ func TestModes(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	alpha := alphaWebPs(t)
 	for name, c := range map[string]struct {
 		data []byte
 		want []byte
@@ -132,6 +156,9 @@ func TestModes(t *testing.T) {
 		"BMP":                      {encode(t, "bmp", paint(image.NewRGBA(r), sky)), []byte{10, 100, 250}, 0},
 		"BMP, palette":             {encode(t, "bmp", paint(image.NewPaletted(r, palette), sky)), []byte{10, 100, 250}, 0},
 		"WebP":                     {unhex(t, lossyWebP), []byte{40, 200, 40}, 3},
+		"WebP, alpha":              {alpha["WebP, alpha"], []byte{212, 244, 212}, 3},
+		"WebP, filtered alpha":     {alpha["WebP, filtered alpha"], []byte{212, 244, 212}, 3},
+		"WebP, transparent, VP8L":  {alpha["WebP, transparent, VP8L"], []byte{255, 255, 255}, 0},
 	} {
 		got := mustLoad(t, form{height: 1, width: 1, channels: 3}, c.data)
 		if !near(got, c.want, c.most) {
@@ -221,6 +248,11 @@ func TestShortened(t *testing.T) {
 	}
 }
 
+// progressive makes a JPEG say that its frame comes in several scans.
+func progressive(jpeg []byte) []byte {
+	return bytes.Replace(jpeg, []byte{0xff, 0xc0}, []byte{0xff, 0xc2}, 1)
+}
+
 // TestMemory: what a picture takes in passing is bounded, and the budget is given back.
 func TestMemory(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -231,7 +263,8 @@ func TestMemory(t *testing.T) {
 		"JPEG, grey":        {encode(t, "jpg", image.NewGray(image.Rect(0, 0, 5, 4))), 1},
 		"GIF":               {encode(t, "gif", image.NewPaletted(image.Rect(0, 0, 5, 4), color.Palette{color.Black})), 5},
 		"PNG, 16 bits":      {encode(t, "png", image.NewRGBA64(image.Rect(0, 0, 5, 4))), 16},
-		"JPEG, progressive": {bytes.Replace(encode(t, "jpg", image.NewRGBA(image.Rect(0, 0, 5, 4))), []byte{0xff, 0xc0}, []byte{0xff, 0xc2}, 1), 15},
+		"JPEG, progressive": {progressive(encode(t, "jpg", image.NewRGBA(image.Rect(0, 0, 5, 4)))), 15},
+		"JPEG, stray byte":  {slices.Insert(progressive(encode(t, "jpg", image.NewRGBA(image.Rect(0, 0, 5, 4)))), 2, 0), 15},
 	} {
 		header, err := readHeader(c.data)
 		if err != nil || header.memory != 20*c.want {
@@ -248,12 +281,53 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	for range 3 { // the third would wait for ever
-		takeMemory(4 * memoryBudget)()
+		decoding.take(4 * decoding.bytes)()
 	}
-	if !decoding.TryAcquire(memoryBudget) {
-		t.Fatal("the budget is not given back")
+	expectGivenBack(t)
+}
+
+func expectGivenBack(t *testing.T) {
+	t.Helper()
+	for name, b := range map[string]*budget{"decoding": decoding, "reading": reading} {
+		if !b.TryAcquire(b.bytes) {
+			t.Fatalf("the budget of %s is not given back", name)
+		}
+		b.Release(b.bytes)
 	}
-	decoding.Release(memoryBudget)
+}
+
+// TestFilesWait: a file's bytes are read when there is room for them, and make room again, also where the file is unusable.
+func TestFilesWait(t *testing.T) {
+	f := form{height: 8, width: 8, channels: 3}
+	classes := classMap{f, []string{"a", "b"}}
+	dir := t.TempDir()
+	drawing := encode(t, "png", image.NewGray(image.Rect(0, 0, 8, 8)))
+	writeFiles(t, dir, map[string][]byte{"good.png": drawing, "text.png": []byte("text"), "cut.png": drawing[:50]})
+	for _, name := range []string{"good.png", "text.png", "cut.png"} {
+		path := filepath.Join(dir, name)
+		for kind, load := range map[string]func(string, []byte) (image.Point, error){"picture": f.load, "map": classes.load} {
+			giveBack := reading.take(reading.bytes)
+			done := make(chan struct{})
+			go func() {
+				_, _ = load(path, make([]byte, f.bytes()))
+				close(done)
+			}()
+			select {
+			case <-done:
+				t.Errorf("%s as a %s: it is read while there is no room", name, kind)
+			case <-time.After(20 * time.Millisecond):
+			}
+			giveBack()
+			<-done
+			expectGivenBack(t)
+		}
+	}
+	for _, path := range []string{dir, filepath.Join(dir, "missing")} {
+		if _, err := f.load(path, nil); err == nil {
+			t.Errorf("%s: no error", path)
+		}
+		expectGivenBack(t)
+	}
 }
 
 func TestPart(t *testing.T) {
@@ -359,8 +433,13 @@ func FuzzPicture(f *testing.F) {
 	for _, data := range []string{losslessWebP, lossyWebP, cmykJPEG} {
 		target.Add(unhex(f, data))
 	}
+	for _, data := range alphaWebPs(f) {
+		target.Add(data)
+		target.Add(data[:len(data)-9])
+	}
 	target.Add(withExif(encode(f, "jpg", colours), tiff(binary.LittleEndian, 3, 6)))
-	target.Add(bytes.Replace(encode(f, "jpg", colours), []byte{0xff, 0xc0}, []byte{0xff, 0xc2}, 1)) // progressive
+	target.Add(progressive(encode(f, "jpg", colours)))
+	target.Add(slices.Insert(progressive(encode(f, "jpg", colours)), 2, 0, 1, 2))
 	target.Add(fixPNG(append(encode(f, "png", colours)[:16], "\x00\x00\x20\x00\x00\x00\x20\x00\x08\x06\x00\x00\x00...."...)))
 	gif := encode(f, "gif", colours)
 	copy(gif[6:], "\x00\x04\x00\x01") // 1024x256, of which the frame is a part

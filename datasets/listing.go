@@ -42,13 +42,13 @@ func list(ctx context.Context, env Env, root string) (*listing, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("the folder %s does not exist; put the images there, or correct the path", root)
 	case err != nil:
-		return nil, err
+		return nil, unreadable(root, err)
 	case !info.IsDir():
 		return nil, fmt.Errorf("%s is not a folder, expected one that holds images", root)
 	}
 	real, err := realPath(root)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(root, err)
 	}
 	l := &listing{root: root, skipped: map[string]int{}, visited: map[string]bool{}, links: []folder{{"", real}}}
 	for len(l.links) > 0 && ctx.Err() == nil {
@@ -216,10 +216,14 @@ func (l *listing) labels(classes []string, advice string) []int64 {
 	if classes == nil {
 		return labels
 	}
+	number := make(map[string]int, len(classes))
+	for at, class := range classes {
+		number[class] = at
+	}
 	for i, name := range l.names {
 		class, _, found := strings.Cut(name, "/")
-		at := slices.Index(classes, class)
-		if !found || at < 0 {
+		at, known := number[class]
+		if !found || !known {
 			l.problems = append(l.problems, problem{l.path(name), fmt.Sprintf("it lies in no folder of a class, expected one of %s; %s", brief(classes), advice)})
 			continue
 		}

@@ -38,7 +38,7 @@ func decodeMask(data []byte) (*mask, error) {
 	if o := exifOrientation(header.format, data); o != upright {
 		return nil, fmt.Errorf("it is marked as turned (Exif orientation %d), expected class numbers where they belong; turn its pixels and take the mark away", o)
 	}
-	defer takeMemory(header.memory)()
+	defer decoding.take(header.memory)()
 	picture, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, undecodable(header.format, err)
@@ -97,10 +97,11 @@ func (c classMap) loadTarget(path string, dst []byte, photo image.Point) error {
 // loadAs wants a size, unless it is zero.
 func (c classMap) loadAs(path string, dst []byte, wanted image.Point) (size image.Point, err error) {
 	defer recoverDecoder(&err)
-	data, err := readRegular(path, maxPictureFile)
+	data, giveBack, err := readPicture(path)
 	if err != nil {
 		return size, err
 	}
+	defer giveBack()
 	m, err := decodeMask(data)
 	if err != nil {
 		return size, err

@@ -4,22 +4,48 @@ import (
 	"context"
 	"image"
 	"image/color"
+	"os"
 
 	"golang.org/x/sync/semaphore"
 )
 
 // There are as many decoders as processors, and a picture of the largest size
 // takes more than a GiB in passing. What all of them take together stays within
-// a budget; a picture that needs more has it to itself.
-const memoryBudget = 1 << 30 // bytes
+// a budget; a picture that needs more has it to itself. Files have a budget of
+// their own: who holds a file's and waits for decoding's keeps nobody from
+// giving the latter back.
+var (
+	decoding = newBudget(1 << 30)
+	reading  = newBudget(2 * maxPictureFile)
+)
 
-var decoding = semaphore.NewWeighted(memoryBudget)
+// budget is memory that workers share.
+type budget struct {
+	*semaphore.Weighted
+	bytes int64
+}
 
-// takeMemory waits until the budget has room; what it returns makes room again.
-func takeMemory(bytes int64) (giveBack func()) {
-	bytes = min(bytes, memoryBudget)
-	_ = decoding.Acquire(context.Background(), bytes) // which never ends
-	return func() { decoding.Release(bytes) }
+func newBudget(bytes int64) *budget { return &budget{semaphore.NewWeighted(bytes), bytes} }
+
+// take waits until the budget has room; what it returns makes room again.
+func (b *budget) take(bytes int64) (giveBack func()) {
+	bytes = min(bytes, b.bytes)
+	_ = b.Acquire(context.Background(), bytes) // which never ends
+	return func() { b.Release(bytes) }
+}
+
+// readPicture reads a whole file within the budget. Its errors leave out the path.
+func readPicture(path string) (data []byte, giveBack func(), err error) {
+	var size int64
+	if info, err := os.Stat(path); err == nil { // else readRegular says what is wrong
+		size = min(info.Size(), maxPictureFile)
+	}
+	giveBack = reading.take(size)
+	if data, err = readRegular(path, maxPictureFile); err != nil {
+		giveBack()
+		return nil, nil, err
+	}
+	return data, giveBack, nil
 }
 
 // decodedPixel is how many bytes a decoder needs for a pixel, about.

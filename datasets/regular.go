@@ -35,6 +35,11 @@ func withoutPath(err error) error {
 	return err
 }
 
+// unreadable words what the system says of a file or folder that is there.
+func unreadable(path string, err error) error {
+	return fmt.Errorf("%s cannot be read: %w; give it, and the folders that it is in, the rights that this needs, or correct the path", path, withoutPath(err))
+}
+
 // cut says in words that a file ended too early.
 func cut(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
@@ -118,7 +119,15 @@ func (r *Recipe) decodeTrain(s *strict.Section, plugin models.Plugin) {
 			s.Fail("", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 	}
-	if !device.MatchString(r.Train.Device) {
-		s.Fail("device", "found %q, expected auto, cpu, cuda (a GPU) or cuda:N (the GPU of that number)", r.Train.Device)
+	if err := CheckDevice(r.Train.Device); err != nil {
+		s.Fail("device", "%v", err)
 	}
+}
+
+// CheckDevice refuses what names no device on any machine.
+func CheckDevice(name string) error {
+	if device.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("found %q, expected auto, cpu, cuda (a GPU) or cuda:N (the GPU of that number)", name)
 }

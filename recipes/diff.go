@@ -6,8 +6,18 @@ import "slices"
 type Difference struct {
 	Key      string // dotted
 	Old, New string // as YAML; "" where the recipe has no such key
-	Harmless bool   // a run may go on with it: what was trained so far stays valid
+	Effect   Effect
 }
+
+// Effect is what a difference means to a run that goes on with it.
+type Effect int
+
+// The effects.
+const (
+	Harmful  Effect = iota // what is trained is no longer what began
+	Harmless               // what was trained so far stays valid
+	Fatal                  // the run cannot go on
+)
 
 // harmless are the keys that say how long a run goes on, where it runs, what it
 // shows and keeps, what it does when something goes wrong, and where its data lie and how they are kept in memory; all others change what is trained.
@@ -17,15 +27,28 @@ var harmless = []string{
 	"train.tensorboard", "train.device", "train.threads", "dataset.root", "dataset.images", "dataset.targets", "dataset.download", "dataset.cache_mib",
 }
 
+// fatal are the keys without which nobody knows where in the data a run is.
+var fatal = []string{"train.seed", "train.batch_size"}
+
 // Diff returns what changed from old to new, in the order of the new recipe's
 // keys; those that only the old one has come last.
 func Diff(old, new *Recipe) []Difference {
 	var out []Difference
 	for _, c := range Compare(new, old) {
-		fits := slices.Contains(harmless, c.Key) && !(c.Key == "train.iterations" && new.decaysToTheEnd())
-		out = append(out, Difference{c.Key, c.Values[1], c.Values[0], fits})
+		out = append(out, Difference{c.Key, c.Values[1], c.Values[0], new.effect(c.Key)})
 	}
 	return out
+}
+
+// effect is what it means that the run had another value for a key.
+func (r *Recipe) effect(key string) Effect {
+	switch {
+	case slices.Contains(fatal, key):
+		return Fatal
+	case !slices.Contains(harmless, key), key == "train.iterations" && r.decaysToTheEnd():
+		return Harmful
+	}
+	return Harmless
 }
 
 // Comparison is a key on which recipes differ.
@@ -38,13 +61,14 @@ type Comparison struct {
 // one's; keys that it has not come last.
 func Compare(recipes ...*Recipe) []Comparison {
 	var keys []string
+	seen := map[string]bool{}
 	values := make([]map[string]string, len(recipes))
 	for i, r := range recipes {
 		values[i] = map[string]string{}
 		for _, e := range r.Entries() {
 			values[i][e.Key] = e.Value
-			if !slices.Contains(keys, e.Key) {
-				keys = append(keys, e.Key)
+			if !seen[e.Key] {
+				keys, seen[e.Key] = append(keys, e.Key), true
 			}
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/imori-ml/imori/datasets"
@@ -64,6 +65,10 @@ type Augmentation struct {
 // Load reads a recipe's file. The error names the file or, as a strict.Errors,
 // everything that is wrong in it and in the overrides.
 func Load(path string, overrides []string) (*Recipe, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("recipe %s: found a folder, expected a recipe's file, such as %s, or one of the built-in recipes: %s",
+			path, filepath.Join(path, "recipe.yaml"), strings.Join(BuiltinNames(), ", "))
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("recipe %s: no such file, expected a recipe's file or one of the built-in recipes: %s",
@@ -75,7 +80,7 @@ func Load(path string, overrides []string) (*Recipe, error) {
 		data, err = io.ReadAll(io.LimitReader(f, strict.MaxSize+1)) // Parse refuses what is longer
 	}
 	if err != nil {
-		return nil, fmt.Errorf("recipe: %w", err)
+		return nil, fmt.Errorf("recipe %s: cannot read it: %w; expected a recipe's file that may be read", path, errors.Unwrap(err))
 	}
 	return Parse(path, data, overrides)
 }

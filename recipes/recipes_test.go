@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/imori-ml/imori/datasets"
 	"github.com/imori-ml/imori/internal/fuzztest"
@@ -116,7 +117,8 @@ func TestLoad(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		filepath.Join(folder, "none.yaml"): "none.yaml: no such file, expected a recipe's file or one of the built-in recipes: " + BuiltinNames()[0] + ", ",
-		folder:                             "is a directory",
+		folder:                             folder + ": found a folder, expected a recipe's file, such as " + folder + "/recipe.yaml, or one of the built-in recipes: ",
+		path + "/b.yaml":                   path + "/b.yaml: cannot read it: not a directory; expected a recipe's file that may be read",
 	} {
 		if _, err := Load(path, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
@@ -323,50 +325,51 @@ func TestDiff(t *testing.T) {
 	if d := Diff(old, parse(t, string(old.YAML()))); d != nil {
 		t.Errorf("no change, but %+v", d)
 	}
-	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "dataset.size=20", "train.device=cpu", "train.tensorboard=false")
+	changed := parse(t, small, "train.iterations=7", "train.preview_every=9", "train.seed=2", "train.batch_size=3", "dataset.size=20", "train.device=cpu", "train.tensorboard=false")
 	want := []Difference{
-		{"dataset.size", "16", "20", false},
-		{"train.iterations", "20000", "7", true},
-		{"train.seed", "1", "2", false},
-		{"train.device", "auto", "cpu", true},
-		{"train.preview_every", "500", "9", true},
-		{"train.tensorboard", "true", "false", true},
+		{"dataset.size", "16", "20", Harmful},
+		{"train.iterations", "20000", "7", Harmless},
+		{"train.batch_size", "64", "3", Fatal},
+		{"train.seed", "1", "2", Fatal},
+		{"train.device", "auto", "cpu", Harmless},
+		{"train.preview_every", "500", "9", Harmless},
+		{"train.tensorboard", "true", "false", Harmless},
 	}
 	if got := Diff(old, changed); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	for _, c := range []struct {
 		overrides []string
-		harmless  bool
+		effect    Effect
 	}{
-		{[]string{"train.schedule=linear"}, false}, // the rates of all iterations hang on their number
-		{[]string{"train.schedule=cosine", "train.decay_until=100"}, true},
-		{[]string{"train.warmup=10"}, true},
+		{[]string{"train.schedule=linear"}, Harmful}, // the rates of all iterations hang on their number
+		{[]string{"train.schedule=cosine", "train.decay_until=100"}, Harmless},
+		{[]string{"train.warmup=10"}, Harmless},
 	} {
 		before := parse(t, small, c.overrides...)
 		got := Diff(before, parse(t, small, append(c.overrides, "train.iterations=30000")...))
-		if len(got) != 1 || got[0].Key != "train.iterations" || got[0].Harmless != c.harmless {
-			t.Errorf("%v and more iterations: %+v, want harmless: %v", c.overrides, got, c.harmless)
+		if len(got) != 1 || got[0].Key != "train.iterations" || got[0].Effect != c.effect {
+			t.Errorf("%v and more iterations: %+v, want %v", c.overrides, got, c.effect)
 		}
 	}
 	augmented := Diff(old, parse(t, small, "dataset.augment=[{type: flip, p: 0.25}, vertical_flip]"))
 	want = []Difference{
-		{"dataset.augment[0].p", "0.5", "0.25", false},
-		{"dataset.augment[1].type", "", "vertical_flip", false},
-		{"dataset.augment[1].p", "", "0.5", false},
+		{"dataset.augment[0].p", "0.5", "0.25", Harmful},
+		{"dataset.augment[1].type", "", "vertical_flip", Harmful},
+		{"dataset.augment[1].p", "", "0.5", Harmful},
 	}
 	if !reflect.DeepEqual(augmented, want) {
 		t.Errorf("got  %+v\nwant %+v", augmented, want)
 	}
-	if got := Diff(old, parse(t, small, "dataset.augment=[]")); len(got) != 2 || got[0] != (Difference{"dataset.augment[0].type", "flip", "", false}) {
+	if got := Diff(old, parse(t, small, "dataset.augment=[]")); len(got) != 2 || got[0] != (Difference{"dataset.augment[0].type", "flip", "", Harmful}) {
 		t.Errorf("without the flip: %+v", got)
 	}
 	other := parse(t, small, "optimizer.generator={type: rmsprop, lr: 0.0002}")
 	got := Diff(old, other)
 	for _, want := range []Difference{
-		{"optimizer.generator.type", "adam", "rmsprop", false},
-		{"optimizer.generator.alpha", "", "0.99", false},
-		{"optimizer.generator.betas", "[0.5, 0.999]", "", false},
+		{"optimizer.generator.type", "adam", "rmsprop", Harmful},
+		{"optimizer.generator.alpha", "", "0.99", Harmful},
+		{"optimizer.generator.betas", "[0.5, 0.999]", "", Harmful},
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no %+v in %+v", want, got)
@@ -374,7 +377,7 @@ func TestDiff(t *testing.T) {
 	}
 	// Keys that still have a list of their own to be right.
 	cifar, paired := parse(t, small, "dataset={type: cifar10}"), parse(t, small, "dataset={type: paired}")
-	for _, key := range harmless {
+	for _, key := range slices.Concat(harmless, fatal) {
 		if !slices.ContainsFunc(slices.Concat(cifar.Entries(), paired.Entries()), func(e strict.Entry) bool { return e.Key == key }) {
 			t.Errorf("there is no key %s", key)
 		}
@@ -429,5 +432,17 @@ func TestTestImages(t *testing.T) {
 		if c.test && slices.Equal(first(o.Test), first(o.Dataset)) {
 			t.Errorf("%+v: the first test image is the first training image", c)
 		}
+	}
+}
+
+// TestCompareLong: a recipe of the largest size takes no time that grows with its square.
+func TestCompareLong(t *testing.T) {
+	long := parse(t, small, "dataset.augment=["+strings.Repeat("flip,", 60_000)+"]")
+	start := time.Now()
+	if c := Compare(long, long); c != nil {
+		t.Errorf("found %d differences", len(c))
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }

@@ -212,7 +212,7 @@ func (t *Trainer) restore(c *rundir.Checkpoint) error {
 // load copies a checkpoint of these networks into them and what trains them.
 func (t *Trainer) load(c *rundir.Checkpoint) error {
 	if err := LoadWeights(t.model, c); err != nil {
-		return err
+		return fmt.Errorf("%w; take back what has changed of the model, or begin a new run", err)
 	}
 	if err := t.restoreAverages(c); err != nil {
 		return err
@@ -270,7 +270,10 @@ func (t *Trainer) compare(c *rundir.Checkpoint) error {
 	if libtorch := torchx.NewReport().Libtorch; c.State.Libtorch != libtorch {
 		t.observer.Warn(fmt.Sprintf("the run goes on with libtorch %s after %s: results may differ", libtorch, c.State.Libtorch))
 	}
-	return errors.Join(errs...)
+	if errs != nil {
+		return fmt.Errorf("%w; take that back, or begin a new run: its place in its data depends on it", errors.Join(errs...))
+	}
+	return nil
 }
 
 func (t *Trainer) restoreOptimizers(saved []safetensors.Tensor) error {

@@ -32,6 +32,7 @@ func (t *Trainer) resolvePrecision(c *rundir.Checkpoint) error {
 	}
 	unable := checkBF16(t.info.Device)
 	switch precision {
+	case precisionFP32:
 	case precisionBF16:
 		if unable != nil && t.Precision == precisionAuto {
 			return fmt.Errorf("the run began in bf16, but %w; set train.precision to fp32 to go on with other results", unable)
@@ -43,6 +44,9 @@ func (t *Trainer) resolvePrecision(c *rundir.Checkpoint) error {
 		if precision = precisionBF16; unable != nil || t.info.Device != "cpu" || !t.convolves() {
 			precision = precisionFP32
 		}
+	default: // of a checkpoint: Config.Check knows all that a recipe may say
+		return fmt.Errorf("the run began in %q, expected %s or %s: a later version of imori made it; go on with that one, "+
+			"or set train.precision to fp32 to go on with other results", precision, precisionFP32, precisionBF16)
 	}
 	t.info.Precision = precision
 	return nil

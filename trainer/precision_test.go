@@ -177,6 +177,21 @@ func TestAutoGoesOnAsItBegan(t *testing.T) {
 	}
 }
 
+// TestAutoOfALaterVersion: a precision that this version does not know is not taken for one that it can compute in.
+func TestAutoOfALaterVersion(t *testing.T) {
+	later := &rundir.Checkpoint{State: rundir.State{Extra: map[string]json.RawMessage{settingsKey: []byte(`{"precision":"fp16"}`)}}}
+	tr := &Trainer{Options: precise("auto")}
+	tr.info.Device = "cpu"
+	want := `the run began in "fp16", expected fp32 or bf16: a later version of imori made it; go on with that one, or set train.precision to fp32`
+	if err := tr.resolvePrecision(later); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error is %v, expected %q", err, want)
+	}
+	tr.Precision = precisionFP32
+	if err := tr.resolvePrecision(later); err != nil || tr.info.Precision != precisionFP32 {
+		t.Errorf("asked for fp32, it goes on in %q, error %v", tr.info.Precision, err)
+	}
+}
+
 func TestRefusedPrecision(t *testing.T) {
 	bf16CPU(t, false)
 	for precision, want := range map[string]string{

@@ -329,8 +329,8 @@ func TestRefusedResumes(t *testing.T) {
 		change func(o *Options)
 		want   string
 	}{
-		{"shapes", func(o *Options) { o.Build = func() (Model, error) { return newGAN(17), nil } }, "0.weight has shape [16 4], expected [17 4]"},
-		{"seed", func(o *Options) { o.Seed = 2 }, "the seed is 2, expected 1 as before"},
+		{"shapes", func(o *Options) { o.Build = func() (Model, error) { return newGAN(17), nil } }, "expected [64 17]; take back what has changed of the model"},
+		{"seed", func(o *Options) { o.Seed = 2 }, "the seed is 2, expected 1 as before; take that back, or begin a new run"},
 		{"batch size", func(o *Options) { o.BatchSize = 5 }, "the batch size is 5, expected 4"},
 		{"dataset", func(o *Options) { o.Dataset = stripes(11) }, "samples in the dataset is 11, expected 10"},
 		{"optimiser", func(o *Options) { o.Optimizers["critic"] = torchx.SGD{LR: 1} }, "optimiser of critic"},

@@ -320,6 +320,7 @@ func TestContentRange(t *testing.T) {
 	for header, want := range map[string][2]int64{
 		"bytes 100-199/200": {100, 200}, "bytes 0-0/1": {0, 1}, "bytes 5-9/*": {5, -1},
 		"": {-1, -1}, "bytes */200": {-1, -1}, "bytes 5": {-1, -1}, "lines 1-2/3": {-1, -1}, "bytes 99999999999999999999-1/2": {-1, -1},
+		"bytes -7-9/20": {-1, -1}, "bytes 5-9/-3": {5, -1},
 	} {
 		if start, total := contentRange(header); [2]int64{start, total} != want {
 			t.Errorf("%q: got %d, %d, want %v", header, start, total, want)

@@ -184,9 +184,11 @@ func (r *Request) request(ctx context.Context, url string, at int64) (*answer, e
 // that cannot be read is -1, as is a total that the server does not know.
 func contentRange(header string) (start, total int64) {
 	var end int64
-	if n, _ := fmt.Sscanf(header, "bytes %d-%d/%d", &start, &end, &total); n < 2 {
+	n, _ := fmt.Sscanf(header, "bytes %d-%d/%d", &start, &end, &total)
+	switch {
+	case n < 2 || start < 0:
 		return -1, -1
-	} else if n == 2 { // "*"
+	case n == 2 || total < 0: // "*", or nonsense
 		return start, -1
 	}
 	return start, total

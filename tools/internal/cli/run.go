@@ -60,6 +60,9 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	if len(args) == 1 && strings.HasPrefix(args[0], "-") && strings.TrimLeft(args[0], "-") == "version" && hasVersion(root) {
 		args = []string{"version"}
 	}
+	if root.HasSubCommands() && len(args) > 0 && args[0] == "help" { // the library takes any word for a topic that has no help
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	command, path, rest := find(root, args)
 	err := unknownCommand(command, rest)
 	if words, finish, ok := completion(root, args); ok {

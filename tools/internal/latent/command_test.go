@@ -674,7 +674,7 @@ func TestWrong(t *testing.T) {
 		{"scatter RUN/vae -out folder.png", 1, "cannot write folder.png: it is a folder"},
 		{"scatter RUN/vae -checkpoint 7", 1, "has no checkpoint of iteration 7"},
 
-		{"line RUN/vae -from 1,2,3", 2, "-from: found 3 numbers, expected 2, for z1 and z2"},
+		{"line RUN/vae -from 1,2,3", 2, "-from: found 3 numbers, expected 2, for z1 and z2\n"},
 		{"line RUN/wide -to 1", 2, "-to: found 1 numbers, expected 2, for z"},
 		{"line RUN/vae -to x", 2, `found "x", expected numbers such as -2,2`},
 		{"line RUN/vae -from 1,1 -to 1,1", 2, "-from and -to: found the same point twice, 1,1"},
@@ -691,7 +691,7 @@ func TestWrong(t *testing.T) {
 		{"grid RUN/vae -data folder.png", 2, "-data: nothing is measured on images"},
 		{"grid RUN/vae -range 3", 2, "-range: found 3"},
 		{"grid RUN/vae -class 3", 2, "-class: model vae makes images without regard to classes"},
-		{"grid RUN/cgan -class 10", 2, `there is no class "10"`},
+		{"grid RUN/cgan -class 10", 2, `-class: there is no class "10"`},
 		{"grid RUN/cgan -class 1,2", 2, `-class: found 2 classes in "1,2", expected one`},
 		{"grid RUN/gan -data folder.png", 2, "-data: this model has no encoder"},
 

@@ -120,8 +120,11 @@ func place(flag string, given *cli.Point, dims, x, y int) (point, error) {
 		}
 		return p, nil
 	}
-	return nil, cli.Wrong(fmt.Errorf("-%s: found %d numbers, expected 2, for %s and %s, or %d, for all dimensions",
-		flag, len(given.Values), dimName(x), dimName(y), dims))
+	expected := fmt.Sprintf("2, for %s and %s", dimName(x), dimName(y))
+	if dims > 2 {
+		expected += fmt.Sprintf(", or %d, for all dimensions", dims)
+	}
+	return nil, cli.Wrong(fmt.Errorf("-%s: found %d numbers, expected %s", flag, len(given.Values), expected))
 }
 
 // farthest is how far from 0 places of the latent space may be that somebody gives: numbers that float32 and the arithmetic

@@ -60,7 +60,7 @@ func (s *space) choose(class string) error {
 	}
 	classes, err := cli.Classes(class, s.run.Info.Classes)
 	if err != nil {
-		return err
+		return fmt.Errorf("-class: %w", err)
 	}
 	if len(classes) != 1 {
 		return cli.Wrong(fmt.Errorf("-class: found %d classes in %q, expected one", len(classes), class))

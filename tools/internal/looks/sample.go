@@ -144,7 +144,7 @@ func (s *sampling) plan(c *cobra.Command, run *trained.Run, m models.Sampler) (*
 	if conditional {
 		classes, err := cli.Classes(s.classes, run.Info.Classes)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("-classes: %w", err)
 		}
 		if s.classes == "" && len(classes) > maxClasses {
 			c.PrintErrf("these are the first %d of %d classes; -classes chooses others\n", maxClasses, len(classes))

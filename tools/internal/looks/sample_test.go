@@ -148,7 +148,7 @@ func TestSampleRefuses(t *testing.T) {
 func TestSampleRefusesClasses(t *testing.T) {
 	at := "sample " + run(t, tinyCGAN)
 	mustRefuse(t, []refusal{
-		{at + " -classes cat", 2, `there is no class "cat", expected one of 0, 1,`},
+		{at + " -classes cat", 2, `-classes: there is no class "cat", expected one of 0, 1,`},
 		{at + " -count 200000", 2, "200000 seeds of 10 classes are 2000000 images, expected 1048576 at most"},
 	})
 }

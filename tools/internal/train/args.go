@@ -83,6 +83,11 @@ func (o *options) checkArguments(args []string) error {
 }
 
 func (o *options) check() error {
+	if o.device != "" { // the recipe's own error would name a -set that nobody typed
+		if err := recipes.CheckDevice(o.device); err != nil {
+			return fmt.Errorf("-device: %w", err)
+		}
+	}
 	if o.acceptChanges && o.resume == "" {
 		return errors.New("-accept-changes is for a run that is resumed, expected -resume, too")
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/imori-ml/imori/recipes"
@@ -43,13 +44,17 @@ func (o *options) overrides() []string {
 // load takes what names or looks like a file for one, and everything else for the name of a built-in recipe.
 func load(name string, overrides []string) (*recipes.Recipe, error) {
 	info, err := os.Stat(name)
-	isFile := err == nil && !info.IsDir()
+	isThere := err == nil && !(info.IsDir() && slices.Contains(recipes.BuiltinNames(), name))
 	looksLikeFile := strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, filepath.Separator)
 	var r *recipes.Recipe
-	if isFile || looksLikeFile {
+	switch {
+	case isThere || looksLikeFile:
 		r, err = recipes.Load(name, overrides)
-	} else {
+	case slices.Contains(recipes.BuiltinNames(), name):
 		r, err = recipes.Builtin(name, overrides)
+	default:
+		_, err = recipes.Builtin(name, nil)
+		err = fmt.Errorf("recipe %s: no such file here, and %w", name, err)
 	}
 	if err != nil {
 		return nil, cli.Wrong(err)
@@ -74,6 +79,9 @@ func loadResumed(o *options) (*recipes.Recipe, changes, error) {
 	if err != nil {
 		return nil, changes{}, err
 	}
+	if filepath.Ext(file) == ".json" {
+		file = "the recipe in " + file // whose lines are not the file's
+	}
 	old, err := recipes.Parse(file, data, nil)
 	if err != nil {
 		return nil, changes{}, err
@@ -87,22 +95,32 @@ func loadResumed(o *options) (*recipes.Recipe, changes, error) {
 			return nil, changes{}, err
 		}
 	}
-	c := changes{!bytes.Equal(data, changed.YAML()), harmful(old, changed)}
-	if c.accepted == nil || o.acceptChanges {
-		return changed, c, nil
+	harmful, fatal := refused(old, changed)
+	list, advice := harmful, "begin a new run, take back what follows, or add -accept-changes"
+	if o.acceptChanges {
+		list = nil
 	}
-	return nil, changes{}, cli.Wrong(fmt.Errorf("run %s cannot be resumed with another recipe; begin a new run, take back what follows, or add -accept-changes:\n  %s",
-		o.resume, strings.Join(c.accepted, "\n  ")))
+	if fatal != nil {
+		list, advice = append(list, fatal...), "begin a new run, or take back what follows"
+	}
+	if list == nil {
+		return changed, changes{!bytes.Equal(data, changed.YAML()), harmful}, nil
+	}
+	return nil, changes{}, cli.Wrong(fmt.Errorf("run %s cannot be resumed with another recipe; %s:\n  %s", o.resume, advice, strings.Join(list, "\n  ")))
 }
 
-// harmful lists changes after which the run is no longer the one that began.
-func harmful(old, changed *recipes.Recipe) (list []string) {
+// refused lists changes after which the run is no longer the one that began, and those with which no run can go on.
+func refused(old, changed *recipes.Recipe) (harmful, fatal []string) {
 	for _, d := range recipes.Diff(old, changed) {
-		if !d.Harmless {
-			list = append(list, fmt.Sprintf("%s: %s in the run, %s now", d.Key, orNothing(d.Old), orNothing(d.New)))
+		text := fmt.Sprintf("%s: %s in the run, %s now", d.Key, orNothing(d.Old), orNothing(d.New))
+		switch d.Effect {
+		case recipes.Harmful:
+			harmful = append(harmful, text)
+		case recipes.Fatal:
+			fatal = append(fatal, text+", which -accept-changes cannot help: the run's place in its data depends on it")
 		}
 	}
-	return list
+	return harmful, fatal
 }
 
 func orNothing(value string) string {

@@ -162,12 +162,23 @@ func TestAcceptChanges(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 	expect(t, stderr, "optimizer.generator.lr: 0.5 in the run, 0.0002 now")
-	// What the data position depends on cannot change.
-	status, _, stderr = typed("-resume run -set train.iterations=8 -set train.batch_size=5 -accept-changes")
-	if status != cli.ExitFailed {
-		t.Errorf("status %d", status)
+}
+
+// TestFatalChanges: what the place in the data depends on cannot change, and nobody is told to accept it.
+func TestFatalChanges(t *testing.T) {
+	inFolder(t, map[string]string{"tiny.yaml": tiny})
+	mustType(t, "-recipe tiny.yaml -out run -set train.iterations=2")
+	const harmful, refusal = "optimizer.generator.lr: 0.0002 in the run, 0.5 now", "begin a new run, or take back what follows:\n"
+	for _, accept := range []string{"", " -accept-changes"} {
+		status, stdout, stderr := typed("-resume run -set train.batch_size=5 -set train.seed=2 -set optimizer.generator.lr=0.5" + accept)
+		if status != cli.ExitWrong || stdout != "" {
+			t.Errorf("status %d, want %d before anything is opened:\n%s", status, cli.ExitWrong, stdout)
+		}
+		expect(t, stderr, refusal, "train.batch_size: 4 in the run, 5 now, which -accept-changes cannot help", "train.seed: 1 in the run, 2 now, which")
+		if accepted := accept != ""; strings.Contains(stderr, harmful) == accepted {
+			t.Errorf("accepted is %v:\n%s", accepted, stderr)
+		}
 	}
-	expect(t, stderr, "the batch size is 5, expected 4 as before")
 }
 
 // TestResumeNearARun: what lies in or around the folder of a run leads to it.
@@ -295,7 +306,8 @@ func TestPrintConfig(t *testing.T) {
 }
 
 func TestInformation(t *testing.T) {
-	inFolder(t, nil)
+	inFolder(t, map[string]string{"dcgan_digits/x": ""}) // which does not hide the recipe of that name
+	expect(t, mustType(t, "-recipe dcgan_digits -print-config"), "name: dcgan_digits")
 	expect(t, mustType(t, "-list"), "dcgan_digits", "wgan_cifar10", "Models", "Wasserstein", "Datasets", "cifar10", "Augmentations", "vertical_flip")
 	expect(t, mustType(t, "-version"), "imori", "go1.", "libtorch", "gotorch ", "build ")
 	expect(t, mustType(t, "-help"), "Usage: train", "-recipe", "OMP_WAIT_POLICY", "Exit status", "dcgan_digits")
@@ -343,6 +355,10 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"-rceipe x", 2, []string{"train: unknown flag: -rceipe, did you mean -recipe?"}},
 		{"-recipe", 2, []string{"flag needs a value: -recipe"}},
+		{"-recipe tiny.yam", 2, []string{"recipe tiny.yam: no such file here, and there is no built-in recipe", "expected one of ae_"}},
+		{"-resume done -set model.type=gan", 2, []string{"train: the recipe in done/checkpoints/00000004/state.json:", "model.generator_channels: unknown key"}},
+		{"-resume done -set model.z_dim=5 -set train.iterations=6 -accept-changes", 1, []string{
+			"network generator", "0.weight has shape [64 4], expected [64 5]", "; take back what has changed of the model, or begin a new run"}},
 		{"-recipe dcgan_digit", 2, []string{`no built-in recipe "dcgan_digit"`, "did you mean dcgan_digits?"}},
 		{"-recipe no/such.yaml", 2, []string{"recipe no/such.yaml: no such file"}},
 		{"-recipe keys.yaml -set train.log_every=no", 2, []string{
@@ -354,7 +370,10 @@ func TestBadInput(t *testing.T) {
 		{"-recipe list.yaml", 2, []string{"list.yaml:1:", "found a list"}},
 		{"-recipe noyaml.yaml", 2, []string{"noyaml.yaml:"}},
 		{"-recipe tiny.yaml -set train.iterations", 2, []string{"expected key=value"}},
-		{"-recipe tiny.yaml -device gpu", 2, []string{"train.device", `found "gpu", expected auto, cpu, cuda`}},
+		{"-recipe stray/", 2, []string{"recipe stray/: found a folder, expected a recipe's file, such as stray/recipe.yaml, or one of", "wgan_cifar10"}},
+		{"-recipe stray", 2, []string{"recipe stray: found a folder, expected a recipe's file"}},
+		{"-recipe tiny.yaml -device gpu", 2, []string{`train: -device: found "gpu", expected auto, cpu, cuda`}},
+		{"-resume done -device cuda:x", 2, []string{`train: -device: found "cuda:x", expected auto, cpu, cuda`}},
 		{"-recipe tiny.yaml -device cuda:99", 1, []string{"cuda:99", "device"}},
 		{"-recipe tiny.yaml -show-augmented a.gif", 2, []string{"a.gif", "ends in .png"}},
 		{"-recipe tiny.yaml -show-augmented no/a.png", 1, []string{"cannot write picture no/a.png"}},
