@@ -53,11 +53,11 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 		}
 	}
 	for t.iteration < t.Iterations {
-		if err := t.tolerateSave(t.finishSaving(false)); err != nil {
-			return err
-		}
 		if ctx.Err() != nil {
 			return ErrInterrupted
+		}
+		if err := t.tolerateSave(t.finishSaving(false)); err != nil {
+			return err
 		}
 		next := t.iteration + 1
 		saves := next == t.Iterations || t.saveDue(next)

@@ -113,8 +113,8 @@ func (t *Trainer) trySaveLast() error {
 		return nil
 	}
 	if t.savedAt != t.iteration {
-		if err := t.tolerateSave(t.finishSaving(true)); err != nil {
-			return err
+		if err := t.finishSaving(true); err != nil { // of an earlier one
+			t.observer.Warn(fmt.Sprintf("%v; the state of iteration %d is saved instead", err, t.iteration))
 		}
 		if err := t.checkWeights(); err != nil {
 			return fmt.Errorf("after iteration %d: %w", t.iteration, err)

@@ -359,6 +359,43 @@ func TestOnSaveError(t *testing.T) {
 	}
 }
 
+// TestLastSaveAfterAFailedOne: a checkpoint that fails while the run ends does not keep the last state from being saved.
+func TestLastSaveAfterAFailedOne(t *testing.T) {
+	for _, policy := range []string{saveErrorContinue, saveErrorStop} {
+		for at, want := range map[int]string{7: "5 7 latest=7", 12: "5 10 12 latest=12"} { // by a signal, at the end
+			o := options(nil)
+			o.Dir, o.OnSaveError = filepath.Join(inMemory(t), "run"), policy
+			ctx, cancel := context.WithCancel(t.Context())
+			var tr *Trainer
+			r := &recorder{progress: func(p Progress) {
+				if p.Iteration != at {
+					return
+				}
+				if err := tr.finishSaving(true); err != nil {
+					t.Error(err)
+				}
+				tr.saving = &saving{iteration: at - 1, done: make(chan error, 1)}
+				tr.saving.done <- fmt.Errorf("cannot save checkpoint: %w", syscall.ENOSPC)
+				if tr.savedAt = at - 1; at < 12 {
+					cancel()
+				}
+			}}
+			o.Observer = r
+			tr = newTrainer(t, o)
+			if err := tr.Run(ctx); err != nil && !errors.Is(err, ErrInterrupted) {
+				t.Errorf("%s, %d: error is %v", policy, at, err)
+			}
+			cancel()
+			if got := checkpoints(t, o.Dir); got != want {
+				t.Errorf("%s, %d: got %s, expected %s", policy, at, got, want)
+			}
+			if w := warned(r); len(w) != 1 || !strings.HasSuffix(w[0], fmt.Sprintf("no space left on device; the state of iteration %d is saved instead", at)) {
+				t.Errorf("%s, %d: warnings are %q", policy, at, w)
+			}
+		}
+	}
+}
+
 // TestMovedRun: a run whose folder is replaced by another one ends, and changes nothing there.
 func TestMovedRun(t *testing.T) {
 	whole := options(nil)
