@@ -126,6 +126,22 @@ func TestOwedPreview(t *testing.T) {
 			sameFiles(t, whole.Dir, o.Dir)
 		})
 	}
+	t.Run("logs twice", func(t *testing.T) {
+		o := settings("run")
+		build := o.Build
+		o.Build = func() (Model, error) {
+			m, err := build()
+			draw := m.(*gan).draw
+			m.(*gan).draw = func(p *Preview) error { p.Log("score", 1); return draw(p) }
+			return m, err
+		}
+		if _, err := attempt(t, o); err == nil || !strings.Contains(err.Error(), "preview: metric train/score: the preview logs it a second time") {
+			t.Errorf("error is %v", err)
+		}
+		o.Resume, o.Build = true, build
+		run(t, o, 0)
+		sameFiles(t, whole.Dir, o.Dir)
+	})
 	t.Run("killed once it is drawn", func(t *testing.T) {
 		o := settings("run")
 		failAt = 5
