@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,7 +112,7 @@ func TestBestIsMeasured(t *testing.T) {
 		checkpointEvery, logEvery int
 		minutes                   float64
 		best                      string // "": none, and a warning
-	}{{4, 3, 0, " best=12 "}, {5, 4, 0, " best=12 "}, {5, 7, 0, ""}, {0, 7, 0, ""}, {4, 2, 1e-9, " best=1 "}, {0, 4, 1e-9, " best=1 "}} {
+	}{{4, 3, 0, " best=12 "}, {5, 4, 0, " best=12 "}, {5, 7, 0, ""}, {0, 7, 0, ""}, {4, 2, 1e-9, " best=4 "}, {0, 4, 1e-9, " best=1 "}} {
 		o := options(func(m *gan) {
 			m.phases[1].Loss = func(s *Step) torch.Tensor {
 				value := float64(s.Iteration())
@@ -135,6 +136,31 @@ func TestBestIsMeasured(t *testing.T) {
 			t.Errorf("%+v: warnings are %q", test, w)
 		}
 	}
+}
+
+// TestBestOfAnInterruptedRun: the checkpoint of a signal would be the best, but another run has none there.
+func TestBestOfAnInterruptedRun(t *testing.T) {
+	settings := func(name string) Options {
+		o := options(func(m *gan) {
+			m.phases[1].Loss = func(s *Step) torch.Tensor {
+				s.Log("score", torchx.Full(math.Abs(float64(s.Iteration()-7)), torch.Double, "cpu"))
+				return m.generatorLoss(s)
+			}
+		})
+		o.Dir, o.KeepBest, o.KeepCheckpoints = filepath.Join(inMemory(t), name), "generator/score", 2
+		return o
+	}
+	whole, o := settings("whole"), settings("run")
+	run(t, whole, 0)
+	run(t, o, 7)
+	o.Resume = true
+	run(t, o, 0)
+	for _, folder := range []string{whole.Dir, o.Dir} {
+		if got := checkpoints(t, folder); got != "5 10 12 best=5 latest=12" {
+			t.Errorf("got %s", got)
+		}
+	}
+	sameRun(t, whole.Dir, o.Dir)
 }
 
 func TestKeepBestOfAnUnknownMetric(t *testing.T) {
