@@ -195,7 +195,7 @@ func (t *Trainer) forgetLater(c *rundir.Checkpoint) error {
 	if c != nil {
 		state = c.State
 	}
-	if err := t.tolerateSave(t.keepRecipe(state)); err != nil {
+	if err := t.keepRecipeGoingBack(state); err != nil {
 		return err
 	}
 	if err := t.dir.GoBack(t.savedAt); err != nil {

@@ -43,7 +43,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 func (t *Trainer) train(ctx context.Context, began time.Time) error {
 	pace := newPace(t.consumed())
 	t.savedTime = began
-	if err := t.tolerateSave(t.resumeRecipe()); err != nil {
+	if err := t.resumeRecipe(); err != nil {
 		return err
 	}
 	if t.owed != nil {
@@ -61,7 +61,13 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 		}
 		next := t.iteration + 1
 		saves := next == t.Iterations || t.saveDue(next)
-		metrics, err := t.iterate(next == 1 || every(t.LogEvery, next), saves)
+		logs := next == 1 || every(t.LogEvery, next)
+		if logs {
+			if err := t.keepLateRecipe(); err != nil {
+				return err
+			}
+		}
+		metrics, err := t.iterate(logs, saves)
 		if err != nil {
 			recovered, err := t.recovers(err)
 			if !recovered {

@@ -47,7 +47,8 @@ type Trainer struct {
 	saving    *saving       // nil: no checkpoint is being written
 	lastWait  time.Duration // before the last save is tried again on a full disk
 	notes     notes
-	logLate   bool // lines of the logs are waiting for the disk
+	logLate   bool          // lines of the logs are waiting for the disk
+	unkept    *rundir.State // the state from which a run that is killed would forget its recipe; nil: none
 	best      best
 	rollbacks int
 	curves    curvesClock
