@@ -22,8 +22,8 @@ func clocked(path string) bool {
 // compareRuns is an error that names the first of all other files that is not the same, byte for byte, in both folders, or
 // not there; or of timing.jsonl the line whose iteration is another one; and where a run does not say that it is finished.
 //
-// A run that a signal has interrupted has a checkpoint more. So it may keep other ones: with interrupted it compares the
-// checkpoints that are there in both, the last one among them, and the best.
+// A run that a signal has interrupted has a checkpoint more, one that saves by the clock some. So it may keep other ones: with
+// interrupted it compares the checkpoints that are there in both, the last one among them, and the best.
 func compareRuns(a, b string, interrupted bool) error {
 	files := map[string][]string{} // by folder
 	for _, folder := range []string{a, b} {
