@@ -67,9 +67,13 @@ func (p *Preview) Each(n, size int64, f func(Batch)) {
 	})
 }
 
-// read gives f n samples, or as many as there are, size at a time.
+// read gives f n samples, or as many as there are, size at a time. A run that is interrupted does not wait for all of them:
+// the preview fails, and is drawn when the run goes on.
 func (p *Preview) read(n, size int64, f func(Batch)) {
 	err := ReadBatches(p.t.testData(), p.Device(), datasets.LoaderOptions{BatchSize: int(size), Ahead: 1}, int(n), func(b Batch) error {
+		if p.t.stopped() {
+			return ErrInterrupted
+		}
 		f(b)
 		return nil
 	})

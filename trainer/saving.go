@@ -138,7 +138,7 @@ func (t *Trainer) saveAtTheEnd(reason error) error {
 		if err := t.saveLast(min(t.lastWait, interruptedSaveWait)); err != nil { // the caller of Run is told that there is a checkpoint, or why not
 			return fmt.Errorf("training was interrupted, but its state is not saved: %w", err)
 		}
-		return reason
+		return ErrInterrupted // without where it was
 	case t.broken != nil: // the state is of no iteration
 		t.warn(t.finishSaving(true))
 		return reason

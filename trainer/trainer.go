@@ -58,8 +58,9 @@ type Trainer struct {
 	first     *datasets.Batch // of the next iteration; nil: not taken from the loader yet
 	takes     bool            // an iteration takes batches
 	info      Info
-	owed      *owed // the preview of the newest iteration; nil: it has what it is to have
-	broken    error // why the state is not one that an iteration ends in
+	stopped   func() bool // the context of Run has ended
+	owed      *owed       // the preview of the newest iteration; nil: it has what it is to have
+	broken    error       // why the state is not one that an iteration ends in
 }
 
 // network is a Network with what trains it.
@@ -77,7 +78,7 @@ func New(o Options) (*Trainer, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("cannot train: %w", err)
 	}
-	t := &Trainer{Options: o, thread: newThread(), observer: o.Observer, savedAt: -1, lastWait: lastSaveWait}
+	t := &Trainer{Options: o, thread: newThread(), observer: o.Observer, savedAt: -1, lastWait: lastSaveWait, stopped: never}
 	if t.observer == nil {
 		t.observer = Silent{}
 	}
