@@ -68,7 +68,7 @@ func (t *Trainer) finishSaving(wait bool) error {
 	}
 	var err error
 	if wait {
-		err = <-s.done
+		err = t.await(s)
 	} else {
 		select {
 		case err = <-s.done:
@@ -85,6 +85,21 @@ func (t *Trainer) finishSaving(wait bool) error {
 	}
 	t.observer.Saved(SavedCheckpoint, t.dir.CheckpointPath(s.iteration))
 	return nil
+}
+
+// slowSave is how long a run waits for a checkpoint without a word.
+const slowSave = 3 * time.Second
+
+// await waits until a checkpoint is written, and says so where that takes long: the run seems to hang.
+func (t *Trainer) await(s *saving) error {
+	select {
+	case err := <-s.done:
+		return err
+	case <-time.After(t.slowSave):
+	}
+	t.observer.Warn(fmt.Sprintf("the run has been waiting %.2g seconds for %s to be written, and goes on when it is: the disk is slow",
+		t.slowSave.Seconds(), t.dir.CheckpointPath(s.iteration)))
+	return <-s.done
 }
 
 // What saveLast does about a full disk: somebody may be about to make room. But who sends a signal may wait for some seconds

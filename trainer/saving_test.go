@@ -422,6 +422,40 @@ func TestLastSaveAfterAFailedOne(t *testing.T) {
 	}
 }
 
+// TestSlowSaveIsTold: once for each wait, so that a run that waits for its disk does not seem to hang.
+func TestSlowSaveIsTold(t *testing.T) {
+	o := options(nil)
+	o.Dir = filepath.Join(inMemory(t), "run")
+	r := &recorder{}
+	o.Observer = r
+	tr := newTrainer(t, o)
+	wait := func(patience, takes time.Duration) {
+		t.Helper()
+		tr.slowSave = patience
+		if err := tr.Do(func() error {
+			tr.saving = &saving{iteration: 5, done: make(chan error, 1)}
+			done := tr.saving.done
+			time.AfterFunc(takes, func() { done <- nil })
+			return tr.finishSaving(true)
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	wait(time.Minute, time.Millisecond)
+	if w := warned(r); len(w) > 0 {
+		t.Errorf("warnings are %q", w)
+	}
+	wait(20*time.Millisecond, 100*time.Millisecond)
+	want := "the run has been waiting 0.02 seconds for " + filepath.Join(o.Dir, "checkpoints/00000005") + " to be written"
+	if w := warned(r); len(w) != 1 || !strings.HasPrefix(w[0], want) {
+		t.Errorf("warnings are %q, expected %s", w, want)
+	}
+	wait(20*time.Millisecond, 100*time.Millisecond)
+	if w := warned(r); len(w) != 2 {
+		t.Errorf("warnings are %q", w)
+	}
+}
+
 // TestMovedRun: a run whose folder is replaced by another one ends, and changes nothing there.
 func TestMovedRun(t *testing.T) {
 	whole := options(nil)

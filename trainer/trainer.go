@@ -46,6 +46,7 @@ type Trainer struct {
 	savedTime time.Time
 	saving    *saving       // nil: no checkpoint is being written
 	lastWait  time.Duration // before the last save is tried again on a full disk
+	slowSave  time.Duration // that a run waits for a checkpoint before it says so
 	notes     notes
 	logLate   bool          // lines of the logs are waiting for the disk
 	unkept    *rundir.State // the state from which a run that is killed would forget its recipe; nil: none
@@ -78,7 +79,7 @@ func New(o Options) (*Trainer, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("cannot train: %w", err)
 	}
-	t := &Trainer{Options: o, thread: newThread(), observer: o.Observer, savedAt: -1, lastWait: lastSaveWait, stopped: never}
+	t := &Trainer{Options: o, thread: newThread(), observer: o.Observer, savedAt: -1, lastWait: lastSaveWait, slowSave: slowSave, stopped: never}
 	if t.observer == nil {
 		t.observer = Silent{}
 	}
