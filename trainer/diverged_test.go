@@ -401,6 +401,58 @@ func TestTooManyRollbacks(t *testing.T) {
 	}
 }
 
+// shrinking is a dataset that loses its samples.
+type shrinking struct {
+	stripes
+	empty *bool
+}
+
+func (d shrinking) Len() int {
+	if *d.empty {
+		return 0
+	}
+	return d.stripes.Len()
+}
+
+// TestFailedRollback: a trainer that could not go back does nothing more, and saves nothing.
+func TestFailedRollback(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		fail func(o *Options, empty *bool)
+		want string // how the error ends
+	}{
+		{"no samples", func(_ *Options, empty *bool) { *empty = true }, "expected at least one sample"},
+		{"no memory", func(o *Options, _ *bool) { o.Build = func() (Model, error) { grow(); return nil, nil } },
+			"or end what else takes memory"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			empty := false
+			var tr *Trainer
+			o := options(poisoned(onceAt(3)))
+			o.Dir, o.OnDivergence, o.Dataset = filepath.Join(inMemory(t), "run"), divergenceRollback, shrinking{10, &empty}
+			o.Observer = &recorder{progress: func(p Progress) {
+				if p.Iteration == 2 {
+					test.fail(&tr.Options, &empty)
+				}
+			}}
+			tr = newTrainer(t, o)
+			if err := tr.Run(t.Context()); !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "; and going back failed: ") || !strings.HasSuffix(err.Error(), test.want) {
+				t.Errorf("error is %v, expected %s", err, test.want)
+			}
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			for _, ctx := range []context.Context{t.Context(), ended} {
+				if err := tr.Run(ctx); err == nil || !strings.HasPrefix(err.Error(), "the trainer cannot go on after an error: ") {
+					t.Errorf("error is %v", err)
+				}
+			}
+			if got := checkpoints(t, o.Dir); got != "" {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
 func TestRefusedFailureKeys(t *testing.T) {
 	c := DefaultConfig()
 	c.KeepBestMode, c.OnSaveError, c.OnDivergence, c.MaxRollbacks, c.CheckpointMinutes = "high", "panic", "hope", -1, -2

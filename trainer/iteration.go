@@ -99,8 +99,8 @@ func (it *iteration) metrics() ([]Metric, error) {
 
 // iterate runs one iteration and returns its metrics if they are wanted. One that is saved has finite weights.
 func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
-	if t.broken != nil {
-		return nil, fmt.Errorf("the trainer cannot go on after an error: %w", t.broken)
+	if err := t.whole(); err != nil {
+		return nil, err
 	}
 	it := newIteration(t.iteration+1, t.Accumulate, logged, logged || saved || t.info.Device == "cpu")
 	it.saved = saved
@@ -141,6 +141,14 @@ func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
 	t.owed = nil
 	t.takes = t.consumed() > t.start.batches
 	return metrics, nil
+}
+
+// whole is an error if the state is none that an iteration ends in.
+func (t *Trainer) whole() error {
+	if t.broken == nil {
+		return nil
+	}
+	return fmt.Errorf("the trainer cannot go on after an error: %w", t.broken)
 }
 
 // begin gets ready for an iteration. An error leaves the state as it was: that a sample cannot be read shows here already,

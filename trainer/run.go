@@ -45,6 +45,9 @@ func (t *Trainer) Run(ctx context.Context) error {
 func never() bool { return false }
 
 func (t *Trainer) train(began time.Time) error {
+	if err := t.whole(); err != nil {
+		return err
+	}
 	pace := newPace(t.consumed())
 	t.savedTime = began
 	if err := t.resumeRecipe(); err != nil {
