@@ -13,11 +13,11 @@ import (
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
-// ErrDiverged is wrapped by the error of a loss that is NaN or infinite, of gradients that are NaN, and of weights that are
-// either. The networks have not stepped on that loss.
+// ErrDiverged is wrapped by the error of a loss that is NaN or infinite, of gradients that are NaN, and of weights and
+// optimisers' averages that are either. The networks have not stepped on that loss.
 //
 // On the CPU every loss is looked at. On a GPU that would make it wait, so only those of iterations are that are logged or
-// saved. Gradients are looked at where their norm is computed, weights before they are saved. So whatever makes weights NaN
+// saved. Gradients are looked at where their norm is computed, weights and optimisers before they are saved. So whatever makes weights NaN
 // shows within one iteration on the CPU, in the next loss, and before the next checkpoint everywhere: a checkpoint has no
 // such weights.
 var ErrDiverged = errors.New("training diverged")
@@ -162,7 +162,8 @@ func (b batchState) State() (state []torchx.Entry) {
 	return state
 }
 
-// checkWeights is an ErrDiverged if a network that trains has weights or buffers that are not finite. It looks at every
+// checkWeights is an ErrDiverged if a network that trains has weights or buffers that are not finite, or its optimiser an
+// average: a huge gradient, once, makes that of its square infinite, and the weight never moves again. It looks at every
 // value: the norm of weights that are merely huge is infinite as well.
 func (t *Trainer) checkWeights() (err error) {
 	tensorErr := torchx.Try(func() {
@@ -171,17 +172,29 @@ func (t *Trainer) checkWeights() (err error) {
 				if n.optimizer == nil {
 					continue
 				}
-				for _, e := range n.Module.State() {
-					if !allFinite(e.Tensor) {
-						reason := fmt.Sprintf("weights of %s are not finite numbers any more: %s", n.Name, e.Name)
-						err = &divergence{reason: reason, iteration: t.iteration, network: n.Name}
-						return
-					}
+				if reason := n.notFinite(); reason != "" {
+					err = &divergence{reason: reason, iteration: t.iteration, network: n.Name}
+					return
 				}
 			}
 		})
 	})
 	return errors.Join(err, tensorErr)
+}
+
+// notFinite says which of a network's values are not finite; "" if all are.
+func (n *network) notFinite() (found string) {
+	for _, e := range n.Module.State() {
+		if !allFinite(e.Tensor) {
+			return fmt.Sprintf("weights of %s are not finite numbers any more: %s", n.Name, e.Name)
+		}
+	}
+	n.optimizer.EachState(func(name string, average torch.Tensor) {
+		if found == "" && !allFinite(average) {
+			found = fmt.Sprintf("the optimiser's averages for %s are not finite numbers any more: %s", n.Name, name)
+		}
+	})
+	return found
 }
 
 // allFinite tells whether no value of a tensor is NaN or infinite: 0 times such a one is NaN, and so is any sum with it.

@@ -213,6 +213,27 @@ func TestGradientsThatAreNaN(t *testing.T) {
 	}
 }
 
+// TestHugeGradient: one whose square overflows leaves an optimiser that never moves the weight again, and no loss tells.
+func TestHugeGradient(t *testing.T) {
+	o := options(func(m *gan) {
+		m.phases[1].Loss = func(s *Step) torch.Tensor {
+			loss := m.generatorLoss(s)
+			if s.Iteration() == 7 {
+				loss = torchx.Add(loss, torchx.MulScalar(torchx.Sum(torchx.Parameters(m.generator)[0]), 1e21))
+			}
+			return loss
+		}
+	})
+	o.Dir = filepath.Join(inMemory(t), "run")
+	_, err := attempt(t, o)
+	if want := "iteration 10: training diverged: the optimiser's averages for generator are not finite numbers any more: 0.weight.exp_avg_sq"; !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), want) {
+		t.Errorf("error is %v, expected %s", err, want)
+	}
+	if got := checkpoints(t, o.Dir); got != "5 latest=5" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // iterations lists those of metrics.jsonl.
 func iterations(t *testing.T, dir string) string {
 	t.Helper()
