@@ -133,6 +133,83 @@ func TestDiagnosis(t *testing.T) {
 	}
 }
 
+// TestDivergenceOnAGPU: a loss that is looked at late is that of the same iteration, with its minibatch, and the run goes back
+// as from any other.
+func TestDivergenceOnAGPU(t *testing.T) {
+	for _, phase := range []string{"critic", "generator"} {
+		t.Run(phase, func(t *testing.T) {
+			var images []float32
+			now := onceAt(8)
+			o := options(func(m *gan) {
+				for i := range m.phases {
+					loss := m.phases[i].Loss
+					m.phases[i].Fresh = false
+					m.phases[i].Loss = func(s *Step) torch.Tensor {
+						l := loss(s)
+						if m.phases[i].Name != phase || !now(s) {
+							return l
+						}
+						images = torchx.Float32s(s.Batch().Images)
+						return torchx.MulScalar(l, math.NaN())
+					}
+				}
+			})
+			o.Dir, o.OnDivergence, o.LogEvery, o.Accumulate = filepath.Join(inMemory(t), "run"), divergenceRollback, 100, 2
+			r := &recorder{}
+			o.Observer = r
+			tr := newTrainer(t, o)
+			tr.runsAhead = true
+			if err := tr.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			folder := filepath.Join(o.Dir, "diagnosis/00000008")
+			want := fmt.Sprintf("iteration 8: phase %s: training diverged: the loss is NaN, expected a finite number", phase)
+			if w := warned(r); len(w) != 1 || !strings.HasPrefix(w[0], want) || !strings.Contains(w[0], folder) || !strings.Contains(w[0], "the run goes on from iteration 5 ") {
+				t.Errorf("warnings are %q", w)
+			}
+			if report := read(t, folder, "report.json"); !strings.Contains(report, fmt.Sprintf("\"phase\": %q", phase)) {
+				t.Errorf("the report is %s", report)
+			}
+			batch, _, err := safetensors.ReadFile(filepath.Join(folder, "batch.safetensors"))
+			if err != nil || len(batch) == 0 {
+				t.Fatalf("the batch is %v, %v", batch, err)
+			}
+			torchx.Scoped(func() {
+				if saved := torchx.Float32s(torchx.FromBytes(batch[0].Data, torch.Float, batch[0].Shape...)); fmt.Sprint(saved) != fmt.Sprint(images) {
+					t.Error("the batch is another one than the phase worked on")
+				}
+			})
+			if got := checkpoints(t, o.Dir); got != "5 10 12 latest=12" {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+// TestLateLossesAreFreed, and change nothing.
+func TestLateLossesAreFreed(t *testing.T) {
+	var all [2]map[string]string
+	for i, late := range []bool{false, true} {
+		tr := newTrainer(t, everything())
+		tr.runsAhead = late
+		noGarbage(t)
+		live := 0
+		for n := range 6 {
+			if err := tr.Iterate(1, nil); err != nil {
+				t.Fatal(err)
+			}
+			if now := torchx.LiveTensors(); n > 0 && now != live {
+				t.Errorf("late %v: %d live tensors after iteration %d, %d before", late, now, n+1, live)
+			}
+			live = torchx.LiveTensors()
+		}
+		all[i] = weights(t, tr)
+	}
+	if !reflect.DeepEqual(all[0], all[1]) {
+		t.Error("looking late at losses changed training")
+	}
+}
+
 // TestLastLoggedOfAResumedRun: a diagnosis tells the losses that the process before has logged, without what previews measured.
 func TestLastLoggedOfAResumedRun(t *testing.T) {
 	var reports [2]string

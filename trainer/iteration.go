@@ -14,9 +14,10 @@ import (
 type iteration struct {
 	number int
 	logged bool // metrics are wanted
-	check  bool // every loss is looked at before the networks step
+	check  bool // every loss is looked at before the networks step, not when all is done
 	saved  bool // there is to be a checkpoint of it
 	losses []lossFigure
+	unread []unreadLoss // to be looked at when all is done
 	shards []*shard
 	values []value // of the finished phases, in order
 }
@@ -69,6 +70,9 @@ func (it *iteration) end() {
 	for _, v := range it.values {
 		torchx.Free(v.t)
 	}
+	for _, u := range it.unread {
+		torchx.Free(u.loss)
+	}
 }
 
 // metrics reads the logged values, each the mean over its shards; nil when none are wanted.
@@ -102,7 +106,7 @@ func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
 	if err := t.whole(); err != nil {
 		return nil, err
 	}
-	it := newIteration(t.iteration+1, t.Accumulate, logged, logged || saved || t.info.Device == "cpu")
+	it := newIteration(t.iteration+1, t.Accumulate, logged, logged || saved || !t.runsAhead)
 	it.saved = saved
 	if err := t.begin(); err != nil {
 		return nil, fmt.Errorf("iteration %d: %w", it.number, err)
@@ -119,6 +123,9 @@ func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
 				}
 			}
 			t.updateAverages()
+			if err = it.checkUnread(); err != nil {
+				return
+			}
 			if it.saved {
 				if err = t.checkWeights(); err != nil {
 					err = it.completed(err)

@@ -59,6 +59,7 @@ type Trainer struct {
 	first     *datasets.Batch // of the next iteration; nil: not taken from the loader yet
 	takes     bool            // an iteration takes batches
 	info      Info
+	runsAhead bool        // the device computes while its next work is being prepared, unless a value is read
 	stopped   func() bool // the context of Run has ended
 	owed      *owed       // the preview of the newest iteration; nil: it has what it is to have
 	broken    error       // why the state is not one that an iteration ends in
@@ -133,6 +134,7 @@ func (t *Trainer) setUp() error {
 		Device: device, DeviceReason: reason, Threads: threads,
 		Iterations: t.Iterations, BatchSize: t.BatchSize, Dir: t.Dir,
 	}
+	t.runsAhead = device != "cpu"
 	if t.noise = t.Noise; t.noise == nil {
 		t.noise = deviceNoise(device)
 	}
