@@ -5,14 +5,14 @@
 #
 # The rest: make (or make build) builds the commands into bin/; make fuzz looks for inputs that no test has thought of;
 # make asan looks for memory that the C++ uses after its end, beyond its bounds, or never frees (Linux, gcc or clang;
-# some 5 minutes the first time, in build/asan); make killtest kills trainings and resumes them; make setup, make bench,
-# make fmt, make clean.
+# some 5 minutes the first time, in build/asan); make race looks for data races in all packages (some 10 minutes; make test does
+# so for those without cgo); make killtest kills trainings and resumes them; make setup, make bench, make fmt, make clean.
 
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: go setup build train test fuzz asan killtest bench fmt clean
+.PHONY: go setup build train test fuzz asan race killtest bench fmt clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMANDS = $(filter-out ./tools/setup ./tools/layers ./tools/bench ./tools/killtest,$(patsubst %/main.go,./%,$(wildcard tools/*/main.go)))
@@ -161,6 +161,12 @@ asan: go
 		exit 1
 	fi
 	printf 'ok  \tmake asan\t%s\n' "$$summary"
+
+# RACE is what to look at. A package alone may take more than Go's 10 minutes on a busy machine.
+RACE ?= ./...
+race: export OMP_WAIT_POLICY ?= passive
+race: setup
+	go test -race -short -count=1 -timeout 30m $(RACE)
 
 # The long form of what make test does with a kill for each model: make killtest KILLS='-kills 1000 -seed 7 -models vae'.
 KILLS ?= -kills 100

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -46,13 +47,16 @@ func checkMemory(what string, bytes float64) error {
 }
 
 // availableMemory is how many bytes the process may still take: what the machine has left, its swap included, or what the
-// limits of the process's control groups leave, if that is less. false: the system does not say, as only Linux does.
-// root is "/".
+// limits of the process itself and of its control groups leave, if that is less. false: the system does not say, as only
+// Linux does. root is "/".
 func availableMemory(root string) (bytes int64, known bool) {
 	bytes = math.MaxInt64
 	machine := figures(path.Join(root, "proc/meminfo"))
 	if left, ok := machine["MemAvailable"]; ok {
 		bytes, known = (left+machine["SwapFree"])<<10, true
+	}
+	if left, ok := addressSpaceLeft(root); ok {
+		bytes, known = min(bytes, left), true
 	}
 	groups, err := os.ReadFile(path.Join(root, "proc/self/cgroup"))
 	if err != nil {
@@ -78,6 +82,33 @@ func availableMemory(root string) (bytes int64, known bool) {
 		}
 	}
 	return bytes, known
+}
+
+// addressSpaceLeft is what the limit of ulimit -v leaves; false: there is none.
+func addressSpaceLeft(root string) (int64, bool) {
+	limits, err := os.ReadFile(path.Join(root, "proc/self/limits"))
+	if err != nil {
+		return 0, false
+	}
+	_, limit, _ := strings.Cut(string(limits), "\nMax address space")
+	words := strings.Fields(limit)
+	if len(words) == 0 {
+		return 0, false
+	}
+	most, err := strconv.ParseInt(words[0], 10, 64) // no limit is "unlimited"
+	if err != nil {
+		return 0, false
+	}
+	taken := figures(path.Join(root, "proc/self/status"))["VmSize"]<<10 - idleHeap()
+	return max(0, most-taken), true
+}
+
+// idleHeap is how many bytes of addresses Go has and does not use, such as those of a loader that is closed: it takes them
+// first, and gives none back.
+var idleHeap = func() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapIdle)
 }
 
 // cgroup says what a version of control groups calls its files, and what of their contents can be dropped.

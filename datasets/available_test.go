@@ -4,12 +4,20 @@ import (
 	"errors"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
 func TestAvailableMemory(t *testing.T) {
+	before := idleHeap
+	defer func() { idleHeap = before }()
+	idleHeap = func() int64 { return 1 << 10 }
+	limits := func(most string) string {
+		return "Limit                     Soft Limit           Hard Limit           Units     \nMax cpu time              7                    unlimited            seconds   \n" +
+			"Max address space         " + most + "               unlimited            bytes     \nMax file locks            9                    unlimited            locks     \n"
+	}
 	machine := "MemTotal:       9000 kB\nMemAvailable:   1000 kB\nSwapFree:         24 kB\nHugePages_Total: 0\n"
 	for name, test := range map[string]struct {
 		files map[string]string
@@ -25,7 +33,11 @@ func TestAvailableMemory(t *testing.T) {
 			"sys/fs/cgroup/a/memory.stat": "anon 200\nactive_file 60\ninactive_file 40\n"}, 300},
 		"version 1": {map[string]string{"proc/self/cgroup": "5:devices:/\n4:memory:/elsewhere/c\n0::/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "500\n",
 			"sys/fs/cgroup/memory/memory.usage_in_bytes": "450\n", "sys/fs/cgroup/memory/memory.stat": "inactive_file 1\ntotal_inactive_file 50\n"}, 100},
-		"used up": {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "500\n", "sys/fs/cgroup/memory.current": "700\n"}, 0},
+		"ulimit -v":             {map[string]string{"proc/meminfo": machine, "proc/self/limits": limits("100000"), "proc/self/status": "VmPeak:\t 99 kB\nVmSize:\t 90 kB\n"}, 100000 - 89<<10},
+		"ulimit -v, used up":    {map[string]string{"proc/self/limits": limits("100000"), "proc/self/status": "VmSize:\t 900 kB\n"}, 0},
+		"no ulimit -v":          {map[string]string{"proc/meminfo": machine, "proc/self/limits": limits("unlimited"), "proc/self/status": "VmSize:\t 90 kB\n"}, 1024 << 10},
+		"other limits, or none": {map[string]string{"proc/meminfo": machine, "proc/self/limits": "Limit\nMax cpu time 7 7 s\n"}, 1024 << 10},
+		"used up":               {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "500\n", "sys/fs/cgroup/memory.current": "700\n"}, 0},
 	} {
 		root := t.TempDir()
 		for file, text := range test.files {
@@ -35,7 +47,7 @@ func TestAvailableMemory(t *testing.T) {
 			}
 		}
 		got, known := availableMemory(root)
-		if known != (test.want > 0 || name == "used up") || known && got != test.want {
+		if known != (test.want > 0 || strings.HasSuffix(name, "used up")) || known && got != test.want {
 			t.Errorf("%s: got %d, %v, expected %d", name, got, known, test.want)
 		}
 	}
@@ -91,5 +103,23 @@ func TestStorageFitsIntoMemory(t *testing.T) {
 	}
 	if _, err := newBulk(1001); !errors.Is(err, ErrMemory) {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// TestAddressSpaceIsLimited: a limit of the process counts, which Go's own memory has to live with, too.
+func TestAddressSpaceIsLimited(t *testing.T) {
+	if os.Getenv("DATASETS_TEST_LIMITED") != "" {
+		if _, err := NewLoader(vast{7, 10000}, LoaderOptions{BatchSize: 2, Ahead: 1}); !errors.Is(err, ErrMemory) {
+			t.Errorf("error is %v", err)
+		}
+		return
+	}
+	if taken := figures("/proc/self/status")["VmSize"] << 10; taken == 0 || taken > 2e9 {
+		t.Skipf("the process has %d bytes of addresses: it is no Linux, or the race detector takes them", taken)
+	}
+	c := exec.Command("sh", "-c", "ulimit -v 4000000 && exec \"$0\" -test.run '^TestAddressSpaceIsLimited$'", os.Args[0])
+	c.Env = append(os.Environ(), "DATASETS_TEST_LIMITED=1")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -190,8 +190,14 @@ func (o *Optimizer) SetLR(lr float64) {
 // "<parameter>.step", an int64 scalar (but for SGD, which does not count). A parameter that has not been stepped has none.
 // The options, the learning rate among them, are not part of it.
 func (o *Optimizer) State() []safetensors.Tensor {
-	const op = "optimizer state"
 	var ts []safetensors.Tensor
+	o.EachState(func(name string, t torch.Tensor) { ts = append(ts, export(name, t)) })
+	return ts
+}
+
+// EachState calls f, in a scope, with all that State copies.
+func (o *Optimizer) EachState(f func(name string, t torch.Tensor)) {
+	const op = "optimizer state"
 	Scoped(func() {
 		for i, p := range o.params {
 			var steps C.int64_t
@@ -203,15 +209,14 @@ func (o *Optimizer) State() []safetensors.Tensor {
 				}
 				t := own(h)
 				if j < len(o.native.slots) && o.native.slots[j] != "" {
-					ts = append(ts, export(p.Name+"."+o.native.slots[j], t))
+					f(p.Name+"."+o.native.slots[j], t)
 				}
 			}
 			if o.native.counts && steps > 0 {
-				ts = append(ts, export(p.Name+".step", FromInt64([]int64{int64(steps)})))
+				f(p.Name+".step", FromInt64([]int64{int64(steps)}))
 			}
 		}
 	})
-	return ts
 }
 
 // LoadState goes on from a State of an optimiser of the same kind and parameters. It is strict: names that are missing or

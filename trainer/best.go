@@ -19,8 +19,8 @@ const (
 )
 
 // best follows the metric of Config.KeepBest. A checkpoint can be the best one if the metric was logged at its iteration:
-// of other weights nobody knows the value. Which checkpoints there are to choose from depends on when a run was
-// interrupted, too; training does not depend on the choice.
+// of other weights nobody knows the value. With Config.CheckpointEvery it is one of its multiples, or the last one: the others
+// depend on the clock and on when a run was interrupted, which the choice is not to do.
 type best struct {
 	Metric    string   `json:"metric"`
 	Mode      string   `json:"mode"`
@@ -71,7 +71,7 @@ func (t *Trainer) considerBest() bool {
 	case b.NewestAt != t.iteration:
 		t.warnOfNoBest()
 		return false
-	case b.Newest == nil:
+	case b.Newest == nil, t.CheckpointEvery > 0 && !every(t.CheckpointEvery, t.iteration) && t.iteration < t.Iterations:
 		return false
 	case b.Value != nil && b.Mode == bestMax && *b.Newest <= *b.Value, b.Value != nil && b.Mode == bestMin && *b.Newest >= *b.Value:
 		return false

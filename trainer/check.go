@@ -68,9 +68,15 @@ func checkName(kind, name string, taken map[string]bool, errs *[]error) {
 	taken[folded] = true
 }
 
+// ownPrefixes are what the names of metrics begin with that are not a phase's.
+var ownPrefixes = []string{testPrefix, trainPrefix, ratePrefix, timingPrefix}
+
 func (t *Trainer) checkPhase(p *phase) (errs []error) {
 	wrong := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("phase %s: "+format, append([]any{p.Name}, args...)...))
+	}
+	if slices.Contains(ownPrefixes, p.Name+"/") {
+		wrong("its metrics would be called like the trainer's own, expected a name other than those before the slashes in %s", strings.Join(ownPrefixes, " "))
 	}
 	if p.Loss == nil {
 		wrong("it has no Loss")

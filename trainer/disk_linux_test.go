@@ -214,6 +214,59 @@ func TestInterruptedOnAFullDisk(t *testing.T) {
 	}
 }
 
+// atWarning calls f when a warning ends so.
+type atWarning struct {
+	recorder
+	end string
+	f   func()
+}
+
+func (o *atWarning) Warn(message string) {
+	if o.recorder.Warn(message); strings.HasSuffix(message, o.end) {
+		o.f()
+	}
+}
+
+// TestRecipeOnAFullDisk: no run is trained with a recipe that a kill makes it forget.
+func TestRecipeOnAFullDisk(t *testing.T) {
+	disk := smallDisk(t)
+	expect := func(o Options, recipe, file string) {
+		t.Helper()
+		if r, f := recipeOf(t, o.Dir); r != recipe || f != file {
+			t.Errorf("the recipe is %q of %s, expected %q of %s", r, f, recipe, file)
+		}
+	}
+	o := options(poisoned(onceAt(9)))
+	o.Dir, o.TensorBoard, o.OnDivergence, o.Recipe = filepath.Join(disk, "run"), false, divergenceRollback, []byte("first")
+	run(t, o, 7)
+	o.Resume, o.Recipe = true, []byte("second")
+	tr := newTrainer(t, o)
+	release := fill(t, disk) // before, it would be refused by New
+	if err := tr.Run(t.Context()); !errors.Is(err, ErrRecipeNotKept) || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("error is %v", err)
+	}
+	tr.Close()
+	release()
+	expect(o, "first", "checkpoints/00000007/state.json")
+
+	wentBack := false
+	observer := &atWarning{end: "tries again before the next line is logged", f: func() { release(); wentBack = true }}
+	observer.progress = func(p Progress) {
+		switch {
+		case p.Iteration == 8 && !wentBack:
+			release = fill(t, disk)
+		case p.Iteration == 6:
+			expect(o, "second", "recipe-00000005.yaml")
+		}
+	}
+	o.Observer = observer
+	tr = newTrainer(t, o)
+	defer tr.Close()
+	if err := tr.Run(t.Context()); err != nil || !wentBack {
+		t.Errorf("error is %v, warnings are %q", err, warned(&observer.recorder))
+	}
+}
+
 // TestReadOnlyDisk: a disk that the kernel has made read-only, as it does after errors, does not become another one.
 func TestReadOnlyDisk(t *testing.T) {
 	disk := smallDisk(t)

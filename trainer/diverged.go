@@ -13,13 +13,13 @@ import (
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
-// ErrDiverged is wrapped by the error of a loss that is NaN or infinite, of gradients that are NaN, and of weights that are
-// either. The networks have not stepped on that loss.
+// ErrDiverged is wrapped by the error of a loss that is NaN or infinite, of gradients that are NaN, and of weights and
+// optimisers' averages that are either. No checkpoint has such weights, or those that stepped on such a loss.
 //
-// On the CPU every loss is looked at. On a GPU that would make it wait, so only those of iterations are that are logged or
-// saved. Gradients are looked at where their norm is computed, weights before they are saved. So whatever makes weights NaN
-// shows within one iteration on the CPU, in the next loss, and before the next checkpoint everywhere: a checkpoint has no
-// such weights.
+// On the CPU every loss is looked at before the networks step on it. On a GPU that would make it wait, so only those of
+// iterations are that are logged or saved; the others are looked at when the iteration is done, where it waits anyway for the
+// next minibatch to be copied. Gradients are looked at where their norm is computed, weights and optimisers before they are
+// saved. So whatever makes weights NaN shows within one iteration, in the next loss, and before the next checkpoint.
 var ErrDiverged = errors.New("training diverged")
 
 // divergence is an ErrDiverged with what is known of it.
@@ -56,6 +56,7 @@ func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // checkLoss looks at a loss before anything steps on it.
 func (s *Step) checkLoss(loss torch.Tensor) error {
 	if !s.it.check {
+		s.it.unread = append(s.it.unread, newUnreadLoss(s, loss))
 		return nil
 	}
 	v := torchx.Item(loss)
@@ -65,11 +66,44 @@ func (s *Step) checkLoss(loss torch.Tensor) error {
 	if isFinite(v) {
 		return nil
 	}
-	d := s.diverged(fmt.Sprintf("the loss is %g, expected a finite number", v))
+	d := s.diverged(wrongLoss(v))
 	if s.t.dir != nil {
 		d.gradients = s.normsOf(loss)
 	}
 	return d
+}
+
+func wrongLoss(v float64) string { return fmt.Sprintf("the loss is %g, expected a finite number", v) }
+
+// unreadLoss is a loss that is still on its way on a GPU.
+type unreadLoss struct {
+	phase             string
+	repeat, minibatch int
+	loss              torch.Tensor
+}
+
+func newUnreadLoss(s *Step, loss torch.Tensor) unreadLoss {
+	u := unreadLoss{s.phase.Name, s.repeat, s.shard.index + 1, torchx.Detach(loss)}
+	torchx.KeepAll(u.loss)
+	return u
+}
+
+// checkUnread looks at the losses that checkLoss has not. The minibatch that phases share is still there.
+func (it *iteration) checkUnread() error {
+	for _, u := range it.unread {
+		v := torchx.Item(u.loss)
+		it.losses = append(it.losses, lossFigure{u.phase, u.repeat, u.minibatch, figure64(v)})
+		if isFinite(v) {
+			continue
+		}
+		d := it.diverged(wrongLoss(v))
+		d.phase, d.repeat, d.minibatch = u.phase, u.repeat, u.minibatch
+		if b := it.shards[u.minibatch-1].batch; b != nil {
+			d.takeBatch(*b)
+		}
+		return fmt.Errorf("phase %s: %w", u.phase, d)
+	}
+	return nil
 }
 
 // checkNorm looks at the norm of a network's gradients where there is one. An infinite one is let through: clipping may
@@ -162,7 +196,8 @@ func (b batchState) State() (state []torchx.Entry) {
 	return state
 }
 
-// checkWeights is an ErrDiverged if a network that trains has weights or buffers that are not finite. It looks at every
+// checkWeights is an ErrDiverged if a network that trains has weights or buffers that are not finite, or its optimiser an
+// average: a huge gradient, once, makes that of its square infinite, and the weight never moves again. It looks at every
 // value: the norm of weights that are merely huge is infinite as well.
 func (t *Trainer) checkWeights() (err error) {
 	tensorErr := torchx.Try(func() {
@@ -171,17 +206,29 @@ func (t *Trainer) checkWeights() (err error) {
 				if n.optimizer == nil {
 					continue
 				}
-				for _, e := range n.Module.State() {
-					if !allFinite(e.Tensor) {
-						reason := fmt.Sprintf("weights of %s are not finite numbers any more: %s", n.Name, e.Name)
-						err = &divergence{reason: reason, iteration: t.iteration, network: n.Name}
-						return
-					}
+				if reason := n.notFinite(); reason != "" {
+					err = &divergence{reason: reason, iteration: t.iteration, network: n.Name}
+					return
 				}
 			}
 		})
 	})
 	return errors.Join(err, tensorErr)
+}
+
+// notFinite says which of a network's values are not finite; "" if all are.
+func (n *network) notFinite() (found string) {
+	for _, e := range n.Module.State() {
+		if !allFinite(e.Tensor) {
+			return fmt.Sprintf("weights of %s are not finite numbers any more: %s", n.Name, e.Name)
+		}
+	}
+	n.optimizer.EachState(func(name string, average torch.Tensor) {
+		if found == "" && !allFinite(average) {
+			found = fmt.Sprintf("the optimiser's averages for %s are not finite numbers any more: %s", n.Name, name)
+		}
+	})
+	return found
 }
 
 // allFinite tells whether no value of a tensor is NaN or infinite: 0 times such a one is NaN, and so is any sum with it.

@@ -133,6 +133,83 @@ func TestDiagnosis(t *testing.T) {
 	}
 }
 
+// TestDivergenceOnAGPU: a loss that is looked at late is that of the same iteration, with its minibatch, and the run goes back
+// as from any other.
+func TestDivergenceOnAGPU(t *testing.T) {
+	for _, phase := range []string{"critic", "generator"} {
+		t.Run(phase, func(t *testing.T) {
+			var images []float32
+			now := onceAt(8)
+			o := options(func(m *gan) {
+				for i := range m.phases {
+					loss := m.phases[i].Loss
+					m.phases[i].Fresh = false
+					m.phases[i].Loss = func(s *Step) torch.Tensor {
+						l := loss(s)
+						if m.phases[i].Name != phase || !now(s) {
+							return l
+						}
+						images = torchx.Float32s(s.Batch().Images)
+						return torchx.MulScalar(l, math.NaN())
+					}
+				}
+			})
+			o.Dir, o.OnDivergence, o.LogEvery, o.Accumulate = filepath.Join(inMemory(t), "run"), divergenceRollback, 100, 2
+			r := &recorder{}
+			o.Observer = r
+			tr := newTrainer(t, o)
+			tr.runsAhead = true
+			if err := tr.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			folder := filepath.Join(o.Dir, "diagnosis/00000008")
+			want := fmt.Sprintf("iteration 8: phase %s: training diverged: the loss is NaN, expected a finite number", phase)
+			if w := warned(r); len(w) != 1 || !strings.HasPrefix(w[0], want) || !strings.Contains(w[0], folder) || !strings.Contains(w[0], "the run goes on from iteration 5 ") {
+				t.Errorf("warnings are %q", w)
+			}
+			if report := read(t, folder, "report.json"); !strings.Contains(report, fmt.Sprintf("\"phase\": %q", phase)) {
+				t.Errorf("the report is %s", report)
+			}
+			batch, _, err := safetensors.ReadFile(filepath.Join(folder, "batch.safetensors"))
+			if err != nil || len(batch) == 0 {
+				t.Fatalf("the batch is %v, %v", batch, err)
+			}
+			torchx.Scoped(func() {
+				if saved := torchx.Float32s(torchx.FromBytes(batch[0].Data, torch.Float, batch[0].Shape...)); fmt.Sprint(saved) != fmt.Sprint(images) {
+					t.Error("the batch is another one than the phase worked on")
+				}
+			})
+			if got := checkpoints(t, o.Dir); got != "5 10 12 latest=12" {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+// TestLateLossesAreFreed, and change nothing.
+func TestLateLossesAreFreed(t *testing.T) {
+	var all [2]map[string]string
+	for i, late := range []bool{false, true} {
+		tr := newTrainer(t, everything())
+		tr.runsAhead = late
+		noGarbage(t)
+		live := 0
+		for n := range 6 {
+			if err := tr.Iterate(1, nil); err != nil {
+				t.Fatal(err)
+			}
+			if now := torchx.LiveTensors(); n > 0 && now != live {
+				t.Errorf("late %v: %d live tensors after iteration %d, %d before", late, now, n+1, live)
+			}
+			live = torchx.LiveTensors()
+		}
+		all[i] = weights(t, tr)
+	}
+	if !reflect.DeepEqual(all[0], all[1]) {
+		t.Error("looking late at losses changed training")
+	}
+}
+
 // TestLastLoggedOfAResumedRun: a diagnosis tells the losses that the process before has logged, without what previews measured.
 func TestLastLoggedOfAResumedRun(t *testing.T) {
 	var reports [2]string
@@ -210,6 +287,27 @@ func TestGradientsThatAreNaN(t *testing.T) {
 				t.Errorf("got %s, expected %s", got, test.saved)
 			}
 		})
+	}
+}
+
+// TestHugeGradient: one whose square overflows leaves an optimiser that never moves the weight again, and no loss tells.
+func TestHugeGradient(t *testing.T) {
+	o := options(func(m *gan) {
+		m.phases[1].Loss = func(s *Step) torch.Tensor {
+			loss := m.generatorLoss(s)
+			if s.Iteration() == 7 {
+				loss = torchx.Add(loss, torchx.MulScalar(torchx.Sum(torchx.Parameters(m.generator)[0]), 1e21))
+			}
+			return loss
+		}
+	})
+	o.Dir = filepath.Join(inMemory(t), "run")
+	_, err := attempt(t, o)
+	if want := "iteration 10: training diverged: the optimiser's averages for generator are not finite numbers any more: 0.weight.exp_avg_sq"; !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), want) {
+		t.Errorf("error is %v, expected %s", err, want)
+	}
+	if got := checkpoints(t, o.Dir); got != "5 latest=5" {
+		t.Errorf("got %s", got)
 	}
 }
 
@@ -398,6 +496,58 @@ func TestTooManyRollbacks(t *testing.T) {
 	}
 	if got := iterations(t, o.Dir) + ", " + checkpoints(t, o.Dir); got != "1 2 3 4 5 6 7, 5 latest=5" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// shrinking is a dataset that loses its samples.
+type shrinking struct {
+	stripes
+	empty *bool
+}
+
+func (d shrinking) Len() int {
+	if *d.empty {
+		return 0
+	}
+	return d.stripes.Len()
+}
+
+// TestFailedRollback: a trainer that could not go back does nothing more, and saves nothing.
+func TestFailedRollback(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		fail func(o *Options, empty *bool)
+		want string // how the error ends
+	}{
+		{"no samples", func(_ *Options, empty *bool) { *empty = true }, "expected at least one sample"},
+		{"no memory", func(o *Options, _ *bool) { o.Build = func() (Model, error) { grow(); return nil, nil } },
+			"or end what else takes memory"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			empty := false
+			var tr *Trainer
+			o := options(poisoned(onceAt(3)))
+			o.Dir, o.OnDivergence, o.Dataset = filepath.Join(inMemory(t), "run"), divergenceRollback, shrinking{10, &empty}
+			o.Observer = &recorder{progress: func(p Progress) {
+				if p.Iteration == 2 {
+					test.fail(&tr.Options, &empty)
+				}
+			}}
+			tr = newTrainer(t, o)
+			if err := tr.Run(t.Context()); !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "; and going back failed: ") || !strings.HasSuffix(err.Error(), test.want) {
+				t.Errorf("error is %v, expected %s", err, test.want)
+			}
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			for _, ctx := range []context.Context{t.Context(), ended} {
+				if err := tr.Run(ctx); err == nil || !strings.HasPrefix(err.Error(), "the trainer cannot go on after an error: ") {
+					t.Errorf("error is %v", err)
+				}
+			}
+			if got := checkpoints(t, o.Dir); got != "" {
+				t.Errorf("got %s", got)
+			}
+		})
 	}
 }
 

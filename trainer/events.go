@@ -44,11 +44,14 @@ func (e *events) write(f func(w *tensorboard.Writer) error) {
 	}
 }
 
+// timingPrefix is what the names of figures of timing.jsonl begin with in TensorBoard.
+const timingPrefix = "timing/"
+
 // log adds a line of metrics.jsonl under the names that it has there, and the figures of timing.jsonl that make a curve.
 func (e *events) log(iteration int, metrics []Metric, imagesPerSecond float64, rss int64) {
 	e.write(func(w *tensorboard.Writer) error {
 		all := append(metrics[:len(metrics):len(metrics)],
-			Metric{"timing/images_per_second", imagesPerSecond}, Metric{"timing/rss_bytes", float64(rss)})
+			Metric{timingPrefix + "images_per_second", imagesPerSecond}, Metric{timingPrefix + "rss_bytes", float64(rss)})
 		for _, m := range all {
 			if err := w.Scalar(int64(iteration), m.Name, float32(m.Value)); err != nil {
 				return err

@@ -14,9 +14,10 @@ import (
 type iteration struct {
 	number int
 	logged bool // metrics are wanted
-	check  bool // every loss is looked at before the networks step
+	check  bool // every loss is looked at before the networks step, not when all is done
 	saved  bool // there is to be a checkpoint of it
 	losses []lossFigure
+	unread []unreadLoss // to be looked at when all is done
 	shards []*shard
 	values []value // of the finished phases, in order
 }
@@ -69,6 +70,9 @@ func (it *iteration) end() {
 	for _, v := range it.values {
 		torchx.Free(v.t)
 	}
+	for _, u := range it.unread {
+		torchx.Free(u.loss)
+	}
 }
 
 // metrics reads the logged values, each the mean over its shards; nil when none are wanted.
@@ -99,10 +103,10 @@ func (it *iteration) metrics() ([]Metric, error) {
 
 // iterate runs one iteration and returns its metrics if they are wanted. One that is saved has finite weights.
 func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
-	if t.broken != nil {
-		return nil, fmt.Errorf("the trainer cannot go on after an error: %w", t.broken)
+	if err := t.whole(); err != nil {
+		return nil, err
 	}
-	it := newIteration(t.iteration+1, t.Accumulate, logged, logged || saved || t.info.Device == "cpu")
+	it := newIteration(t.iteration+1, t.Accumulate, logged, logged || saved || !t.runsAhead)
 	it.saved = saved
 	if err := t.begin(); err != nil {
 		return nil, fmt.Errorf("iteration %d: %w", it.number, err)
@@ -119,6 +123,9 @@ func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
 				}
 			}
 			t.updateAverages()
+			if err = it.checkUnread(); err != nil {
+				return
+			}
 			if it.saved {
 				if err = t.checkWeights(); err != nil {
 					err = it.completed(err)
@@ -141,6 +148,14 @@ func (t *Trainer) iterate(logged, saved bool) (metrics []Metric, err error) {
 	t.owed = nil
 	t.takes = t.consumed() > t.start.batches
 	return metrics, nil
+}
+
+// whole is an error if the state is none that an iteration ends in.
+func (t *Trainer) whole() error {
+	if t.broken == nil {
+		return nil
+	}
+	return fmt.Errorf("the trainer cannot go on after an error: %w", t.broken)
 }
 
 // begin gets ready for an iteration. An error leaves the state as it was: that a sample cannot be read shows here already,

@@ -22,7 +22,7 @@ type Model interface {
 
 // A Phase is one update rule: which networks move, how often, by which loss.
 type Phase struct {
-	Name    string                     // "critic"; names its metrics
+	Name    string                     // "critic"; names its metrics, so not train, test, lr or timing
 	Updates []string                   // networks stepped; gradients are computed for these alone
 	Repeat  int                        // times in an iteration; 0 means 1
 	Fresh   bool                       // a new minibatch for every repeat; otherwise the iteration's, shared by its phases

@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -126,6 +127,22 @@ func TestOwedPreview(t *testing.T) {
 			sameFiles(t, whole.Dir, o.Dir)
 		})
 	}
+	t.Run("logs twice", func(t *testing.T) {
+		o := settings("run")
+		build := o.Build
+		o.Build = func() (Model, error) {
+			m, err := build()
+			draw := m.(*gan).draw
+			m.(*gan).draw = func(p *Preview) error { p.Log("score", 1); return draw(p) }
+			return m, err
+		}
+		if _, err := attempt(t, o); err == nil || !strings.Contains(err.Error(), "preview: metric train/score: the preview logs it a second time") {
+			t.Errorf("error is %v", err)
+		}
+		o.Resume, o.Build = true, build
+		run(t, o, 0)
+		sameFiles(t, whole.Dir, o.Dir)
+	})
 	t.Run("killed once it is drawn", func(t *testing.T) {
 		o := settings("run")
 		failAt = 5
@@ -166,6 +183,64 @@ func TestOwedPreview(t *testing.T) {
 			t.Errorf("error is %v", err)
 		}
 	})
+}
+
+// TestInterruptedPreview: who sends a signal does not wait for all that a preview measures; it is drawn when the run goes on.
+func TestInterruptedPreview(t *testing.T) {
+	interruptAt, reads := 0, 0
+	var cancel context.CancelFunc
+	settings := func(name string) Options {
+		o := options(func(m *gan) {
+			m.draw = func(p *Preview) error {
+				sum := 0.0
+				p.Each(10, 2, func(b Batch) {
+					sum += torchx.Item(torchx.Mean(m.critic.Forward(b.Images)))
+					if reads++; p.t.iteration == interruptAt {
+						cancel()
+					}
+				})
+				p.Log("score", sum)
+				p.Images("generated", m.images(m.generator.Forward(p.Uniform(-1, 1, 4, zDim))), 0)
+				return nil
+			}
+		})
+		o.Dir = filepath.Join(inMemory(t), name)
+		o.EMA, o.KeepBest = 0.5, "generator/loss"
+		o.PreviewEvery, o.CheckpointEvery = 3, 6
+		return o
+	}
+	whole := settings("whole")
+	run(t, whole, 0)
+	for _, at := range []int{3, 6, 12} { // without a checkpoint of its own, with one, the last
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			o := settings("run")
+			for range 2 { // it may be interrupted again
+				var ctx context.Context
+				ctx, cancel = context.WithCancel(t.Context())
+				interruptAt, reads = at, 0
+				tr := newTrainer(t, o)
+				if err := tr.Run(ctx); err != ErrInterrupted {
+					t.Errorf("error is %v", err)
+				}
+				tr.Close()
+				if before := 5 * (at/3 - 1); reads != before+1 && !o.Resume || reads != 1 && o.Resume {
+					t.Errorf("previews read %d batches, expected 1 of that of iteration %d", reads, at)
+				}
+				if got := checkpoints(t, o.Dir); !strings.Contains(got, fmt.Sprint("latest=", at)) || strings.Contains(got, fmt.Sprint("best=", at)) {
+					t.Errorf("got %s", got)
+				}
+				o.Resume = true
+			}
+			interruptAt = 0
+			run(t, o, 0)
+			if at == 3 { // a checkpoint more
+				if err := os.RemoveAll(filepath.Join(o.Dir, "checkpoints/00000003")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sameFiles(t, whole.Dir, o.Dir)
+		})
+	}
 }
 
 // stuck cannot be put back into training mode once it is out of it.

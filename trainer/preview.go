@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"slices"
 	"strings"
 
 	torch "github.com/wangkuiyi/gotorch"
@@ -66,9 +67,13 @@ func (p *Preview) Each(n, size int64, f func(Batch)) {
 	})
 }
 
-// read gives f n samples, or as many as there are, size at a time.
+// read gives f n samples, or as many as there are, size at a time. A run that is interrupted does not wait for all of them:
+// the preview fails, and is drawn when the run goes on.
 func (p *Preview) read(n, size int64, f func(Batch)) {
 	err := ReadBatches(p.t.testData(), p.Device(), datasets.LoaderOptions{BatchSize: int(size), Ahead: 1}, int(n), func(b Batch) error {
+		if p.t.stopped() {
+			return ErrInterrupted
+		}
 		f(b)
 		return nil
 	})
@@ -97,14 +102,18 @@ func isMeasured(metric string) bool {
 }
 
 // Log reports a number that the preview measured as "test/<name>" in the metrics, or as "train/<name>" where there are no
-// test images. It is saved at the iterations of Config.PreviewEvery. One with a dot in its name, such as
+// test images; once for each name. It is saved at the iterations of Config.PreviewEvery. One with a dot in its name, such as
 // "kl.3", is a detail: metrics.jsonl has it, the progress line leaves it out.
 func (p *Preview) Log(name string, v float64) {
 	from := testPrefix
 	if p.t.Test == nil {
 		from = trainPrefix
 	}
-	p.metrics = append(p.metrics, Metric{from + name, v})
+	name = from + name
+	if slices.ContainsFunc(p.metrics, func(m Metric) bool { return m.Name == name }) {
+		fail(fmt.Errorf("metric %s: the preview logs it a second time, expected once", name))
+	}
+	p.metrics = append(p.metrics, Metric{name, v})
 }
 
 // Images shows a grid of images: t is N x C x H x W with C 1 or 3 and values in [-1, 1], others are clamped; columns 0

@@ -64,6 +64,37 @@ func (t *Trainer) keepRecipe(state rundir.State) error {
 	return t.dir.WriteRecipeFrom(state.Iteration, t.Recipe)
 }
 
+// keepRecipeGoingBack is keepRecipe of a rollback, which a full disk is not to end: keepLateRecipe tries it again.
+func (t *Trainer) keepRecipeGoingBack(state rundir.State) error {
+	t.unkept = nil
+	err := t.keepRecipe(state)
+	if err == nil || !t.toleratesDisk(err) {
+		return err
+	}
+	t.observer.Warn(fmt.Sprintf("%v; training goes on, and tries again before the next line is logged", err))
+	t.unkept = &state
+	return nil
+}
+
+// keepLateRecipe does what a rollback could not. That the disk is full still was said then.
+func (t *Trainer) keepLateRecipe() error {
+	if t.unkept == nil {
+		return nil
+	}
+	err := t.keepRecipe(*t.unkept)
+	if err == nil {
+		t.unkept = nil
+	}
+	if err != nil && t.toleratesDisk(err) {
+		return nil
+	}
+	return err
+}
+
+// ErrRecipeNotKept is wrapped by the error of a resumed run that could not keep its changed recipe. Nothing was trained: who
+// goes on without saying the changes again goes on with the recipe before them.
+var ErrRecipeNotKept = errors.New("the run does not go on with a changed recipe that it cannot keep")
+
 // resumeRecipe is keepRecipe of a resumed run, which may have been made to go back, too.
 func (t *Trainer) resumeRecipe() error {
 	if t.dir == nil || !t.Resume {
@@ -77,7 +108,7 @@ func (t *Trainer) resumeRecipe() error {
 		return err
 	}
 	if err := t.keepRecipe(state); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrRecipeNotKept, err)
 	}
 	later, err := t.dir.ForgetRecipesAfter(state.Iteration)
 	if len(later) > 0 {

@@ -69,12 +69,7 @@ func (t *Trainer) rollBack() error {
 	}
 	t.rollbacks++
 	t.broken = errUnfinished
-	t.renew()
-	if c == nil {
-		if err := t.restart(); err != nil {
-			return err
-		}
-	} else if err := t.load(c); err != nil {
+	if err := t.try(forOthers, func() error { return t.loadOrRestart(c) }); err != nil {
 		return err
 	}
 	torchx.ManualSeed(rollbackSeed(t.Seed, t.rollbacks))
@@ -93,6 +88,15 @@ func (t *Trainer) rollBack() error {
 	}
 	t.broken = nil
 	return nil
+}
+
+// loadOrRestart gives the networks the state of a checkpoint, or a fresh one without.
+func (t *Trainer) loadOrRestart(c *rundir.Checkpoint) error {
+	t.renew()
+	if c == nil {
+		return t.restart()
+	}
+	return t.load(c)
 }
 
 // rollbackSeed is that of the noise and the order after a rollback.
@@ -195,7 +199,7 @@ func (t *Trainer) forgetLater(c *rundir.Checkpoint) error {
 	if c != nil {
 		state = c.State
 	}
-	if err := t.tolerateSave(t.keepRecipe(state)); err != nil {
+	if err := t.keepRecipeGoingBack(state); err != nil {
 		return err
 	}
 	if err := t.dir.GoBack(t.savedAt); err != nil {

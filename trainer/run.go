@@ -21,15 +21,17 @@ var errNoPreview = errors.New("a preview did not end")
 const frameDelay = 200 * time.Millisecond
 
 // Run trains up to Config.Iterations, writing metrics, pictures and checkpoints to the run's folder as it goes. When ctx
-// ends it finishes the iteration, saves a checkpoint and returns ErrInterrupted. After another error the newest checkpoint
+// ends it finishes the iteration, saves a checkpoint and returns ErrInterrupted; a preview that measures is left for later. After another error the newest checkpoint
 // is the one to go on from: that of the last iteration, if the error came between two, or from its preview, and the disk takes
 // it. A run that goes on from a checkpoint whose preview or picture failed begins with these.
 func (t *Trainer) Run(ctx context.Context) error {
 	return t.do(forBatches, func() error {
 		began := time.Now()
+		t.stopped = func() bool { return ctx.Err() != nil }
+		defer func() { t.stopped = never }()
 		t.observer.Started(t.info)
 		err := t.told(func() error {
-			err := t.saveAtTheEnd(t.try(forBatches, func() error { return t.train(ctx, began) }))
+			err := t.saveAtTheEnd(t.try(forBatches, func() error { return t.train(began) }))
 			if err == nil {
 				err = t.finish()
 			}
@@ -40,10 +42,15 @@ func (t *Trainer) Run(ctx context.Context) error {
 	})
 }
 
-func (t *Trainer) train(ctx context.Context, began time.Time) error {
+func never() bool { return false }
+
+func (t *Trainer) train(began time.Time) error {
+	if err := t.whole(); err != nil {
+		return err
+	}
 	pace := newPace(t.consumed())
 	t.savedTime = began
-	if err := t.tolerateSave(t.resumeRecipe()); err != nil {
+	if err := t.resumeRecipe(); err != nil {
 		return err
 	}
 	if t.owed != nil {
@@ -53,15 +60,21 @@ func (t *Trainer) train(ctx context.Context, began time.Time) error {
 		}
 	}
 	for t.iteration < t.Iterations {
+		if t.stopped() {
+			return ErrInterrupted
+		}
 		if err := t.tolerateSave(t.finishSaving(false)); err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return ErrInterrupted
-		}
 		next := t.iteration + 1
 		saves := next == t.Iterations || t.saveDue(next)
-		metrics, err := t.iterate(next == 1 || every(t.LogEvery, next), saves)
+		logs := next == 1 || every(t.LogEvery, next)
+		if logs {
+			if err := t.keepLateRecipe(); err != nil {
+				return err
+			}
+		}
+		metrics, err := t.iterate(logs, saves)
 		if err != nil {
 			recovered, err := t.recovers(err)
 			if !recovered {

@@ -292,6 +292,8 @@ func TestRefusedOptions(t *testing.T) {
 		{"unknown network", nil, func(m *gan) { m.phases[0].Updates = []string{"critik"} }, `phase critic: it updates the unknown network "critik"`},
 		{"phase twice", nil, func(m *gan) { m.phases[1].Name = "critic" }, `phase name "critic" is taken`},
 		{"phase name", nil, func(m *gan) { m.phases[1].Name = "a/b" }, `phase name "a/b": expected letters`},
+		{"phase of previews", nil, func(m *gan) { m.phases[1].Name = "train" }, "phase train: its metrics would be called like the trainer's own, expected a name other than those before the slashes in test/ train/ lr/ timing/"},
+		{"phase of rates", nil, func(m *gan) { m.phases[1].Name = "lr" }, "phase lr: its metrics"},
 		{"no phases", nil, func(m *gan) { m.phases = nil }, "no phases"},
 		{"no loss", nil, func(m *gan) { m.phases[0].Loss = nil }, "no Loss"},
 		{"no updates", nil, func(m *gan) { m.phases[0].Updates = nil }, "updates no network"},

@@ -68,7 +68,7 @@ func (t *Trainer) finishSaving(wait bool) error {
 	}
 	var err error
 	if wait {
-		err = <-s.done
+		err = t.await(s)
 	} else {
 		select {
 		case err = <-s.done:
@@ -85,6 +85,21 @@ func (t *Trainer) finishSaving(wait bool) error {
 	}
 	t.observer.Saved(SavedCheckpoint, t.dir.CheckpointPath(s.iteration))
 	return nil
+}
+
+// slowSave is how long a run waits for a checkpoint without a word.
+const slowSave = 3 * time.Second
+
+// await waits until a checkpoint is written, and says so where that takes long: the run seems to hang.
+func (t *Trainer) await(s *saving) error {
+	select {
+	case err := <-s.done:
+		return err
+	case <-time.After(t.slowSave):
+	}
+	t.observer.Warn(fmt.Sprintf("the run has been waiting %.2g seconds for %s to be written, and goes on when it is: the disk is slow",
+		t.slowSave.Seconds(), t.dir.CheckpointPath(s.iteration)))
+	return <-s.done
 }
 
 // What saveLast does about a full disk: somebody may be about to make room. But who sends a signal may wait for some seconds
@@ -113,8 +128,8 @@ func (t *Trainer) trySaveLast() error {
 		return nil
 	}
 	if t.savedAt != t.iteration {
-		if err := t.tolerateSave(t.finishSaving(true)); err != nil {
-			return err
+		if err := t.finishSaving(true); err != nil { // of an earlier one
+			t.observer.Warn(fmt.Sprintf("%v; the state of iteration %d is saved instead", err, t.iteration))
 		}
 		if err := t.checkWeights(); err != nil {
 			return fmt.Errorf("after iteration %d: %w", t.iteration, err)
@@ -138,7 +153,7 @@ func (t *Trainer) saveAtTheEnd(reason error) error {
 		if err := t.saveLast(min(t.lastWait, interruptedSaveWait)); err != nil { // the caller of Run is told that there is a checkpoint, or why not
 			return fmt.Errorf("training was interrupted, but its state is not saved: %w", err)
 		}
-		return reason
+		return ErrInterrupted // without where it was
 	case t.broken != nil: // the state is of no iteration
 		t.warn(t.finishSaving(true))
 		return reason

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,7 +112,7 @@ func TestBestIsMeasured(t *testing.T) {
 		checkpointEvery, logEvery int
 		minutes                   float64
 		best                      string // "": none, and a warning
-	}{{4, 3, 0, " best=12 "}, {5, 4, 0, " best=12 "}, {5, 7, 0, ""}, {0, 7, 0, ""}, {4, 2, 1e-9, " best=1 "}, {0, 4, 1e-9, " best=1 "}} {
+	}{{4, 3, 0, " best=12 "}, {5, 4, 0, " best=12 "}, {5, 7, 0, ""}, {0, 7, 0, ""}, {4, 2, 1e-9, " best=4 "}, {0, 4, 1e-9, " best=1 "}} {
 		o := options(func(m *gan) {
 			m.phases[1].Loss = func(s *Step) torch.Tensor {
 				value := float64(s.Iteration())
@@ -135,6 +136,31 @@ func TestBestIsMeasured(t *testing.T) {
 			t.Errorf("%+v: warnings are %q", test, w)
 		}
 	}
+}
+
+// TestBestOfAnInterruptedRun: the checkpoint of a signal would be the best, but another run has none there.
+func TestBestOfAnInterruptedRun(t *testing.T) {
+	settings := func(name string) Options {
+		o := options(func(m *gan) {
+			m.phases[1].Loss = func(s *Step) torch.Tensor {
+				s.Log("score", torchx.Full(math.Abs(float64(s.Iteration()-7)), torch.Double, "cpu"))
+				return m.generatorLoss(s)
+			}
+		})
+		o.Dir, o.KeepBest, o.KeepCheckpoints = filepath.Join(inMemory(t), name), "generator/score", 2
+		return o
+	}
+	whole, o := settings("whole"), settings("run")
+	run(t, whole, 0)
+	run(t, o, 7)
+	o.Resume = true
+	run(t, o, 0)
+	for _, folder := range []string{whole.Dir, o.Dir} {
+		if got := checkpoints(t, folder); got != "5 10 12 best=5 latest=12" {
+			t.Errorf("got %s", got)
+		}
+	}
+	sameRun(t, whole.Dir, o.Dir)
 }
 
 func TestKeepBestOfAnUnknownMetric(t *testing.T) {
@@ -356,6 +382,77 @@ func TestOnSaveError(t *testing.T) {
 				t.Errorf("the run is %+v, events are %v", seen, r.events)
 			}
 		})
+	}
+}
+
+// TestLastSaveAfterAFailedOne: a checkpoint that fails while the run ends does not keep the last state from being saved.
+func TestLastSaveAfterAFailedOne(t *testing.T) {
+	for _, policy := range []string{saveErrorContinue, saveErrorStop} {
+		for at, want := range map[int]string{7: "5 7 latest=7", 12: "5 10 12 latest=12"} { // by a signal, at the end
+			o := options(nil)
+			o.Dir, o.OnSaveError = filepath.Join(inMemory(t), "run"), policy
+			ctx, cancel := context.WithCancel(t.Context())
+			var tr *Trainer
+			r := &recorder{progress: func(p Progress) {
+				if p.Iteration != at {
+					return
+				}
+				if err := tr.finishSaving(true); err != nil {
+					t.Error(err)
+				}
+				tr.saving = &saving{iteration: at - 1, done: make(chan error, 1)}
+				tr.saving.done <- fmt.Errorf("cannot save checkpoint: %w", syscall.ENOSPC)
+				if tr.savedAt = at - 1; at < 12 {
+					cancel()
+				}
+			}}
+			o.Observer = r
+			tr = newTrainer(t, o)
+			if err := tr.Run(ctx); err != nil && !errors.Is(err, ErrInterrupted) {
+				t.Errorf("%s, %d: error is %v", policy, at, err)
+			}
+			cancel()
+			if got := checkpoints(t, o.Dir); got != want {
+				t.Errorf("%s, %d: got %s, expected %s", policy, at, got, want)
+			}
+			if w := warned(r); len(w) != 1 || !strings.HasSuffix(w[0], fmt.Sprintf("no space left on device; the state of iteration %d is saved instead", at)) {
+				t.Errorf("%s, %d: warnings are %q", policy, at, w)
+			}
+		}
+	}
+}
+
+// TestSlowSaveIsTold: once for each wait, so that a run that waits for its disk does not seem to hang.
+func TestSlowSaveIsTold(t *testing.T) {
+	o := options(nil)
+	o.Dir = filepath.Join(inMemory(t), "run")
+	r := &recorder{}
+	o.Observer = r
+	tr := newTrainer(t, o)
+	wait := func(patience, takes time.Duration) {
+		t.Helper()
+		tr.slowSave = patience
+		if err := tr.Do(func() error {
+			tr.saving = &saving{iteration: 5, done: make(chan error, 1)}
+			done := tr.saving.done
+			time.AfterFunc(takes, func() { done <- nil })
+			return tr.finishSaving(true)
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	wait(time.Minute, time.Millisecond)
+	if w := warned(r); len(w) > 0 {
+		t.Errorf("warnings are %q", w)
+	}
+	wait(20*time.Millisecond, 100*time.Millisecond)
+	want := "the run has been waiting 0.02 seconds for " + filepath.Join(o.Dir, "checkpoints/00000005") + " to be written"
+	if w := warned(r); len(w) != 1 || !strings.HasPrefix(w[0], want) {
+		t.Errorf("warnings are %q, expected %s", w, want)
+	}
+	wait(20*time.Millisecond, 100*time.Millisecond)
+	if w := warned(r); len(w) != 2 {
+		t.Errorf("warnings are %q", w)
 	}
 }
 

@@ -90,6 +90,9 @@ func (t *Trainer) setLearningRates(iteration int) {
 	}
 }
 
+// ratePrefix is what the names of learning rates begin with.
+const ratePrefix = "lr/"
+
 // learningRates lists them as metrics, if they change.
 func (t *Trainer) learningRates() []Metric {
 	if !t.scheduled() {
@@ -98,7 +101,7 @@ func (t *Trainer) learningRates() []Metric {
 	var rates []Metric
 	for _, n := range t.networks {
 		if n.optimizer != nil {
-			rates = append(rates, Metric{"lr/" + n.Name, n.optimizer.LR()})
+			rates = append(rates, Metric{ratePrefix + n.Name, n.optimizer.LR()})
 		}
 	}
 	return rates

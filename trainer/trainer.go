@@ -47,9 +47,11 @@ type Trainer struct {
 	savedTime time.Time
 	saving    *saving       // nil: no checkpoint is being written
 	lastWait  time.Duration // before the last save is tried again on a full disk
+	slowSave  time.Duration // that a run waits for a checkpoint before it says so
 	notes     notes
-	mustHave  int  // iteration of a line that the log must have to go on; 0: none
-	logLate   bool // lines of the logs are waiting for the disk
+	mustHave  int           // iteration of a line that the log must have to go on; 0: none
+	logLate   bool          // lines of the logs are waiting for the disk
+	unkept    *rundir.State // the state from which a run that is killed would forget its recipe; nil: none
 	best      best
 	rollbacks int
 	curves    curvesClock
@@ -59,8 +61,10 @@ type Trainer struct {
 	first     *datasets.Batch // of the next iteration; nil: not taken from the loader yet
 	takes     bool            // an iteration takes batches
 	info      Info
-	owed      *owed // the preview of the newest iteration; nil: it has what it is to have
-	broken    error // why the state is not one that an iteration ends in
+	runsAhead bool        // the device computes while its next work is being prepared, unless a value is read
+	stopped   func() bool // the context of Run has ended
+	owed      *owed       // the preview of the newest iteration; nil: it has what it is to have
+	broken    error       // why the state is not one that an iteration ends in
 }
 
 // network is a Network with what trains it.
@@ -78,7 +82,7 @@ func New(o Options) (*Trainer, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("cannot train: %w", err)
 	}
-	t := &Trainer{Options: o, thread: newThread(), observer: o.Observer, savedAt: -1, lastWait: lastSaveWait}
+	t := &Trainer{Options: o, thread: newThread(), observer: o.Observer, savedAt: -1, lastWait: lastSaveWait, slowSave: slowSave, stopped: never}
 	if t.observer == nil {
 		t.observer = Silent{}
 	}
@@ -132,6 +136,7 @@ func (t *Trainer) setUp() error {
 		Device: device, DeviceReason: reason, Threads: threads,
 		Iterations: t.Iterations, BatchSize: t.BatchSize, Dir: t.Dir,
 	}
+	t.runsAhead = device != "cpu"
 	if t.noise = t.Noise; t.noise == nil {
 		t.noise = deviceNoise(device)
 	}

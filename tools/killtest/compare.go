@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -23,8 +22,8 @@ func clocked(path string) bool {
 // compareRuns is an error that names the first of all other files that is not the same, byte for byte, in both folders, or
 // not there; or of timing.jsonl the line whose iteration is another one; and where a run does not say that it is finished.
 //
-// A run that a signal has interrupted has a checkpoint more. So it may keep other ones, and take another one for the best:
-// interrupted leaves that out, and compares the checkpoints that are there in both, the last one among them.
+// A run that a signal has interrupted has a checkpoint more, one that saves by the clock some. So it may keep other ones: with
+// interrupted it compares the checkpoints that are there in both, the last one among them, and the best.
 func compareRuns(a, b string, interrupted bool) error {
 	files := map[string][]string{} // by folder
 	for _, folder := range []string{a, b} {
@@ -45,7 +44,6 @@ func compareRuns(a, b string, interrupted bool) error {
 		var common []string
 		for _, name := range files[pair[0]] {
 			switch {
-			case interrupted && name == bestCheckpoint:
 			case slices.Contains(files[pair[1]], name):
 				common = append(common, name)
 			case !interrupted || !ofCheckpoint(name, files[pair[0]]) || slices.ContainsFunc(files[pair[1]], besides(name)):
@@ -57,14 +55,12 @@ func compareRuns(a, b string, interrupted bool) error {
 	// The metrics come first, for they say at which iteration it began.
 	slices.SortStableFunc(files[a], func(x, y string) int { return rank(x) - rank(y) })
 	for _, name := range files[a] {
-		if err := compareFiles(filepath.Join(a, name), filepath.Join(b, name), interrupted); err != nil {
+		if err := compareFiles(filepath.Join(a, name), filepath.Join(b, name)); err != nil {
 			return err
 		}
 	}
 	return compareTiming(a, b)
 }
-
-const bestCheckpoint = "checkpoints/best"
 
 // ofCheckpoint tells the files of a whole checkpoint.
 func ofCheckpoint(name string, all []string) bool {
@@ -78,7 +74,7 @@ func besides(name string) func(string) bool {
 	return func(other string) bool { return filepath.Dir(other) == filepath.Dir(name) }
 }
 
-func compareFiles(pathA, pathB string, interrupted bool) error {
+func compareFiles(pathA, pathB string) error {
 	first, err := read(pathA)
 	if err != nil {
 		return err
@@ -86,9 +82,6 @@ func compareFiles(pathA, pathB string, interrupted bool) error {
 	second, err := read(pathB)
 	if err != nil {
 		return err
-	}
-	if interrupted && filepath.Base(pathA) == "state.json" {
-		first, second = withoutBest(first), withoutBest(second)
 	}
 	if at := firstDifference(first, second); at >= 0 {
 		where := fmt.Sprintf("byte %d", at)
@@ -98,21 +91,6 @@ func compareFiles(pathA, pathB string, interrupted bool) error {
 		return fmt.Errorf("%s and %s differ from %s on", pathA, pathB, where)
 	}
 	return nil
-}
-
-// withoutBest takes out of a state.json which checkpoint is the best, and its own sum. One that cannot be read stays.
-func withoutBest(b []byte) []byte {
-	var s rundir.State
-	if json.Unmarshal(b, &s) != nil {
-		return b
-	}
-	delete(s.Extra, "best")
-	s.Sum = ""
-	without, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return b
-	}
-	return without
 }
 
 // compareTiming wants a line of the same iterations in both: none twice, none missing. All else in them is of the clock.

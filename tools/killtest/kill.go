@@ -15,13 +15,15 @@ import (
 type result struct {
 	model       string
 	runs, equal int
-	kills       [places]int
-	terminated  int // of the kills: by SIGTERM
+	kills       [places]int // by SIGKILL
+	uniform     int         // of the kills: at moments uniform over the time of the training
+	terminated  int         // besides, by SIGTERM
 }
 
 func (r *result) add(other result) {
 	r.runs += other.runs
 	r.equal += other.equal
+	r.uniform += other.uniform
 	r.terminated += other.terminated
 	for i, n := range other.kills {
 		r.kills[i] += n
@@ -35,19 +37,46 @@ func (r *result) total() (n int) {
 	return n
 }
 
+// count takes note of a hit that ended a training.
+func (r *result) count(h *hit, at place) {
+	if h.signal == syscall.SIGTERM {
+		r.terminated++
+		return
+	}
+	r.kills[at]++
+	if h.uniform {
+		r.uniform++
+	}
+}
+
+// What so many kills are to show.
+const (
+	manyKills    = 100
+	insideOfMany = 20 // that fall inside a checkpoint write, at least
+)
+
+// enough is an error if kills miss what they are to hit.
+func (r *result) enough() error {
+	if r.total() >= manyKills && r.kills[inside] < insideOfMany {
+		return fmt.Errorf("%d of %d kills fell inside a checkpoint write, expected at least %d: take another -seed, or more -kills",
+			r.kills[inside], r.total(), insideOfMany)
+	}
+	return nil
+}
+
 // line is a line of the table.
-const line = "%-10v%6v%7v%9v%10v%17v%13v%12v%8v\n"
+const line = "%-10v%6v%7v%9v%10v%17v%13v%12v%9v%8v\n"
 
 func (r *result) print(out io.Writer) {
 	k := r.kills
-	fmt.Fprintf(out, line, r.model, r.runs, r.total(), r.terminated, k[beginning], k[inside], k[between], k[end], r.equal)
+	fmt.Fprintf(out, line, r.model, r.runs, r.total(), r.uniform, k[beginning], k[inside], k[between], k[end], r.terminated, r.equal)
 }
 
 // killAll spreads the kills over the models.
 func killAll(ctx context.Context, out io.Writer, dir string, s settings) error {
 	fmt.Fprintf(out, "%d kills over %d models, runs of %d iterations, a checkpoint every %d\n",
 		s.kills, len(s.models), s.iterations, checkpointEvery)
-	fmt.Fprintf(out, line, "model", "runs", "kills", "SIGTERM", "at start", "in a checkpoint", "between two", "at the end", "equal")
+	fmt.Fprintf(out, line, "model", "runs", "kills", "uniform", "at start", "in a checkpoint", "between two", "at the end", "SIGTERM", "equal")
 	all := result{model: "all"}
 	for i, model := range s.models {
 		kills := s.kills*(i+1)/len(s.models) - s.kills*i/len(s.models)
@@ -63,10 +92,10 @@ func killAll(ctx context.Context, out io.Writer, dir string, s settings) error {
 		all.add(r)
 	}
 	all.print(out)
-	return nil
+	return all.enough()
 }
 
-// killTimes trains in peace, and then again with kills, at most three in a run, until there have been so many.
+// killTimes trains in peace, and then again with hits, at most three in a run, until so many of them have been kills.
 func (t trial) killTimes(ctx context.Context, dir string, kills int, rng *rand.Rand) (result, error) {
 	r := result{model: t.model}
 	// The last two folders are in the title of the curves.
@@ -78,7 +107,7 @@ func (t trial) killTimes(ctx context.Context, dir string, kills int, rng *rand.R
 	took := time.Since(began)
 	for r.total() < kills {
 		killed := filepath.Join(dir, fmt.Sprint("killed", r.runs), t.model, "run")
-		saved := false // at an iteration that another run does not save
+		saved := t.clocked // at an iteration that another run does not save
 		for range min(1+rng.IntN(3), kills-r.total()) {
 			h := drawHit(rng, t, took)
 			struck, err := t.run(ctx, killed, h)
@@ -88,11 +117,8 @@ func (t trial) killTimes(ctx context.Context, dir string, kills int, rng *rand.R
 			if !struck {
 				break // the run came to its end first
 			}
-			r.kills[where(killed, t.iterations)]++
-			if h.signal == syscall.SIGTERM {
-				r.terminated++
-				saved = true
-			}
+			r.count(h, where(killed, t.iterations))
+			saved = saved || h.signal == syscall.SIGTERM
 		}
 		if _, err := t.run(ctx, killed, nil); err != nil {
 			return r, err

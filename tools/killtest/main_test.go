@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,7 +37,10 @@ func TestKilledRunsAreEqual(t *testing.T) {
 					return err
 				}
 				r, err := trial.killTimes(t.Context(), dir, 1, rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(i))))
-				t.Logf("runs %d, kills %v", r.runs, r.kills)
+				t.Logf("runs %d, kills %v, SIGTERMs %d", r.runs, r.kills, r.terminated)
+				if r.total() != 1 {
+					t.Errorf("%d kills, expected 1", r.total())
+				}
 				if err != nil {
 					return err
 				}
@@ -173,8 +177,8 @@ func TestInterruptedRunsMayDiffer(t *testing.T) {
 		}, "is missing"},
 		{"another best one", func(f string) error {
 			link := filepath.Join(f, "checkpoints/best")
-			return errors.Join(os.Remove(link), os.Symlink("00000001", link), state(f, func(s *rundir.State) { s.Extra["best"] = []byte(`{"iteration":1}`) }))
-		}, ""},
+			return errors.Join(os.Remove(link), os.Symlink("00000001", link))
+		}, "best differ"},
 		{"another state", func(f string) error { return state(f, func(s *rundir.State) { s.Batches++ }) }, "state.json differ"},
 		{"a file less", func(f string) error { return os.Remove(filepath.Join(f, "checkpoints/00000006/vae.safetensors")) }, "vae.safetensors is missing"},
 		{"no latest", func(f string) error { return os.Remove(filepath.Join(f, "checkpoints/latest")) }, "latest is missing"},
@@ -217,6 +221,31 @@ func TestWhere(t *testing.T) {
 		}
 		if got := where(folder, 8); got != test.want {
 			t.Errorf("%q: got %d, want %d", test.names, got, test.want)
+		}
+	}
+}
+
+// TestCounts: a SIGTERM is no kill, and many kills are to hit what is short.
+func TestCounts(t *testing.T) {
+	r := result{}
+	r.count(&hit{signal: syscall.SIGTERM, uniform: true}, inside)
+	r.count(&hit{signal: syscall.SIGKILL, uniform: true}, between)
+	r.count(&hit{signal: syscall.SIGKILL}, inside)
+	if r.total() != 2 || r.uniform != 1 || r.terminated != 1 || r.kills[inside] != 1 {
+		t.Errorf("got %+v", r)
+	}
+	for _, test := range []struct {
+		kills [places]int
+		want  string
+	}{
+		{[places]int{between: 99}, ""},
+		{[places]int{between: 100}, "0 of 100 kills fell inside a checkpoint write, expected at least 20"},
+		{[places]int{inside: 19, end: 81}, "19 of 100 kills"},
+		{[places]int{inside: 20, end: 80}, ""},
+	} {
+		err := (&result{kills: test.kills}).enough()
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v: error is %v", test.kills, err)
 		}
 	}
 }

@@ -25,7 +25,8 @@ const writing = 5 * time.Millisecond
 
 // drawHit picks a moment and a signal: most are SIGKILL, the others leave a checkpoint that a run in peace has not.
 func drawHit(rng *rand.Rand, t trial, took time.Duration) *hit {
-	h := &hit{draw(rng, t, took), syscall.SIGKILL}
+	h := &hit{signal: syscall.SIGKILL}
+	h.at, h.uniform = draw(rng, t, took)
 	if rng.Float64() < terminations {
 		h.signal = syscall.SIGTERM
 	}
@@ -35,18 +36,18 @@ func drawHit(rng *rand.Rand, t trial, took time.Duration) *hit {
 // terminations is the share of SIGTERM.
 const terminations = 0.3
 
-// draw picks a moment: most are uniform over the time that the whole training takes. The others aim at what is short
+// draw picks a moment: half of them are uniform over the time that the whole training takes. The others aim at what is short
 // beside it: a checkpoint that is being written, and the end, when all iterations are done but not all files are there.
-func draw(rng *rand.Rand, t trial, took time.Duration) moment {
+func draw(rng *rand.Rand, t trial, took time.Duration) (at moment, uniform bool) {
 	switch x := rng.Float64(); {
 	case x < 0.4:
 		n := t.iterations / checkpointEvery
 		name := ".tmp-" + rundir.IterationName(checkpointEvery*(1+rng.IntN(n))) + "-"
-		return appears(name, time.Duration(rng.Int64N(int64(writing))))
+		return appears(name, time.Duration(rng.Int64N(int64(writing)))), false
 	case x < 0.5:
-		return appears(rundir.IterationName(t.iterations), time.Duration(rng.Int64N(int64(10*writing))))
+		return appears(rundir.IterationName(t.iterations), time.Duration(rng.Int64N(int64(10*writing)))), false
 	default:
-		return after(time.Duration(rng.Int64N(int64(took))))
+		return after(time.Duration(rng.Int64N(int64(took)))), true
 	}
 }
 

@@ -42,12 +42,13 @@ var tiny = map[string]string{
 }
 
 // also are settings of the train section that only some models are trained with, so that there are runs without them, too.
-// Metrics of previews are logged at every third checkpoint, those of phases at all.
+// Metrics of previews are logged at every third checkpoint, those of phases at all. Precision auto is bf16 where the CPU has it.
 var also = map[string]string{
 	"ae":       "accumulate: 2, keep_best: test/mse",
 	"alphagan": "accumulate: 2",
 	"cgan":     "keep_best: generator/loss, keep_best_mode: max",
-	"dcgan":    "accumulate: 2, keep_best: generator/grad_norm, keep_checkpoints: 2",
+	"convae":   "checkpoint_minutes: 0.0001, keep_best: test/mse",
+	"dcgan":    "precision: auto, accumulate: 2, keep_best: generator/grad_norm, keep_checkpoints: 2",
 	"pix2pix":  "keep_best: test/l1",
 	"vae":      "keep_best: vae/loss, keep_checkpoints: 1",
 	"wgan":     "accumulate: 3, keep_best: critic/loss",
@@ -65,6 +66,7 @@ type trial struct {
 	model      string
 	iterations int
 	recipe     string // the file
+	clocked    bool   // any two runs have other checkpoints, besides those of checkpointEvery
 }
 
 // newTrial writes the recipe, which uses what a resumed run has to go on with: averages, augmentation, a schedule, and what
@@ -83,7 +85,7 @@ func newTrial(dir, model string, s settings) (trial, error) {
 }
 
 func writeTrial(dir, model string, iterations int, options, dataset, config string) (trial, error) {
-	t := trial{model, iterations, filepath.Join(dir, model+".yaml")}
+	t := trial{model, iterations, filepath.Join(dir, model+".yaml"), strings.Contains(config, "checkpoint_minutes")}
 	if options != "" {
 		options = ", " + options
 	}
@@ -109,8 +111,9 @@ func (t trial) command(folder string) *exec.Cmd {
 
 // hit is how a training is to end, and when.
 type hit struct {
-	at     moment
-	signal syscall.Signal // SIGKILL, or SIGTERM, after which it saves its state and ends by itself
+	at      moment
+	uniform bool           // at is, over the time of the training
+	signal  syscall.Signal // SIGKILL, or SIGTERM, after which it saves its state and ends by itself
 }
 
 // terminated is the exit status of train after SIGTERM.

@@ -26,7 +26,7 @@ func trainTwice(ctx context.Context, out io.Writer, dir string, s settings) erro
 			}
 		}
 		verdict := "equal"
-		if err := compareRuns(runs[0], runs[1], false); err != nil { // not the event files, which hold nothing else
+		if err := compareRuns(runs[0], runs[1], t.clocked); err != nil { // not the event files, which hold nothing else
 			different++
 			verdict = err.Error()
 		}

@@ -5,12 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-var numbers = map[string]syscall.Signal{"INT": syscall.SIGINT, "HUP": syscall.SIGHUP}
+var numbers = map[string]syscall.Signal{"INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM}
 
 // TestIgnoredSignals: what a process was started to ignore, as by nohup or by & in a script, it goes on to ignore.
 func TestIgnoredSignals(t *testing.T) {
@@ -53,4 +54,53 @@ func signalItself(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Errorf("the context goes on after %v", s)
 	}
+}
+
+// TestSecondSignal: it ends the process at once if somebody sent it, not if it is an echo of the first.
+func TestSecondSignal(t *testing.T) {
+	if signals := os.Getenv("CLI_TEST_SIGNALS"); signals != "" {
+		endBySignals(t, signals)
+		return
+	}
+	for _, test := range []struct {
+		signals string // names, and pauses
+		status  int    // 0: there was time to save
+	}{
+		{"HUP 1ms HUP 200ms HUP", 0},
+		{"TERM 1ms TERM", 0},
+		{"INT 1ms INT", 0},
+		{"TERM 1ms HUP", 0},
+		{"TERM 200ms TERM", 128 + 15},
+		{"INT 200ms INT", 128 + 2},
+		{"INT 1ms TERM", 128 + 15},
+		{"HUP 1ms HUP 1ms TERM", 128 + 15},
+	} {
+		t.Run(test.signals, func(t *testing.T) {
+			t.Parallel()
+			for name, s := range numbers {
+				if strings.Contains(test.signals, name) && signal.Ignored(s) {
+					t.Skip("tests were started to ignore it, and so are their processes")
+				}
+			}
+			c := exec.Command(os.Args[0], "-test.run", "^TestSecondSignal$")
+			c.Env = append(os.Environ(), "UCX_DEBUG_SIGNO=0", "CLI_TEST_SIGNALS="+test.signals)
+			if out, err := c.CombinedOutput(); c.ProcessState == nil || c.ProcessState.ExitCode() != test.status {
+				t.Errorf("%v, expected status %d\n%s", err, test.status, out)
+			}
+		})
+	}
+}
+
+// endBySignals sends them to the process, which takes half a second to save.
+func endBySignals(t *testing.T, signals string) {
+	ctx := untilSignal()
+	for word := range strings.FieldsSeq(signals) {
+		if pause, err := time.ParseDuration(word); err == nil {
+			time.Sleep(pause)
+		} else if err := syscall.Kill(os.Getpid(), numbers[word]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-ctx.Done()
+	time.Sleep(500 * time.Millisecond)
 }

@@ -162,6 +162,8 @@ func wayOn(err error, options trainer.Options, resume string) string {
 	}
 	const again = "going on from the newest checkpoint as before would most likely diverge again; "
 	switch {
+	case errors.Is(err, trainer.ErrRecipeNotKept):
+		return "when that is mended, resume the run again with the same changes"
 	case !errors.Is(err, trainer.ErrDiverged):
 		return "when that is mended, go on with: " + resume
 	case options.OnDivergence != "rollback":

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/imori-ml/imori/tools/internal/cli"
+	"github.com/imori-ml/imori/trainer"
 )
 
 // TestMain lets the test binary be the command, for tests that need a process.
@@ -589,6 +590,11 @@ func TestWayOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, mustType(t, "-resume run"), "newest picture: "+picture)
+	// Without the changes the run would go on as if there were none.
+	notKept := fmt.Errorf("%w: no room", trainer.ErrRecipeNotKept)
+	if got, want := wayOn(notKept, trainer.Options{Dir: "run"}, "train -resume run"), "when that is mended, resume the run again with the same changes"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 
 	const diverges = "-recipe tiny.yaml -set train.iterations=50 -set optimizer.generator.lr=1e30 -set train.preview_every=0"
 	const again = "\ngoing on from the newest checkpoint as before would most likely diverge again; "
