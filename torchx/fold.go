@@ -11,6 +11,10 @@ func forwardFirst(x torch.Tensor, layers []Module) (torch.Tensor, int) {
 	if len(layers) > 1 && C.ix_plain() == 0 {
 		shape := Shape(x)
 		switch layer := layers[0].(type) {
+		case *LinearLayer:
+			if next, ok := layers[1].(leakyReLU); ok {
+				return layer.activated(x, next.slope), 2
+			}
 		case *BatchNorm2dLayer:
 			if next, ok := layers[1].(leakyReLU); ok && layer.training {
 				return layer.activated(x, next.slope), 2

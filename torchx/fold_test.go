@@ -2,6 +2,7 @@ package torchx
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	torch "github.com/wangkuiyi/gotorch"
@@ -105,6 +106,53 @@ func TestFoldings(t *testing.T) {
 }
 
 // A block of layers as models have them, folded and with its batch norm's activation in it.
+// A linear layer with the leaky ReLU behind it.
+func TestFoldedActivation(t *testing.T) {
+	for _, slope := range []float64{0, 0.2, 1, -0.5} {
+		for _, c := range [][3]int64{{1, 1, 1}, {70, 33, 45}, {64, 96, 130}, {300, 40, 64}, {128, 50, 1}} {
+			shapes := [][]int64{{c[0], c[1]}, {c[2], c[1]}}
+			for _, m := range withBias(fmt.Sprint(c, slope), shapes, c[2], func(x, w, b torch.Tensor) torch.Tensor {
+				return NewSequential(&LinearLayer{affine{w, b}}, NewLeakyReLU(slope)).Forward(x)
+			}) {
+				m.check(t, foldF32, foldBF16)
+			}
+		}
+	}
+	noTensors(t)
+}
+
+// What is not a number stays none, and what is infinite is 0 behind a ReLU.
+func TestFoldedActivationOfInfinity(t *testing.T) {
+	inf := math.Inf(1)
+	for _, c := range []struct{ slope, x, want float64 }{{0, -inf, 0}, {0, inf, inf}, {0.5, -inf, -inf}, {0, math.NaN(), math.NaN()}} {
+		scoped(t, func() {
+			y := NewSequential(&LinearLayer{affine{Weight: Full(1, torch.Float, "cpu", 64, 1)}}, NewLeakyReLU(c.slope)).Forward(Full(c.x, torch.Float, "cpu", 64, 1))
+			for _, v := range Float64s(y) {
+				if v != c.want && !(math.IsNaN(v) && math.IsNaN(c.want)) {
+					t.Fatalf("slope %g: %g of %g, expected %g", c.slope, v, c.x, c.want)
+				}
+			}
+		})
+	}
+	noTensors(t)
+}
+
+// TestBCEWithLogits: as exact as libtorch's, for logits of any size.
+func TestBCEWithLogits(t *testing.T) {
+	for _, shape := range [][]int64{{7}, {64, 1}, {5, 3, 9, 4}} {
+		for _, scale := range []float64{1, 40} {
+			c := computation{name: fmt.Sprint(shape, scale), shapes: [][]int64{shape, shape}, f: func(in []torch.Tensor) torch.Tensor {
+				return Reshape(BCEWithLogits(MulScalar(in[0], scale), Sigmoid(in[1])), 1)
+			}}
+			want, single := c.derivatives(t, inF64.plainly()), c.derivatives(t, inF32.plainly())
+			compare(t, inF64, c.derivatives(t, inF64), want, single, tolerance{1e-11, 1e-11})
+			compare(t, inF32, c.derivatives(t, inF32), want, single, tolerance{1e-6, 2e-6})
+			compare(t, inF32, c.alone(t, inF32), want, single, tolerance{1e-6, 2e-6})
+		}
+	}
+	noTensors(t)
+}
+
 func TestFoldedBlock(t *testing.T) {
 	for _, slope := range []float64{0, 0.2} {
 		computation{fmt.Sprint("slope ", slope), [][]int64{{4, 3, 4, 4}, {5, 3, 3, 3}, {5}, {5}}, func(in []torch.Tensor) torch.Tensor {

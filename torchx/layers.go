@@ -67,7 +67,12 @@ func NewLinear(in, out int64, o LinearOptions) *LinearLayer {
 }
 
 // Forward is the function Linear.
-func (l *LinearLayer) Forward(x torch.Tensor) torch.Tensor { return Linear(x, l.Weight, l.Bias) }
+func (l *LinearLayer) Forward(x torch.Tensor) torch.Tensor { return l.activated(x, 1) }
+
+// activated is Forward with a leaky ReLU behind it.
+func (l *LinearLayer) activated(x torch.Tensor, slope float64) torch.Tensor {
+	return linear(x, l.Weight, l.Bias, slope)
+}
 
 // Conv2dLayer is torch.nn.Conv2d with zero padding: N×in×H×W to N×out×H'×W'.
 type Conv2dLayer struct {

@@ -8,9 +8,12 @@ import (
 )
 
 // Linear returns x·wᵀ + b for x of N×in, w of out×in and b of out; the zero Tensor is no bias.
-func Linear(x, w, b torch.Tensor) torch.Tensor {
+func Linear(x, w, b torch.Tensor) torch.Tensor { return linear(x, w, b, 1) }
+
+// linear is Linear and then LeakyReLU with a slope, of which 0 is ReLU and 1 nothing.
+func linear(x, w, b torch.Tensor, slope float64) torch.Tensor {
 	out := newHandle()
-	check("linear", C.ix_linear(handle("linear", x), handle("linear", w), optional(b), (*C.ix_tensor)(out)), x, w, b)
+	check("linear", C.ix_linear(handle("linear", x), handle("linear", w), optional(b), C.double(slope), (*C.ix_tensor)(out)), x, w, b)
 	return wrap(out)
 }
 

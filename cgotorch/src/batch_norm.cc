@@ -206,8 +206,6 @@ struct Sweeps {
   }
 };
 
-at::Tensor activated(const at::Tensor &x, double slope) { return slope == 1 ? x : leaky_relu(x, slope); }
-
 // libtorch's own; running statistics are those of float32.
 at::Tensor composed(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const at::Tensor &mean,
                     const at::Tensor &var, const BatchNorm &o) {
@@ -304,7 +302,7 @@ struct Leaky : torch::autograd::Function<Leaky> {
   static variable_list backward(AutogradContext *ctx, variable_list gradients) {
     const at::Tensor y = ctx->get_saved_variables()[0], &g = gradients[0];
     at::Tensor of_x;
-    if (g.defined()) of_x = LeakyGradient::apply(g, y.detach(), ctx->saved_data["slope"].toDouble());
+    if (g.defined()) of_x = leaky_gradient(g, y.detach(), ctx->saved_data["slope"].toDouble());
     return {of_x, at::Tensor()};
   }
 };
@@ -314,6 +312,10 @@ struct Leaky : torch::autograd::Function<Leaky> {
 at::Tensor leaky_relu(const at::Tensor &x, double slope) {
   if (plain() || slope < 0) return slope == 0 ? at::relu(x) : at::leaky_relu(x, slope);
   return Leaky::apply(x, slope);
+}
+
+at::Tensor leaky_gradient(const at::Tensor &g, const at::Tensor &y, double slope) {
+  return LeakyGradient::apply(g, y, slope);
 }
 
 at::Tensor batch_norm(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const at::Tensor &mean,

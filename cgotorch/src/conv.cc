@@ -5,15 +5,12 @@
 #include <ATen/ops/conv_transpose2d.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <atomic>
 
 #include "conv_gemm.h"
-#include "linear_bf16.h"
 #include "precision.h"
-#include "product.h"
 #include "winograd.h"
 
 namespace imori {
@@ -172,34 +169,6 @@ at::Tensor conv_weight(const at::Tensor &x, const at::Tensor &g, const at::Tenso
   return Weight::apply(x, g, w.sizes(), o).to(w.scalar_type());
 }
 
-// A linear layer, perhaps in another type than its weight's.
-struct Affine : torch::autograd::Function<Affine> {
-  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &w,
-                            const c10::optional<at::Tensor> &b) {
-    ctx->save_for_backward({x, w});
-    ctx->saved_data["bias"] = b.has_value();
-    if (bf16::wins(x, w)) return bf16::affine(x, w, b.value_or(at::Tensor()));
-    return affine(x, copy_in(w, x.scalar_type()), b ? copy_in(*b, x.scalar_type()) : at::Tensor());
-  }
-
-  static variable_list backward(AutogradContext *ctx, variable_list gradients) {
-    const auto saved = ctx->get_saved_variables();
-    const at::Tensor &x = saved[0], &w = saved[1], &g = gradients[0];
-    at::Tensor of_x, of_w, of_b;
-    if (!g.defined()) return {of_x, of_w, of_b};
-    // Copies and our own products are outside of autograd; where the gradient is to be differentiated, w itself must be
-    // in it.
-    const bool differentiable = c10::GradMode::is_enabled(), ours = !differentiable && bf16::wins(g, w);
-    if (ctx->needs_input_grad(0)) {
-      const auto type = x.scalar_type();
-      of_x = ours ? bf16::input(g, w) : product(g, differentiable ? w.to(type) : copy_in(w, type));
-    }
-    if (ctx->needs_input_grad(1)) of_w = ours ? bf16::weight(g, x) : product(g.t(), x).to(w.scalar_type());
-    if (ctx->saved_data["bias"].toBool() && ctx->needs_input_grad(2)) of_b = g.sum(0, false, w.scalar_type());
-    return {of_x, of_w, of_b};
-  }
-};
-
 // ---- which calls they take ----
 
 // libtorch's own reports what does not fit; these take what fits and nothing unusual.
@@ -221,14 +190,6 @@ bool usual(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const 
     if (o.stride[i] < 1 || o.dilation[i] < 1 || o.padding[i] < 0) return false;
   }
   return true;
-}
-
-// A weight as libtorch's own functions take it: they want one type and, for no maps at all, no channels last.
-// Differentiable.
-at::Tensor like(const at::Tensor &w, const at::Tensor &x) {
-  if (!w.defined()) return w;
-  const at::Tensor k = x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kFloat ? w.to(at::kBFloat16) : w;
-  return x.numel() == 0 ? k.contiguous() : k;
 }
 
 }  // namespace
@@ -263,17 +224,6 @@ at::Tensor conv_transpose2d(const at::Tensor &maps, const at::Tensor &w, const a
   }
   const at::Tensor y = conv_input(x, w, size, o);
   return b.defined() ? y.add(b.to(y.scalar_type()).view({1, -1, 1, 1})) : y;
-}
-
-at::Tensor linear(const at::Tensor &rows, const at::Tensor &w, const at::Tensor &b) {
-  const at::Tensor x = layer_input(rows);
-  const bool typed = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
-  const bool fits = typed && w.scalar_type() == at::kFloat && x.dim() == 2 && w.dim() == 2 && x.device().is_cpu() &&
-                    w.device().is_cpu() && x.size(1) == w.size(1) && x.numel() > 0 && w.numel() > 0 &&
-                    (!b.defined() ||
-                     (b.dim() == 1 && b.size(0) == w.size(0) && b.device().is_cpu() && b.scalar_type() == at::kFloat));
-  if (plain() || !fits) return at::linear(x, like(w, x), like(b, x));
-  return Affine::apply(x, w, given(b));
 }
 
 }  // namespace imori

@@ -23,9 +23,6 @@ at::Tensor conv2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b,
 at::Tensor conv_transpose2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o,
                             const std::vector<int64_t> &output_padding);
 
-// x w^T + b for x of ... x in, w of out x in.
-at::Tensor linear(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b);
-
 // Makes the functions above, and all others that have a faster form here, take libtorch's own; for tests, which compare
 // the two. Returns what it was.
 bool set_plain(bool on);

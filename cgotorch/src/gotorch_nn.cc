@@ -9,6 +9,7 @@
 #include "call.h"
 #include "conv.h"
 #include "gotorch.h"
+#include "linear.h"
 #include "precision.h"
 
 using imori::full;
@@ -118,7 +119,7 @@ const char *FLeakyRelu(Tensor input, double negative_slope, int8_t inplace, Tens
   });
 }
 const char *Linear(Tensor input, Tensor weight, Tensor bias, Tensor *result) {
-  return into(result, [&] { return imori::linear(get(input), get(weight), optional(bias)); });
+  return into(result, [&] { return imori::linear(get(input), get(weight), optional(bias), 1); });
 }
 const char *MaxPool2d(Tensor input, int64_t *kernel_data, int64_t kernel_len, int64_t *stride_data, int64_t stride_len,
                       int64_t *padding_data, int64_t padding_len, int64_t *dilation_data, int64_t dilation_len,

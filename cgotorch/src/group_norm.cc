@@ -305,7 +305,7 @@ variable_list sweep_second(const at::Tensor &v, const at::Tensor &g, const at::T
 // libtorch's own.
 at::Tensor composed(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Options &o) {
   const at::Tensor y = at::group_norm(full(x), o.groups, w, b, o.eps);
-  return (o.slope == 1 ? y : leaky_relu(y, o.slope)).to(x.scalar_type());
+  return activated(y, o.slope).to(x.scalar_type());
 }
 
 void remember(AutogradContext *ctx, const Options &o, const at::Tensor &statistics) {

@@ -108,7 +108,7 @@ enum { IX_RESHAPE, IX_PERMUTE, IX_FLATTEN /* start, end */, IX_NARROW /* dim, st
 const char *ix_view(int32_t op, ix_tensor a, const int64_t *args, int64_t n, ix_tensor *out);
 const char *ix_cat(ix_tensor *ts, int64_t n, int64_t dim, ix_tensor *out);
 const char *ix_argmax(ix_tensor a, int64_t dim, ix_tensor *out);
-const char *ix_linear(ix_tensor x, ix_tensor w, ix_tensor b, ix_tensor *out);
+const char *ix_linear(ix_tensor x, ix_tensor w, ix_tensor b, double slope, ix_tensor *out);  // slope: see linear.h
 const char *ix_conv2d(ix_tensor x, ix_tensor w, ix_tensor b, const int64_t stride[2], const int64_t padding[2],
                       const int64_t dilation[2], int64_t groups, ix_tensor *out);
 const char *ix_conv_transpose2d(ix_tensor x, ix_tensor w, ix_tensor b, const int64_t stride[2],

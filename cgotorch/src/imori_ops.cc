@@ -4,9 +4,11 @@
 #include "batch_norm.h"
 #include "call.h"
 #include "conv.h"
+#include "cross_entropy.h"
 #include "fold.h"
 #include "group_norm.h"
 #include "imori.h"
+#include "linear.h"
 #include "precision.h"
 
 using imori::full;
@@ -153,8 +155,8 @@ const char *ix_cat(ix_tensor *ts, int64_t n, int64_t dim, ix_tensor *out) {
 const char *ix_argmax(ix_tensor a, int64_t dim, ix_tensor *out) {
   return into(out, [&] { return get(a).argmax(dim); });
 }
-const char *ix_linear(ix_tensor x, ix_tensor w, ix_tensor b, ix_tensor *out) {
-  return into(out, [&] { return imori::linear(get(x), get(w), optional(b)); });
+const char *ix_linear(ix_tensor x, ix_tensor w, ix_tensor b, double slope, ix_tensor *out) {
+  return into(out, [&] { return imori::linear(get(x), get(w), optional(b), slope); });
 }
 const char *ix_conv2d(ix_tensor x, ix_tensor w, ix_tensor b, const int64_t stride[2], const int64_t padding[2],
                       const int64_t dilation[2], int64_t groups, ix_tensor *out) {
@@ -203,7 +205,7 @@ const char *ix_loss(int32_t op, ix_tensor a, ix_tensor target, ix_tensor *out) {
                 get(target).sizes());
     switch (op) {
       case IX_BCE_WITH_LOGITS:
-        return at::binary_cross_entropy_with_logits(full(get(a)), full(get(target)));
+        return imori::cross_entropy(full(get(a)), full(get(target)));
       case IX_MSE:
         return at::mse_loss(full(get(a)), full(get(target)));
       case IX_L1:

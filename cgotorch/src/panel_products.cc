@@ -86,7 +86,7 @@ IMORI_AVX512_INLINED void leave(const Block &sum, float *c, int64_t row) {
 }  // namespace
 
 template <typename T>
-IMORI_AVX512 void multiply(const Panels<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
+IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
                            int64_t columns) {
   constexpr int64_t kDeep = Unit<T>::kDeep;
   for (int64_t j = 0; j < columns; j += kPanel) {
@@ -95,7 +95,7 @@ IMORI_AVX512 void multiply(const Panels<T> &a, const Panels<T> &b, const Result 
       const T *of_b = b.at(0, j);
       for (int64_t panel = 0; panel < inner; panel += kPanel) {
         const T *of_a = a.at(i, panel);
-        for (int64_t k = 0; k < kPanel; k += kDeep, of_b += kDeep * kPanel) add(sum, of_a + k, kPanel, of_b);
+        for (int64_t k = 0; k < kPanel; k += kDeep, of_b += kDeep * kPanel) add(sum, of_a + k, a.row, of_b);
       }
       leave(sum, c.at(i, j), c.row);
     }
@@ -137,16 +137,22 @@ IMORI_AVX512 void pair(const Panels<Half> &m, int64_t first, int64_t last, int64
   }
 }
 
-IMORI_AVX512 void round(const float *from, Half *to, int64_t n, const float *add) {
+template <typename T>
+IMORI_AVX512 void finish(const float *from, T *to, int64_t n, const float *add, float slope) {
   for (int64_t i = 0; i < n; i += kVector) {
-    const Vector v = get(from + i);
-    put(to + i, add == nullptr ? v : v + get(add + i));
+    Vector v = get(from + i);
+    if (add != nullptr) v += get(add + i);
+    // Infinity times 0 would be no number.
+    if (slope != 1) v = v <= 0 ? (slope == 0 ? Vector{} : v * slope) : v;
+    put(to + i, v);
   }
 }
 
-#define IMORI_PRODUCTS_OF(T)                                                                               \
-  template void multiply(const Panels<T> &, const Panels<T> &, const Result &, int64_t, int64_t, int64_t); \
-  template void multiply_turned(const Panels<T> &, const Panels<T> &, const Result &, int64_t, int64_t, int64_t, bool);
+#define IMORI_PRODUCTS_OF(T)                                                                                     \
+  template void multiply(const Operand<T> &, const Panels<T> &, const Result &, int64_t, int64_t, int64_t);      \
+  template void multiply_turned(const Panels<T> &, const Panels<T> &, const Result &, int64_t, int64_t, int64_t, \
+                                bool);                                                                           \
+  template void finish(const float *, T *, int64_t, const float *, float);
 
 IMORI_PRODUCTS_OF(float)
 IMORI_PRODUCTS_OF(Half)

@@ -20,10 +20,22 @@ struct Result {
   float *at(int64_t i, int64_t column) const { return data + i * row + column / kPanel * panel + column % kPanel; }
 };
 
+// The left side of a product, which is read row by row: panels, or plain rows.
+template <typename T>
+struct Operand {
+  const T *data;
+  int64_t row, panel;  // as in Result
+
+  Operand(const Panels<T> &p) : data(p.data), row(kPanel), panel(p.stride * kPanel) {}
+  Operand(const T *rows, int64_t length) : data(rows), row(length), panel(kPanel) {}
+
+  const T *at(int64_t i, int64_t column) const { return data + i * row + column / kPanel * panel + column % kPanel; }
+};
+
 // c = a b, for rows (a multiple of kRows) of a and c, inner (a multiple of 32) columns of a, and columns (as well) of
 // b. Rows of b are paired.
 template <typename T>
-IMORI_AVX512 void multiply(const Panels<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
+IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
                            int64_t columns);
 
 // c = a^T b, or c += a^T b, for rows of a and b, which are paired; across, a multiple of kRows, and columns, one of 32,
@@ -37,8 +49,9 @@ IMORI_AVX512 void multiply_turned(const Panels<T> &a, const Panels<T> &b, const 
 inline void pair(const Panels<float> &, int64_t, int64_t, int64_t) {}
 IMORI_AVX512 void pair(const Panels<Half> &m, int64_t first, int64_t last, int64_t columns);
 
-// Rounds n numbers, a multiple of 16, to which others are added, if there are any.
-IMORI_AVX512 void round(const float *from, Half *to, int64_t n, const float *add = nullptr);
+// The leaky ReLU of n numbers, a multiple of 16, to which others are added, if there are any; slope 1 is none.
+template <typename T>
+IMORI_AVX512 void finish(const float *from, T *to, int64_t n, const float *add = nullptr, float slope = 1);
 
 }  // namespace panels
 }  // namespace imori

@@ -60,6 +60,12 @@ at::Tensor copy_in(const at::Tensor &w, at::ScalarType type) {
   return copy;
 }
 
+at::Tensor like(const at::Tensor &w, const at::Tensor &x) {
+  if (!w.defined()) return w;
+  const at::Tensor k = x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kFloat ? w.to(at::kBFloat16) : w;
+  return x.numel() == 0 ? k.contiguous() : k;
+}
+
 at::Tensor full(const at::Tensor &x) { return x.defined() && x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x; }
 
 namespace {

@@ -17,6 +17,10 @@ at::Tensor layer_input(const at::Tensor &x);
 // changes: a critic's steps the generator's, a generator's step the critic's. Outside of autograd.
 at::Tensor copy_in(const at::Tensor &w, at::ScalarType type);
 
+// A weight as libtorch's own functions take it: they want one type and, for no maps at all, no channels last.
+// Differentiable.
+at::Tensor like(const at::Tensor &w, const at::Tensor &x);
+
 // t as an argument of an autograd function, which takes no undefined tensors.
 inline c10::optional<at::Tensor> given(const at::Tensor &t) {
   return t.defined() ? c10::make_optional(t) : c10::nullopt;

@@ -101,7 +101,7 @@ at::Tensor forward_of(const Plan &plan, const at::Tensor &x, const at::Tensor &w
       });
       clear(inputs, last - first, rows, plan.columns());
       for (int p = 0; p < plan.points; p++) {
-        multiply(inputs.from(plan.first[p]), kernels[p], outputs.from(p * s.out), rows, plan.inner[p], s.out);
+        multiply<T>(inputs.from(plan.first[p]), kernels[p], outputs.from(p * s.out), rows, plan.inner[p], s.out);
       }
       each_image(plan, first, last, [&](int64_t image, const Tiles &tiles) {
         give_output(plan, tiles, outputs, add, to + image * s.oh * s.ow * s.out);
@@ -135,7 +135,7 @@ class Sums<Half> {
     std::fill(memory_.begin(), memory_.begin() + n, 0.0f);
     return memory_.data();
   }
-  void end(Half *map, int64_t n) const { round(memory_.data(), map, n); }
+  void end(Half *map, int64_t n) const { finish(memory_.data(), map, n); }
 
  private:
   std::vector<float> memory_;
@@ -170,8 +170,8 @@ at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w) 
       });
       clear(outputs, last - first, rows, plan.points * s.out);
       for (int p = 0; p < plan.points; p++) {
-        multiply(outputs.from(p * s.out), kernel.from(plan.first[p]), inputs.from(plan.first[p]), rows, s.out,
-                 plan.inner[p]);
+        multiply<T>(outputs.from(p * s.out), kernel.from(plan.first[p]), inputs.from(plan.first[p]), rows, s.out,
+                    plan.inner[p]);
       }
       each_image(plan, first, last, [&](int64_t image, const Tiles &tiles) {
         give_input(plan, tiles, inputs, wanted, map + (image - first_image) * s.h * s.w * s.c);

@@ -6,5 +6,7 @@
 //
 //	import _ "github.com/imori-ml/imori/torchx/arena"
 //
+// It also asks Linux for large pages for the first 512 MiB of that memory, which are addresses until they are used.
+//
 // It acts at the start of the process, before there are threads. Elsewhere than on Linux with glibc it does nothing.
 package arena

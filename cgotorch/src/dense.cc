@@ -1,0 +1,268 @@
+#include "dense.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "panel_scratch.h"
+#include "precision.h"
+#include "simd.h"
+#include "transpose.h"
+
+namespace imori {
+namespace dense {
+namespace {
+
+using namespace panels;
+
+// Bytes of an input or output that stay in the cache.
+constexpr int64_t kMost = 1 << 21;
+
+at::Tensor rows_of(const at::Tensor &m) { return m.stride(1) == 1 && m.stride(0) >= m.size(1) ? m : m.contiguous(); }
+
+// Calls work(first column, how many) for the columns of a panel, or several, at a time, on several threads.
+template <typename Work>
+void each_panel(int64_t columns, const Work &work, int64_t width = kPanel) {
+  at::parallel_for(0, rounded(columns, width) / width, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; i++) work(i * width, std::min(width, columns - i * width));
+  });
+}
+
+// A stretch of a row, of 32 numbers at most, and zeros behind it to fill the panel.
+template <typename T>
+void copy(const T *from, int64_t n, T *to) {
+  std::copy_n(from, n, to);
+  std::fill(to + n, to + kPanel, T(0));
+}
+void copy(const float *from, int64_t n, Half *to) {
+  if (n == kPanel) return finish(from, to, kPanel);
+  float padded[kPanel] = {};
+  std::copy_n(from, n, padded);
+  finish(padded, to, kPanel);
+}
+
+// Rows that are `row` numbers apart, in panels, and zeros behind them.
+template <typename From, typename T>
+void copy(const From *from, int64_t row, int64_t rows, int64_t columns, const Panels<T> &to, int64_t all) {
+  for (int64_t i = 0; i < rows; i++, from += row) {
+    for (int64_t c = 0; c < columns; c += kPanel) copy(from + c, std::min(kPanel, columns - c), to.at(i, c));
+  }
+  clear(to, rows, all, columns);
+}
+
+int64_t numbers_of(const at::Tensor &m, int64_t rows) { return numbers_for(rows, rounded(m.size(1), kPanel)); }
+
+// A matrix in panels, with zeros up to `rows`.
+template <typename T>
+Panels<T> packed(const at::Tensor &m, int64_t rows, bool paired, Scratch<T> &scratch) {
+  const Panels<T> to = scratch.panels(rows, rounded(m.size(1), kPanel));
+  const T *from = m.data_ptr<T>();
+  each_panel(m.size(1), [&](int64_t column, int64_t n) {
+    copy(from + column, m.stride(0), m.size(0), n, to.from(column), rows);
+    if (paired) pair(to.from(column), 0, rows, kPanel);
+  });
+  return to;
+}
+
+// m^T in panels, with its rows paired: two numbers of bfloat16 change places as one of float32 does.
+template <typename T>
+Panels<T> turned(const at::Tensor &m, Scratch<T> &scratch) {
+  constexpr int64_t kTogether = sizeof(float) / sizeof(T);
+  const int64_t rows = rounded(m.size(0), kPanel), columns = rounded(m.size(1), kPanel);
+  const Panels<T> to = scratch.panels(columns, rows);
+  at::Tensor whole = m;
+  if (m.size(0) != rows || m.size(1) != columns || m.stride(0) % kTogether != 0) {
+    whole = at::zeros({rows, columns}, m.options());
+    whole.narrow(0, 0, m.size(0)).narrow(1, 0, m.size(1)).copy_(m);
+  }
+  const T *from = whole.data_ptr<T>();
+  each_panel(columns, [&](int64_t column, int64_t) {
+    for (int64_t row = 0; row < rows; row += kPanel) {
+      transpose_block(reinterpret_cast<float *>(to.at(column, row)),
+                      reinterpret_cast<const float *>(from + row * whole.stride(0) + column),
+                      whole.stride(0) / kTogether, kPanel, kPanel / kTogether);
+    }
+  });
+  return to;
+}
+
+// Rows of 32 numbers, of which the first ones are wanted.
+template <typename T>
+void give(const float *from, int64_t rows, int64_t columns, const float *add, float slope, T *to, int64_t row) {
+  for (int64_t i = 0; i < rows; i++, from += kPanel, to += row) {
+    if (columns == kPanel) {
+      finish(from, to, kPanel, add, slope);
+      continue;
+    }
+    T padded[kPanel];
+    finish(from, padded, kPanel, add, slope);
+    std::copy_n(padded, columns, to);
+  }
+}
+
+// Weights as rows of a product: those of float32 where they are, if they fill whole panels.
+Operand<float> rows_of_weights(const float *from, int64_t row, int64_t rows, int64_t columns, const Panels<float> &to) {
+  if (rows == kPanel && columns % kPanel == 0) return {from, row};
+  copy(from, row, rows, columns, to, kPanel);
+  return to;
+}
+Operand<Half> rows_of_weights(const float *from, int64_t row, int64_t rows, int64_t columns, const Panels<Half> &to) {
+  copy(from, row, rows, columns, to, kPanel);
+  return to;
+}
+
+template <typename T>
+at::Tensor affine_of(const at::Tensor &x, const at::Tensor &w, const at::Tensor &bias, float slope) {
+  const int64_t n = x.size(0), in = x.size(1), out = w.size(0), deep = rounded(in, kPanel), across = rounded(n, kPanel);
+  Scratch<T> of_inputs(numbers_for(deep, across));
+  const Panels<T> inputs = turned(x, of_inputs);  // few, where weights are many: y^T = w x^T
+  at::Tensor y = at::empty({n, out}, x.options());
+  const float *from = w.data_ptr<float>();
+  T *to = y.data_ptr<T>();
+  each_panel(out, [&](int64_t first, int64_t outs) {
+    Scratch<T> of_weights(numbers_for(kPanel, deep));
+    Scratch<float> of_products(numbers_for(kPanel, across));
+    const Panels<float> products = of_products.panels(kPanel, across);
+    float add[kPanel] = {}, block[kPanel * kPanel];
+    if (bias.defined()) std::copy_n(bias.data_ptr<float>() + first, outs, add);
+    const Operand<T> weights =
+        rows_of_weights(from + first * w.stride(0), w.stride(0), outs, in, of_weights.panels(kPanel, deep));
+    multiply<T>(weights, inputs, products, kPanel, deep, across);
+    for (int64_t i = 0; i < n; i += kPanel) {
+      transpose_block(block, products.at(0, i), kPanel, kPanel, kPanel);
+      give(block, std::min(kPanel, n - i), outs, add, slope, to + i * out + first, out);
+    }
+  });
+  return y;
+}
+
+// The same for a stretch of columns. Sums are made for so many rows at a time, lest small numbers are added to large
+// ones.
+constexpr int64_t kTogether = 64;
+
+template <typename T>
+IMORI_INLINED void behind_columns(const T *__restrict g, int64_t g_row, const T *__restrict y, int64_t y_row,
+                                  T *__restrict to, int64_t to_row, int64_t rows, int64_t columns, float slope,
+                                  float *__restrict sums) {
+  float part[kPanel];
+  for (int64_t j = 0; j < columns; j++) sums[j] = 0;
+  for (int64_t first = 0; first < rows; first += kTogether) {
+    for (int64_t j = 0; j < columns; j++) part[j] = 0;
+    for (int64_t i = first; i < std::min(first + kTogether, rows); i++) {
+      for (int64_t j = 0; j < columns; j++) {
+        float d = load(g + i * g_row + j);
+        if (y != nullptr) {
+          d = load(y + i * y_row + j) <= 0 ? (slope == 0 ? 0 : slope * d) : d;
+          store(to + i * to_row + j, d);
+        }
+        part[j] += d;
+      }
+    }
+    for (int64_t j = 0; j < columns; j++) sums[j] += part[j];
+  }
+}
+IMORI_VERSIONED void behind_loop(const float *g, int64_t g_row, const float *y, int64_t y_row, float *to,
+                                 int64_t to_row, int64_t rows, int64_t columns, float slope, float *sums) {
+  behind_columns(g, g_row, y, y_row, to, to_row, rows, columns, slope, sums);
+}
+IMORI_VERSIONED void behind_loop(const Half *g, int64_t g_row, const Half *y, int64_t y_row, Half *to, int64_t to_row,
+                                 int64_t rows, int64_t columns, float slope, float *sums) {
+  behind_columns(g, g_row, y, y_row, to, to_row, rows, columns, slope, sums);
+}
+
+template <typename T>
+Behind behind_of(const at::Tensor &g, const at::Tensor &y, float slope) {
+  const int64_t n = g.size(0), out = g.size(1);
+  Behind made{slope == 1 ? g : at::empty({n, out}, g.options()), at::empty({out}, g.options().dtype(at::kFloat))};
+  const T *from = g.data_ptr<T>(), *of_y = slope == 1 ? nullptr : y.data_ptr<T>();
+  T *to = slope == 1 ? nullptr : made.g.data_ptr<T>();
+  float *sums = made.sums.data_ptr<float>();
+  each_panel(out, [&](int64_t first, int64_t outs) {
+    behind_loop(from + first, g.stride(0), of_y == nullptr ? of_y : of_y + first, of_y == nullptr ? 0 : y.stride(0),
+                to == nullptr ? to : to + first, out, n, outs, slope, sums + first);
+  });
+  return made;
+}
+
+// Narrow products are the BLAS's.
+constexpr int64_t kNarrow = 16;
+
+bool fits(const at::Tensor &rows, const at::Tensor &w) {
+  const int64_t bytes = static_cast<int64_t>(rows.element_size());
+  return has_avx512() && w.scalar_type() == at::kFloat &&
+         rows.size(0) * std::max(w.size(0), w.size(1)) * bytes <= kMost;
+}
+
+}  // namespace
+
+bool gradients_win(const at::Tensor &g, const at::Tensor &w) {
+  return g.scalar_type() == at::kBFloat16 && our_bf16() && fits(g, w);
+}
+
+bool wins(const at::Tensor &x, const at::Tensor &w) {
+  const bool wide = std::min(x.size(0), w.size(0)) >= kNarrow;
+  return gradients_win(x, w) || (x.scalar_type() == at::kFloat && wide && fits(x, w));
+}
+
+at::Tensor affine(const at::Tensor &maps, const at::Tensor &weight, const at::Tensor &b, double slope) {
+  const at::Tensor x = rows_of(maps), w = rows_of(weight), bias = b.defined() ? b.contiguous() : b;
+  const float s = static_cast<float>(slope);
+  return x.scalar_type() == at::kFloat ? affine_of<float>(x, w, bias, s) : affine_of<Half>(x, w, bias, s);
+}
+
+at::Tensor input(const at::Tensor &gradient, const at::Tensor &weight) {
+  const at::Tensor g = rows_of(gradient), w = rows_of(weight);
+  const int64_t n = g.size(0), out = g.size(1), in = w.size(1), rows = rounded(n), deep = rounded(out, kPanel);
+  Scratch<Half> of_gradients(numbers_of(g, rows));
+  const Panels<Half> gradients = packed(g, rows, false, of_gradients);
+  at::Tensor x = at::empty({n, in}, g.options());
+  const float *from = w.data_ptr<float>();
+  Half *to = x.data_ptr<Half>();
+  const auto work = [&](int64_t first, int64_t ins) {
+    const int64_t columns = rounded(ins, kPanel);
+    Scratch<Half> of_weights(numbers_for(deep, columns));
+    Scratch<float> of_products(numbers_for(rows, columns));
+    const Panels<Half> weights = of_weights.panels(deep, columns);
+    const Panels<float> products = of_products.panels(rows, columns);
+    copy(from + first, w.stride(0), out, ins, weights, deep);
+    pair(weights, 0, deep, columns);
+    multiply<Half>(gradients, weights, products, rows, deep, columns);
+    for (int64_t c = 0; c < ins; c += kPanel) {
+      give(products.at(0, c), n, std::min(kPanel, ins - c), nullptr, 1, to + first + c, in);
+    }
+  };
+  // Longer stretches of rows are read faster; those of all rows are to stay in the cache, and threads to have work.
+  const bool wide = deep <= 1024 && in >= 8 * kPanel * at::get_num_threads();
+  each_panel(in, work, wide ? 4 * kPanel : kPanel);
+  return x;
+}
+
+at::Tensor weight(const at::Tensor &gradient, const at::Tensor &maps) {
+  const at::Tensor g = rows_of(gradient), x = rows_of(maps);
+  const int64_t n = g.size(0), out = g.size(1), in = x.size(1), rows = rounded(n, 2);
+  Scratch<Half> of_both(numbers_of(g, rows) + numbers_of(x, rows));
+  const Panels<Half> gradients = packed(g, rows, true, of_both), inputs = packed(x, rows, true, of_both);
+  at::Tensor w = at::empty({out, in}, g.options().dtype(at::kFloat));
+  float *to = w.data_ptr<float>();
+  each_panel(in, [&](int64_t first, int64_t ins) {
+    if (ins == kPanel && out % kRows == 0) {
+      return multiply_turned<Half>(gradients, inputs.from(first), {to + first, in}, rows, out, kPanel, false);
+    }
+    Scratch<float> of_products(numbers_for(rounded(out), kPanel));
+    const Panels<float> products = of_products.panels(rounded(out), kPanel);
+    multiply_turned<Half>(gradients, inputs.from(first), products, rows, rounded(out), kPanel, false);
+    for (int64_t i = 0; i < out; i++) std::copy_n(products.at(i, 0), ins, to + i * in + first);
+  });
+  return w;
+}
+
+Behind behind(const at::Tensor &gradient, const at::Tensor &result, double slope) {
+  const at::Tensor g = rows_of(gradient), y = slope == 1 ? result : rows_of(result);
+  const float s = static_cast<float>(slope);
+  return g.scalar_type() == at::kFloat ? behind_of<float>(g, y, s) : behind_of<Half>(g, y, s);
+}
+
+}  // namespace dense
+}  // namespace imori

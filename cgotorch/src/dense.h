@@ -1,0 +1,30 @@
+// The products of linear layers by kernels of our own. What goes in is cut into panels, and rounded, on the way into
+// the product; bias and activation are added on the way out.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace imori {
+namespace dense {
+
+// Whether these are the faster forms for x of n x in, float32 or bfloat16, and w of out x in, float32, both on the CPU;
+// and for the gradients, where x stands for g. In float32 those are oneDNN's.
+bool wins(const at::Tensor &x, const at::Tensor &w);
+bool gradients_win(const at::Tensor &g, const at::Tensor &w);
+
+// All are outside of autograd, and their results do not depend on the number of threads.
+// The leaky ReLU of x w^T + b, in x's type; slope 1 is none. b, float32, may be undefined.
+at::Tensor affine(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, double slope);
+// Of bfloat16 alone.
+at::Tensor input(const at::Tensor &g, const at::Tensor &w);   // g w, n x in, bfloat16
+at::Tensor weight(const at::Tensor &g, const at::Tensor &x);  // g^T x, out x in, float32
+
+// What g, float32 or bfloat16, is before the leaky ReLU that made y, and its sums over the rows, float32. For slope 1 y
+// is not looked at.
+struct Behind {
+  at::Tensor g, sums;
+};
+Behind behind(const at::Tensor &g, const at::Tensor &y, double slope);
+
+}  // namespace dense
+}  // namespace imori

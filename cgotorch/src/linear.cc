@@ -1,0 +1,73 @@
+#include "linear.h"
+
+#include <ATen/ops/linear.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "batch_norm.h"
+#include "conv.h"
+#include "dense.h"
+#include "precision.h"
+#include "product.h"
+
+namespace imori {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+struct Affine : torch::autograd::Function<Affine> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &w,
+                            const c10::optional<at::Tensor> &bias, double slope) {
+    const at::Tensor b = bias.value_or(at::Tensor());
+    const auto type = x.scalar_type();
+    const at::Tensor y = dense::wins(x, w) ? dense::affine(x, w, b, slope)
+                                           : activated(affine(x, copy_in(w, type), copy_in(b, type)), slope);
+    ctx->save_for_backward({x, w, slope == 1 ? at::Tensor() : y});
+    ctx->saved_data["bias"] = b.defined();
+    ctx->saved_data["slope"] = slope;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext *ctx, variable_list gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor &x = saved[0], &w = saved[1], &y = saved[2], &outer = gradients[0];
+    const double slope = ctx->saved_data["slope"].toDouble();
+    const bool of_x = ctx->needs_input_grad(0), of_w = ctx->needs_input_grad(1);
+    const bool of_b = ctx->saved_data["bias"].toBool() && ctx->needs_input_grad(2);
+    variable_list result(4);
+    if (!outer.defined()) return result;
+    const auto type = x.scalar_type();
+    // Copies and our own products are outside of autograd; where the gradient is to be differentiated, w itself must be
+    // in it.
+    if (c10::GradMode::is_enabled()) {
+      const at::Tensor g = slope == 1 ? outer : leaky_gradient(outer, y.detach(), slope);
+      if (of_x) result[0] = product(g, w.to(type));
+      if (of_w) result[1] = product(g.t(), x).to(w.scalar_type());
+      if (of_b) result[2] = g.sum(0, false, w.scalar_type());
+      return result;
+    }
+    const dense::Behind inner = slope != 1 || of_b ? dense::behind(outer, y, slope) : dense::Behind{outer, {}};
+    const bool ours = dense::gradients_win(outer, w);
+    if (of_x) result[0] = ours ? dense::input(inner.g, w) : product(inner.g, copy_in(w, type));
+    if (of_w) result[1] = ours ? dense::weight(inner.g, x) : product(inner.g.t(), x).to(w.scalar_type());
+    if (of_b) result[2] = inner.sums;
+    return result;
+  }
+};
+
+}  // namespace
+
+at::Tensor linear(const at::Tensor &rows, const at::Tensor &w, const at::Tensor &b, double slope) {
+  const at::Tensor x = layer_input(rows);
+  const bool typed = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+  const bool fits = typed && w.scalar_type() == at::kFloat && x.dim() == 2 && w.dim() == 2 && x.device().is_cpu() &&
+                    w.device().is_cpu() && x.size(1) == w.size(1) && x.numel() > 0 && w.numel() > 0 &&
+                    (!b.defined() ||
+                     (b.dim() == 1 && b.size(0) == w.size(0) && b.device().is_cpu() && b.scalar_type() == at::kFloat));
+  // The result tells what went into the leaky ReLU, unless that has turned it round.
+  if (plain() || !fits || slope < 0) return activated(at::linear(x, like(w, x), like(b, x)), slope);
+  return Affine::apply(x, w, given(b), slope);
+}
+
+}  // namespace imori
