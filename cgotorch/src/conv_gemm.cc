@@ -139,14 +139,15 @@ bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at
   if (type != at::kFloat && type != at::kBFloat16) return false;
   const Geometry d = geometry(x, w, g, o);
   const int64_t places = d.oh * d.ow;
+  // oneDNN's input gradients do not fill up the blocks of few channels.
+  const bool few = sum == kInput && d.c < 16 && d.rows() > 512 && d.rows() * d.columns() <= kMostColumns;
   if (type == at::kFloat) {
-    // oneDNN's blocks of output do not fill up on maps of 2 x 2, and its weight gradients not on 4 x 4. Where few rows
+    // Nor are its blocks of output filled by maps of 2 x 2, or its weight gradients by those of 4 x 4. Where few rows
     // meet a large kernel, it takes longer to reorder that than to use it.
     const int64_t most = sum == kWeight || d.rows() <= 512 ? 16 : 4;
-    // Nor do its input gradients fill up the blocks of few channels.
-    const bool few = sum == kInput && d.c < 16 && d.rows() > 512 && d.rows() * d.columns() <= kMostColumns;
     return fast_blas() && (places <= most || few);
   }
+  if (few) return true;
   if (d.pointwise()) return places == 1;
   // In bfloat16 its weight gradients of strided convolutions are slow altogether, but the columns of three channels or
   // of large maps are slower still.
