@@ -160,7 +160,7 @@ func TestConvOfViews(t *testing.T) {
 }
 
 func TestLinearFastPath(t *testing.T) {
-	for _, c := range [][3]int64{{1, 7, 5}, {6, 7, 5}, {1, 1, 1}, {5, 9, 1}, {70, 3, 4}, {64, 48, 32}, {18, 20, 1100}, {33, 300, 270}, {16, 256, 1100}, {150, 1030, 150}, {200, 48, 32}, {64, 1100, 1050}, {2000, 40, 700}} {
+	for _, c := range [][3]int64{{1, 7, 5}, {6, 7, 5}, {1, 1, 1}, {5, 9, 1}, {70, 3, 4}, {64, 48, 32}, {18, 20, 1100}, {33, 300, 270}, {16, 256, 1100}, {150, 1030, 150}, {200, 48, 32}, {64, 1100, 1050}, {600, 64, 64}, {2000, 40, 700}} {
 		for _, m := range withBias(fmt.Sprint(c), [][]int64{{c[0], c[1]}, {c[2], c[1]}}, c[2], Linear) {
 			m.check(t, convF32, convBF16)
 		}
@@ -176,6 +176,7 @@ func TestLinearFastPath(t *testing.T) {
 		{"expanded", []int64{1, 5}, func(x torch.Tensor) torch.Tensor { return Expand(x, 3, 5) }},
 		{"transposed, large", []int64{20, 30}, func(x torch.Tensor) torch.Tensor { return Permute(x, 1, 0) }},
 		{"narrowed, large", []int64{30, 25}, func(x torch.Tensor) torch.Tensor { return Narrow(x, 1, 2, 20) }},
+		{"narrowed to a panel", []int64{32, 33}, func(x torch.Tensor) torch.Tensor { return Narrow(x, 1, 1, 32) }},
 		{"expanded, large", []int64{1, 20}, func(x torch.Tensor) torch.Tensor { return Expand(x, 30, 20) }},
 		{"transposed, very large", []int64{300, 20}, func(x torch.Tensor) torch.Tensor { return Permute(x, 1, 0) }},
 		{"expanded, very large", []int64{1, 300}, func(x torch.Tensor) torch.Tensor { return Expand(x, 30, 300) }},

@@ -105,7 +105,6 @@ func TestFoldings(t *testing.T) {
 	noTensors(t)
 }
 
-// A block of layers as models have them, folded and with its batch norm's activation in it.
 // A linear layer with the leaky ReLU behind it.
 func TestFoldedActivation(t *testing.T) {
 	for _, slope := range []float64{0, 0.2, 1, -0.5} {
@@ -124,20 +123,42 @@ func TestFoldedActivation(t *testing.T) {
 // What is not a number stays none, and what is infinite is 0 behind a ReLU.
 func TestFoldedActivationOfInfinity(t *testing.T) {
 	inf := math.Inf(1)
+	one := func() torch.Tensor { return Full(1, torch.Float, "cpu", 64, 1) }
 	for _, c := range []struct{ slope, x, want float64 }{{0, -inf, 0}, {0, inf, inf}, {0.5, -inf, -inf}, {0, math.NaN(), math.NaN()}} {
-		scoped(t, func() {
-			y := NewSequential(&LinearLayer{affine{Weight: Full(1, torch.Float, "cpu", 64, 1)}}, NewLeakyReLU(c.slope)).Forward(Full(c.x, torch.Float, "cpu", 64, 1))
-			for _, v := range Float64s(y) {
-				if v != c.want && !(math.IsNaN(v) && math.IsNaN(c.want)) {
-					t.Fatalf("slope %g: %g of %g, expected %g", c.slope, v, c.x, c.want)
-				}
-			}
-		})
+		for _, w := range []way{inF32, inBF16} {
+			scoped(t, func() {
+				w.around(func() {
+					y := NewSequential(&LinearLayer{affine{Weight: one()}}, NewLeakyReLU(c.slope)).Forward(MulScalar(one(), c.x))
+					for _, v := range Float64s(y) {
+						if v != c.want && !(math.IsNaN(v) && math.IsNaN(c.want)) {
+							t.Fatalf("%s, slope %g: %g of %g, expected %g", w.name, c.slope, v, c.x, c.want)
+						}
+					}
+				})
+			})
+		}
 	}
 	noTensors(t)
 }
 
-// TestBCEWithLogits: as exact as libtorch's, for logits of any size.
+// A loss is as exact as its type for logits that a discriminator is sure of, too.
+func TestBCEOfCertainty(t *testing.T) {
+	for _, x := range []float64{-40, -15, -3, 0, 3, 10, 15, 40} {
+		for _, target := range []float64{0, 1} {
+			want := math.Log1p(math.Exp(-math.Abs(x))) + (math.Max(x, 0) - x*target)
+			scoped(t, func() {
+				logits := Full(x, torch.Float, "cpu", 9)
+				got := Item(BCEWithLogits(logits, Full(target, torch.Float, "cpu", 9)))
+				if math.Abs(got-want) > 1e-6*want {
+					t.Errorf("target %g, logit %g: %g, expected %g", target, x, got, want)
+				}
+			})
+		}
+	}
+	noTensors(t)
+}
+
+// TestBCEWithLogits: as exact as libtorch's.
 func TestBCEWithLogits(t *testing.T) {
 	for _, shape := range [][]int64{{7}, {64, 1}, {5, 3, 9, 4}} {
 		for _, scale := range []float64{1, 40} {
@@ -153,6 +174,7 @@ func TestBCEWithLogits(t *testing.T) {
 	noTensors(t)
 }
 
+// A block of layers as models have them, folded and with its batch norm's activation in it.
 func TestFoldedBlock(t *testing.T) {
 	for _, slope := range []float64{0, 0.2} {
 		computation{fmt.Sprint("slope ", slope), [][]int64{{4, 3, 4, 4}, {5, 3, 3, 3}, {5}, {5}}, func(in []torch.Tensor) torch.Tensor {

@@ -78,17 +78,19 @@ func wrongLoss(v float64) string { return fmt.Sprintf("the loss is %g, expected 
 // unreadLoss is a loss that is still on its way on a GPU.
 type unreadLoss struct {
 	phase             string
+	fresh             bool // the phase had a minibatch of its own
 	repeat, minibatch int
 	loss              torch.Tensor
 }
 
 func newUnreadLoss(s *Step, loss torch.Tensor) unreadLoss {
-	u := unreadLoss{s.phase.Name, s.repeat, s.shard.index + 1, torchx.Detach(loss)}
+	u := unreadLoss{s.phase.Name, s.phase.Fresh, s.repeat, s.shard.index + 1, torchx.Detach(loss)}
 	torchx.KeepAll(u.loss)
 	return u
 }
 
-// checkUnread looks at the losses that checkLoss has not. The minibatch that phases share is still there.
+// checkUnread looks at the losses that checkLoss has not. The minibatch that phases share is still there; that of a Fresh
+// phase is gone.
 func (it *iteration) checkUnread() error {
 	for _, u := range it.unread {
 		v := torchx.Item(u.loss)
@@ -98,7 +100,7 @@ func (it *iteration) checkUnread() error {
 		}
 		d := it.diverged(wrongLoss(v))
 		d.phase, d.repeat, d.minibatch = u.phase, u.repeat, u.minibatch
-		if b := it.shards[u.minibatch-1].batch; b != nil {
+		if b := it.shards[u.minibatch-1].batch; b != nil && !u.fresh {
 			d.takeBatch(*b)
 		}
 		return fmt.Errorf("phase %s: %w", u.phase, d)

@@ -31,10 +31,13 @@ func (t *Trainer) restoreLogged(c *rundir.Checkpoint) error {
 	return nil
 }
 
+// finished tells whether nothing is left to do.
+func (t *Trainer) finished() bool { return t.iteration >= t.Iterations && t.owed == nil }
+
 // checkLog refuses to go on with a log that lacks lines before the checkpoint: they would stay missing without a word. It
 // comes before anything of the log is cut, so that what is unreadable can still be mended.
 func (t *Trainer) checkLog() error {
-	if t.mustHave == 0 {
+	if t.mustHave == 0 || t.finished() {
 		return nil
 	}
 	newest, err := t.dir.LastLogged(t.logged())
@@ -47,6 +50,7 @@ func (t *Trainer) checkLog() error {
 	}
 	lost := fmt.Sprintf("metrics.jsonl in %s lacks lines: found %s, expected those up to iteration %d, as when the checkpoint was saved", t.Dir, found, t.mustHave)
 	if t.AcceptLost {
+		t.lostAccepted = true
 		t.observer.Warn("accepted: " + lost)
 		return nil
 	}

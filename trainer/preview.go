@@ -5,7 +5,6 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
-	"slices"
 	"strings"
 
 	torch "github.com/wangkuiyi/gotorch"
@@ -26,6 +25,7 @@ type Preview struct {
 	generator *torchx.Generator
 	pictures  []picture
 	metrics   []Metric
+	logged    map[string]bool // the names of metrics
 	// histograms are for TensorBoard alone.
 	histograms []histogram
 }
@@ -110,9 +110,13 @@ func (p *Preview) Log(name string, v float64) {
 		from = trainPrefix
 	}
 	name = from + name
-	if slices.ContainsFunc(p.metrics, func(m Metric) bool { return m.Name == name }) {
+	if p.logged[name] {
 		fail(fmt.Errorf("metric %s: the preview logs it a second time, expected once", name))
 	}
+	if p.logged == nil {
+		p.logged = map[string]bool{}
+	}
+	p.logged[name] = true
 	p.metrics = append(p.metrics, Metric{name, v})
 }
 

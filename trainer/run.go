@@ -53,6 +53,9 @@ func (t *Trainer) train(began time.Time) error {
 	if err := t.resumeRecipe(); err != nil {
 		return err
 	}
+	if t.lostAccepted {
+		t.savedAt = -1 // the next checkpoint no longer asks for the lines
+	}
 	if t.owed != nil {
 		t.savedAt = -1 // without what is owed a checkpoint is another one
 		if err := t.conclude(t.owed.metrics(), t.saveDue(t.iteration), pace, began); err != nil {

@@ -31,40 +31,41 @@ type Options struct {
 // Trainer trains one model. Its methods may be called from any goroutine, one at a time; libtorch runs on one of its own.
 type Trainer struct {
 	Options
-	thread    *thread
-	model     Model
-	networks  []*network
-	phases    []*phase
-	loader    *datasets.Loader
-	noise     NoiseSource
-	observer  Observer
-	dir       *rundir.Dir // nil: nothing is written
-	metrics   *rundir.Log
-	timing    *rundir.Log
-	events    *events // nil: none are written
-	iteration int     // completed
-	savedAt   int     // iteration of the newest checkpoint, be it still being written; -1: none
-	savedTime time.Time
-	saving    *saving       // nil: no checkpoint is being written
-	lastWait  time.Duration // before the last save is tried again on a full disk
-	slowSave  time.Duration // that a run waits for a checkpoint before it says so
-	notes     notes
-	mustHave  int           // iteration of a line that the log must have to go on; 0: none
-	logLate   bool          // lines of the logs are waiting for the disk
-	unkept    *rundir.State // the state from which a run that is killed would forget its recipe; nil: none
-	best      best
-	rollbacks int
-	curves    curvesClock
-	health    health
-	newest    lastLogged
-	start     start           // of the newest iteration
-	first     *datasets.Batch // of the next iteration; nil: not taken from the loader yet
-	takes     bool            // an iteration takes batches
-	info      Info
-	runsAhead bool        // the device computes while its next work is being prepared, unless a value is read
-	stopped   func() bool // the context of Run has ended
-	owed      *owed       // the preview of the newest iteration; nil: it has what it is to have
-	broken    error       // why the state is not one that an iteration ends in
+	thread       *thread
+	model        Model
+	networks     []*network
+	phases       []*phase
+	loader       *datasets.Loader
+	noise        NoiseSource
+	observer     Observer
+	dir          *rundir.Dir // nil: nothing is written
+	metrics      *rundir.Log
+	timing       *rundir.Log
+	events       *events // nil: none are written
+	iteration    int     // completed
+	savedAt      int     // iteration of the newest checkpoint, be it still being written; -1: none
+	savedTime    time.Time
+	saving       *saving       // nil: no checkpoint is being written
+	lastWait     time.Duration // before the last save is tried again on a full disk
+	slowSave     time.Duration // that a run waits for a checkpoint before it says so
+	notes        notes
+	mustHave     int           // iteration of a line that the log must have to go on; 0: none
+	lostAccepted bool          // the log lacks it, and that was accepted
+	logLate      bool          // lines of the logs are waiting for the disk
+	unkept       *rundir.State // the state from which a run that is killed would forget its recipe; nil: none
+	best         best
+	rollbacks    int
+	curves       curvesClock
+	health       health
+	newest       lastLogged
+	start        start           // of the newest iteration
+	first        *datasets.Batch // of the next iteration; nil: not taken from the loader yet
+	takes        bool            // an iteration takes batches
+	info         Info
+	runsAhead    bool        // the device computes while its next work is being prepared, unless a value is read
+	stopped      func() bool // the context of Run has ended
+	owed         *owed       // the preview of the newest iteration; nil: it has what it is to have
+	broken       error       // why the state is not one that an iteration ends in
 }
 
 // network is a Network with what trains it.

@@ -1,6 +1,7 @@
 #include "cross_entropy.h"
 
 #include <ATen/ops/binary_cross_entropy_with_logits.h>
+#include <ATen/ops/relu.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softplus.h>
 #include <c10/core/GradMode.h>
@@ -17,7 +18,9 @@ using torch::autograd::variable_list;
 struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &target) {
     ctx->save_for_backward({x, target});
-    return at::softplus(x).addcmul_(x, target, -1).mean();
+    // Exact for targets of 0 and 1 too, where one of the terms is all that is left.
+    const at::Tensor rest = at::softplus(x.abs().neg_());
+    return rest.add_(at::relu(x).addcmul_(x, target, -1)).mean();
   }
 
   // Of operations that can be differentiated themselves.

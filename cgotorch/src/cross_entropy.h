@@ -5,8 +5,8 @@
 
 namespace imori {
 
-// The mean of softplus(x) - x target, which is -target log sigmoid(x) - (1 - target) log(1 - sigmoid(x)). libtorch's
-// goes over the numbers three times as often. x and target have one shape.
+// The mean of max(x, 0) - x target + log(1 + exp(-|x|)), which is -target log sigmoid(x) - (1 - target) log(1 -
+// sigmoid(x)). libtorch's goes over the numbers twice as often. x and target have one shape.
 at::Tensor cross_entropy(const at::Tensor &x, const at::Tensor &target);
 
 }  // namespace imori

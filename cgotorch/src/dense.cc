@@ -138,9 +138,8 @@ at::Tensor affine_of(const at::Tensor &x, const at::Tensor &w, const at::Tensor 
   return y;
 }
 
-// The same for a stretch of columns. Sums are made for so many rows at a time, lest small numbers are added to large
-// ones.
-constexpr int64_t kTogether = 64;
+// Sums are made for so many rows at a time, lest small numbers are added to large ones.
+constexpr int64_t kRowsOfSum = 64;
 
 template <typename T>
 IMORI_INLINED void behind_columns(const T *__restrict g, int64_t g_row, const T *__restrict y, int64_t y_row,
@@ -148,9 +147,9 @@ IMORI_INLINED void behind_columns(const T *__restrict g, int64_t g_row, const T 
                                   float *__restrict sums) {
   float part[kPanel];
   for (int64_t j = 0; j < columns; j++) sums[j] = 0;
-  for (int64_t first = 0; first < rows; first += kTogether) {
+  for (int64_t first = 0; first < rows; first += kRowsOfSum) {
     for (int64_t j = 0; j < columns; j++) part[j] = 0;
-    for (int64_t i = first; i < std::min(first + kTogether, rows); i++) {
+    for (int64_t i = first; i < std::min(first + kRowsOfSum, rows); i++) {
       for (int64_t j = 0; j < columns; j++) {
         float d = load(g + i * g_row + j);
         if (y != nullptr) {
@@ -192,7 +191,7 @@ constexpr int64_t kNarrow = 16;
 bool fits(const at::Tensor &rows, const at::Tensor &w) {
   const int64_t bytes = static_cast<int64_t>(rows.element_size());
   return has_avx512() && w.scalar_type() == at::kFloat &&
-         rows.size(0) * std::max(w.size(0), w.size(1)) * bytes <= kMost;
+         rounded(rows.size(0), kPanel) * std::max(w.size(0), w.size(1)) * bytes <= kMost;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The products of linear layers by kernels of our own. What goes in is cut into panels, and rounded, on the way into
-// the product; bias and activation are added on the way out.
+// The products of linear layers by kernels of our own. Weights are rounded on the way into the product, so that there
+// are no copies of them in bfloat16; bias and activation are added on the way out.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,8 +7,8 @@
 namespace imori {
 namespace dense {
 
-// Whether these are the faster forms for x of n x in, float32 or bfloat16, and w of out x in, float32, both on the CPU;
-// and for the gradients, where x stands for g. In float32 those are oneDNN's.
+// Whether these are the faster forms for x of n x in, or the gradient g of n x out, float32 or bfloat16, and w of out x
+// in, float32, all on the CPU. The gradients of float32 are oneDNN's.
 bool wins(const at::Tensor &x, const at::Tensor &w);
 bool gradients_win(const at::Tensor &g, const at::Tensor &w);
 

@@ -59,14 +59,15 @@ struct Affine : torch::autograd::Function<Affine> {
 }  // namespace
 
 at::Tensor linear(const at::Tensor &rows, const at::Tensor &w, const at::Tensor &b, double slope) {
+  // Of the result of a leaky ReLU that turns negative numbers round, nobody could tell what went in.
+  if (slope < 0) return activated(linear(rows, w, b, 1), slope);
   const at::Tensor x = layer_input(rows);
   const bool typed = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
   const bool fits = typed && w.scalar_type() == at::kFloat && x.dim() == 2 && w.dim() == 2 && x.device().is_cpu() &&
                     w.device().is_cpu() && x.size(1) == w.size(1) && x.numel() > 0 && w.numel() > 0 &&
                     (!b.defined() ||
                      (b.dim() == 1 && b.size(0) == w.size(0) && b.device().is_cpu() && b.scalar_type() == at::kFloat));
-  // The result tells what went into the leaky ReLU, unless that has turned it round.
-  if (plain() || !fits || slope < 0) return activated(at::linear(x, like(w, x), like(b, x)), slope);
+  if (plain() || !fits) return activated(at::linear(x, like(w, x), like(b, x)), slope);
   return Affine::apply(x, w, given(b), slope);
 }
 

@@ -6,6 +6,8 @@
 namespace imori {
 namespace panels {
 
+// Those of Half run only where our_bf16().
+
 // How many rows a product takes at once.
 constexpr int64_t kRows = 8;
 
@@ -42,7 +44,7 @@ IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result
 // are how many columns of theirs.
 template <typename T>
 IMORI_AVX512 void multiply_turned(const Panels<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t across,
-                                  int64_t columns, bool add);
+                                  int64_t columns, bool more);
 
 // In bfloat16 the processor multiplies two numbers by two others at once, and adds both: it wants those of two rows,
 // the first of which is even, side by side. In float32 a pair of rows is just these. All counts of rows are even.

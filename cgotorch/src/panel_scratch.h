@@ -31,7 +31,7 @@ class Scratch {
 
 inline int64_t rounded(int64_t n, int64_t to = kRows) { return (n + to - 1) / to * to; }
 
-// Rows that no tile has, but products read.
+// Rows that nobody fills, but products read.
 template <typename T>
 void clear(const Panels<T> &m, int64_t first, int64_t last, int64_t columns) {
   for (int64_t c = 0; c < columns; c += kPanel) std::fill(m.at(first, c), m.at(last, c), T(0));

@@ -54,7 +54,7 @@ IMORI_AVX512_INLINED Bits widened(const Half *p) {
 }
 
 IMORI_AVX512_INLINED Vector get(const Half *p) { return reinterpret_cast<Vector>(widened(p) << 16); }
-// Rounds as the processor does: to the nearest, of two the even one.
+// Rounds to the nearest, of two the even one. On x86 only where our_bf16().
 IMORI_AVX512_INLINED void put(Half *p, const Vector &v) {
 #ifdef __x86_64__
   typedef uint16_t Rounded __attribute__((vector_size(kVector * sizeof(uint16_t))));

@@ -72,7 +72,8 @@ namespace {
 
 Bf16Hardware ask_bf16_hardware() {
 #if defined(__x86_64__)
-  // Whether the system saves these registers is libtorch's and oneDNN's business: they are asked for AVX-512 elsewhere.
+  // The compiler's function asks whether the system saves the registers of AVX-512, too; of AMX's that is oneDNN's
+  // business.
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__builtin_cpu_supports("avx512f")) return kNone;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 22 & 1) != 0) return kAMX;

@@ -1,4 +1,4 @@
-// The type that layers with weights compute in: the weights' own, or bfloat16 with copies of them.
+// The type that layers with weights compute in: the weights' own, or bfloat16, to which they are rounded.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -41,8 +41,8 @@ func newMachine() machine {
 			m.Flags = append(m.Flags, flag)
 		}
 	}
-	for _, name := range variables {
-		if value, ok := os.LookupEnv(name); ok {
+	for _, v := range environment("") { // imori's side
+		if name, value, _ := strings.Cut(v, "="); slices.Contains(variables, name) {
 			m.Environment[name] = value
 		}
 	}

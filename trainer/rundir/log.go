@@ -127,7 +127,7 @@ func (l *Log) mendEnd() error {
 }
 
 // longestLine is that of a log in bytes: what is longer is damage, and not held in memory.
-const longestLine = 1 << 20
+const longestLine = 16 << 20
 
 var errLongLine = fmt.Errorf("it has more than %d bytes", longestLine)
 

@@ -2,6 +2,7 @@ package rundir
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -187,18 +188,18 @@ func TestTruncateAfterRefuses(t *testing.T) {
 
 // TestLongLines: a line that no run writes is unreadable, and not held in memory, whatever is in it.
 func TestLongLines(t *testing.T) {
-	long := lines(2)[:len(lines(2))-1] + strings.Repeat(" ", 8*longestLine)
+	long := lines(2)[:len(lines(2))-1] + strings.Repeat(" ", 2*longestLine)
 	for _, c := range []struct{ name, before, after string }{
 		{"alone", long + "\n", ""},
 		{"without a newline", lines(1) + long, lines(1)},
 		{"with a newline", lines(1) + long + "\n", lines(1)},
 		{"behind what stays", lines(1) + long + "\n" + lines(3), lines(1)},
-		{"that ends like a line", lines(1) + strings.Repeat("x", 8*longestLine) + lines(2), lines(1)},
+		{"that ends like a line", lines(1) + strings.Repeat("x", 2*longestLine) + lines(2), lines(1)},
 	} {
 		d := create(t)
 		path := filepath.Join(d.Path(), metricsFile)
 		writeFile(t, path, c.before)
-		fuzztest.Bounded(t, 12*longestLine, func() {
+		fuzztest.Bounded(t, 16*longestLine, func() {
 			if err := metrics(t, d).TruncateAfter(2); err != nil {
 				t.Errorf("%s: %v", c.name, err)
 			}
@@ -211,13 +212,13 @@ func TestLongLines(t *testing.T) {
 	path := filepath.Join(d.Path(), metricsFile)
 	writeFile(t, path, lines(1)+long+"\n"+lines(2))
 	wantError(t, metrics(t, d).TruncateAfter(2), "line 2 is unreadable")
-	wantError(t, metrics(t, d).Append(3, []Field{{"x", long}}), "expected at most 1048576")
+	wantError(t, metrics(t, d).Append(3, []Field{{"x", long}}), fmt.Sprint("expected at most ", longestLine))
 	if err := os.Truncate(path, 1<<40); err != nil { // takes no room
 		t.Skip(err)
 	}
-	fuzztest.Bounded(t, 12*longestLine, func() {
+	fuzztest.Bounded(t, 16*longestLine, func() {
 		_, err := ReadMetrics(path)
-		wantError(t, err, path+": line 2 is damaged: it has more than 1048576 bytes")
+		wantError(t, err, path+fmt.Sprintf(": line 2 is damaged: it has more than %d bytes", longestLine))
 	})
 }
 

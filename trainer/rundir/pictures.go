@@ -24,9 +24,9 @@ const (
 	curvesFile    = "curves.png"
 	animationFile = "training.gif"
 	maxFrames     = 100
-	maxFrameSide  = 1024 // pixels; larger pictures are shrunk, for a GIF of them would fill memory and browser
-	lastFrames    = 20   // how many delays the last picture, the result, stays
-	maxPixels     = 64e6 // of a picture; a file of some kilobytes may claim to be larger than memory
+	maxFrameSide  = 1024  // pixels; larger pictures are shrunk, for a GIF of them would fill memory and browser
+	lastFrames    = 20    // how many delays the last picture, the result, stays
+	maxPixels     = 256e6 // of a picture; a file of some kilobytes may claim to be larger than memory
 )
 
 // encoder takes half the time of the default level, for which training waits; the files are a few percent larger.
@@ -91,7 +91,7 @@ func pictures(folder string) ([]string, error) {
 		}
 	}
 	if len(paths) == 0 {
-		return nil, fmt.Errorf("there are no pictures in %s: %w", folder, fs.ErrNotExist)
+		return nil, fmt.Errorf("there are no pictures of at most %.0f million pixels in %s: %w", maxPixels/1e6, folder, fs.ErrNotExist)
 	}
 	return paths, nil
 }

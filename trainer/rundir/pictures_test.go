@@ -185,7 +185,7 @@ func TestLargePicturesAreShrunk(t *testing.T) {
 func TestAnimationRefuses(t *testing.T) {
 	d := create(t)
 	_, err := d.SaveAnimation(0)
-	wantError(t, err, "training.gif: there are no pictures in")
+	wantError(t, err, "training.gif: there are no pictures of at most 256 million pixels in")
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Error("not fs.ErrNotExist")
 	}

@@ -29,10 +29,16 @@ func untilSignal() context.Context {
 		}
 	}
 	go func() {
-		first, came := (<-signals).(syscall.Signal), time.Now()
-		cancel(signalled{first})
+		var first syscall.Signal
+		var came time.Time
 		for s := range signals {
-			if s := s.(syscall.Signal); isSecond(first, s, time.Since(came)) {
+			s := s.(syscall.Signal)
+			cancel(signalled{s}) // of several causes the first stays
+			switch {
+			case s == syscall.SIGHUP:
+			case first == 0:
+				first, came = s, time.Now()
+			case isSecond(first, s, time.Since(came)):
 				os.Exit(signalled{s}.status())
 			}
 		}
@@ -43,11 +49,11 @@ func untilSignal() context.Context {
 // echo is how long a signal may come again without anybody having sent it a second time.
 const echo = 100 * time.Millisecond
 
-// isSecond tells whether a signal after the first asks to end at once. A terminal that is closed sends SIGHUP twice, by its
-// shell and by the kernel, and no person does: there is no key for it. timeout and supervisors may send one to the process
-// and to its group.
+// isSecond tells whether a SIGINT or SIGTERM after the first of them asks to end at once: timeout and supervisors may send
+// one to the process and to its group. A SIGHUP never counts. A terminal that is closed sends it twice, by its shell and by
+// the kernel; systemd sends it with SIGTERM, in which order Go does not tell; and there is no key for it.
 func isSecond(first, s syscall.Signal, after time.Duration) bool {
-	return s != syscall.SIGHUP && (s != first || after >= echo)
+	return s != first || after >= echo
 }
 
 // interruptedStatus is the exit status of a command whose context has ended.

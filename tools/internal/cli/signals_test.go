@@ -73,7 +73,9 @@ func TestSecondSignal(t *testing.T) {
 		{"TERM 200ms TERM", 128 + 15},
 		{"INT 200ms INT", 128 + 2},
 		{"INT 1ms TERM", 128 + 15},
-		{"HUP 1ms HUP 1ms TERM", 128 + 15},
+		{"HUP 1ms HUP 1ms TERM", 0},
+		{"TERM HUP", 0},
+		{"HUP TERM 200ms TERM", 128 + 15},
 	} {
 		t.Run(test.signals, func(t *testing.T) {
 			t.Parallel()

@@ -79,7 +79,8 @@ func loadResumed(o *options) (*recipes.Recipe, changes, error) {
 	if err != nil {
 		return nil, changes{}, err
 	}
-	if filepath.Ext(file) == ".json" {
+	saved := filepath.Ext(file) == ".json"
+	if saved {
 		file = "the recipe in " + file // whose lines are not the file's
 	}
 	old, err := recipes.Parse(file, data, nil)
@@ -95,7 +96,7 @@ func loadResumed(o *options) (*recipes.Recipe, changes, error) {
 			return nil, changes{}, err
 		}
 	}
-	harmful, fatal := refused(old, changed)
+	harmful, fatal := refused(old, changed, saved)
 	list, advice := harmful, "begin a new run, take back what follows, or add -accept-changes"
 	if o.acceptChanges {
 		list = nil
@@ -109,15 +110,17 @@ func loadResumed(o *options) (*recipes.Recipe, changes, error) {
 	return nil, changes{}, cli.Wrong(fmt.Errorf("run %s cannot be resumed with another recipe; %s:\n  %s", o.resume, advice, strings.Join(list, "\n  ")))
 }
 
-// refused lists changes after which the run is no longer the one that began, and those with which no run can go on.
-func refused(old, changed *recipes.Recipe) (harmful, fatal []string) {
+// refused lists changes after which the run is no longer the one that began, and those with which no run can go on that has
+// a checkpoint.
+func refused(old, changed *recipes.Recipe, saved bool) (harmful, fatal []string) {
 	for _, d := range recipes.Diff(old, changed) {
 		text := fmt.Sprintf("%s: %s in the run, %s now", d.Key, orNothing(d.Old), orNothing(d.New))
-		switch d.Effect {
-		case recipes.Harmful:
-			harmful = append(harmful, text)
-		case recipes.Fatal:
+		switch {
+		case d.Effect == recipes.Harmless:
+		case d.Effect == recipes.Fatal && saved:
 			fatal = append(fatal, text+", which -accept-changes cannot help: the run's place in its data depends on it")
+		default:
+			harmful = append(harmful, text)
 		}
 	}
 	return harmful, fatal
