@@ -18,10 +18,10 @@ func TestGotorchLayersInBF16(t *testing.T) {
 		}
 		ManualSeed(1)
 		var none torch.Tensor
-		x, target := Normal(0, 1, "cpu", 4, 3, 8, 8), Full(1, torch.Float, "cpu", 4, 1)
+		x, target := Normal(0, 1, "cpu", 4, 3, 8, 8), Full(1, torch.Float, "cpu", 4, 16)
 		conv, scale, shift := parameter(5, 3, 3, 3), parameter(5), parameter(5)
 		mean, variance := Full(0, torch.Float, "cpu", 5), Full(1, torch.Float, "cpu", 5)
-		back, linear := parameter(5, 2, 4, 4), parameter(1, 2*16*16)
+		back, linear := parameter(5, 2, 4, 4), parameter(16, 2*16*16)
 		loss := func() (y, loss torch.Tensor) {
 			y = F.Conv2d(x, conv, none, []int64{1, 1}, []int64{1, 1}, []int64{1, 1}, 1)
 			y = F.LeakyRelu(F.BatchNorm(y, mean, variance, scale, shift, true, 0.1, 1e-5), 0.2, false)

@@ -11,9 +11,10 @@ import (
 	torch "github.com/wangkuiyi/gotorch"
 )
 
-// BF16 runs f with linear layers and convolutions in bfloat16: their inputs and copies of their weights are rounded to it,
-// and what they return is bfloat16. The weights themselves, the statistics of batch norms, sums and losses stay float32, and so
-// do gradients of weights, once they have been computed from bfloat16 and rounded to it. It holds for this thread, and for the gradients of what f computes.
+// BF16 runs f with linear layers and convolutions in bfloat16: their inputs and weights are rounded to it on the way into the
+// sums, which are float32, and what they return is bfloat16. Linear layers of fewer than 16 inputs or outputs stay float32, as
+// do the weights themselves, their gradients, the statistics of batch norms, and losses. It holds for this thread, and for the
+// gradients of what f computes.
 func BF16(f func()) {
 	runtime.LockOSThread() // the mode belongs to the thread
 	before := C.ix_set_bf16_layers(1)

@@ -94,7 +94,7 @@ func dtypeOf(x torch.Tensor) int8 { return infoOf("dtype", x).dtype }
 
 // rounds tells whether layers compute in bfloat16 here.
 func rounds() bool {
-	one := Full(1, torch.Float, "cpu", 1, 1)
+	one := Full(1, torch.Float, "cpu", 16, 16)
 	return dtypeOf(Linear(one, one, torch.Tensor{})) == torch.BFloat16
 }
 
@@ -210,9 +210,9 @@ func TestBF16KeepsNaNAndInf(t *testing.T) {
 	scoped(t, func() {
 		special := FromFloat64([]float64{nan, inf, -inf, 0, 1, 1 + 1.0/256, 1 + 3.0/256, 3.4e38, 1e-40}, 9, 1)
 		x := To(special, "cpu", torch.Float)
-		one := Full(1, torch.Float, "cpu", 1, 1)
+		one := Full(1, torch.Float, "cpu", 1, 1, 1, 1)
 		BF16(func() {
-			got := Float64s(Linear(x, one, torch.Tensor{}))
+			got := Float64s(Conv2d(Reshape(x, 9, 1, 1, 1), one, torch.Tensor{}, Conv2dOptions{}))
 			want := []float64{nan, inf, -inf, 0, 1, 1, 1 + 4.0/256, inf, 1e-40} // halves go to the even one
 			for i, v := range want {
 				same := got[i] == v || math.IsNaN(got[i]) && math.IsNaN(v) || math.Abs(got[i]-v) < 1e-39

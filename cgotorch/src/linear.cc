@@ -4,6 +4,8 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+
 #include "batch_norm.h"
 #include "conv.h"
 #include "dense.h"
@@ -56,12 +58,16 @@ struct Affine : torch::autograd::Function<Affine> {
   }
 };
 
+// Layers of fewer inputs or outputs cost next to nothing, and what they make, logits and latents, wants all its digits.
+constexpr int64_t kFewest = 16;
+
 }  // namespace
 
 at::Tensor linear(const at::Tensor &rows, const at::Tensor &w, const at::Tensor &b, double slope) {
   // Of the result of a leaky ReLU that turns negative numbers round, nobody could tell what went in.
   if (slope < 0) return activated(linear(rows, w, b, 1), slope);
-  const at::Tensor x = layer_input(rows);
+  const bool narrow = w.dim() == 2 && w.scalar_type() == at::kFloat && std::min(w.size(0), w.size(1)) < kFewest;
+  const at::Tensor x = narrow ? full(rows) : layer_input(rows);
   const bool typed = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
   const bool fits = typed && w.scalar_type() == at::kFloat && x.dim() == 2 && w.dim() == 2 && x.device().is_cpu() &&
                     w.device().is_cpu() && x.size(1) == w.size(1) && x.numel() > 0 && w.numel() > 0 &&
