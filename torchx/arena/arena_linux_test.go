@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -58,4 +59,26 @@ func TestOneArena(t *testing.T) {
 			t.Errorf("a further arena: %s", line)
 		}
 	}
+}
+
+// TestLargePages: the heap asks for them, where Linux has them and glibc takes the thresholds.
+func TestLargePages(t *testing.T) {
+	if _, err := os.Stat("/sys/kernel/mm/transparent_hugepage/enabled"); err != nil {
+		t.Skip(err)
+	}
+	smaps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		t.Skip(err)
+	}
+	heap := false
+	for _, line := range strings.Split(string(smaps), "\n") {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) >= 5 && strings.Contains(fields[0], "-"):
+			heap = fields[len(fields)-1] == "[heap]"
+		case heap && len(fields) > 0 && fields[0] == "VmFlags:" && slices.Contains(fields, "hg"):
+			return
+		}
+	}
+	t.Error("no part of the heap asks for large pages")
 }
