@@ -46,6 +46,9 @@ func checkMemory(what string, bytes float64) error {
 	return fmt.Errorf("%w: %s would take %.0f MiB, %s", ErrMemory, what, math.Ceil(bytes/(1<<20)), found)
 }
 
+// AvailableMemory is how many bytes the process may still take; false: the system does not say.
+func AvailableMemory() (bytes int64, known bool) { return available() }
+
 // availableMemory is how many bytes the process may still take: what the machine has left, its swap included, or what the
 // limits of the process itself and of its control groups leave, if that is less. false: the system does not say, as only
 // Linux does. root is "/".

@@ -41,6 +41,7 @@ func Usage(err error) error { return wrong{err, true} }
 
 // Main runs a command as a process.
 func Main(root *cobra.Command) {
+	limitMemory()
 	os.Exit(Run(untilSignal(), root, os.Args[1:], os.Stdout, os.Stderr))
 }
 
