@@ -140,11 +140,18 @@ func (c computation) derivatives(t *testing.T, w way) []result {
 				rs = append(rs, derivative(fmt.Sprintf("second gradient %d", i), d, true))
 			}
 			// Without a second derivative ahead the gradients may be made by other means.
-			for i, d := range Gradients(Sum(Mul(c.apply(w, in), Detach(g))), in, false) {
-				rs = append(rs, derivative(fmt.Sprintf("plain gradient %d", i), d, false))
-			}
+			rs = append(rs, plainGradients(c.apply(w, in), g, in)...)
 		})
 	})
+	return rs
+}
+
+// plainGradients are those without a second derivative ahead.
+func plainGradients(y, g torch.Tensor, in []torch.Tensor) []result {
+	var rs []result
+	for i, d := range Gradients(Sum(Mul(y, Detach(g))), in, false) {
+		rs = append(rs, derivative(fmt.Sprintf("plain gradient %d", i), d, false))
+	}
 	return rs
 }
 

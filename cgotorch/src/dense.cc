@@ -55,10 +55,9 @@ void copy(const From *from, int64_t row, int64_t rows, int64_t columns, const Pa
 int64_t numbers_of(const at::Tensor &m, int64_t rows) { return numbers_for(rows, rounded(m.size(1), kPanel)); }
 
 // A matrix in panels, with zeros up to `rows`.
-template <typename T>
-Panels<T> packed(const at::Tensor &m, int64_t rows, bool paired, Scratch<T> &scratch) {
-  const Panels<T> to = scratch.panels(rows, rounded(m.size(1), kPanel));
-  const T *from = m.data_ptr<T>();
+Panels<Half> packed(const at::Tensor &m, int64_t rows, bool paired, Scratch<Half> &scratch) {
+  const Panels<Half> to = scratch.panels(rows, rounded(m.size(1), kPanel));
+  const Half *from = m.data_ptr<Half>();
   each_panel(m.size(1), [&](int64_t column, int64_t n) {
     copy(from + column, m.stride(0), m.size(0), n, to.from(column), rows);
     if (paired) pair(to.from(column), 0, rows, kPanel);
