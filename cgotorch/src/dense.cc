@@ -20,6 +20,10 @@ using namespace panels;
 // Bytes of an input or output that stay in the cache.
 constexpr int64_t kMost = 1 << 21;
 
+// How many rows a pair of them is.
+template <typename T>
+constexpr int64_t kTogether = sizeof(float) / sizeof(T);
+
 at::Tensor rows_of(const at::Tensor &m) { return m.stride(1) == 1 && m.stride(0) >= m.size(1) ? m : m.contiguous(); }
 
 // Calls work(first column, how many) for the columns of a panel, or several, at a time, on several threads.
@@ -68,20 +72,19 @@ Panels<Half> packed(const at::Tensor &m, int64_t rows, bool paired, Scratch<Half
 // m^T in panels, with its rows paired: two numbers of bfloat16 change places as one of float32 does.
 template <typename T>
 Panels<T> turned(const at::Tensor &m, Scratch<T> &scratch) {
-  constexpr int64_t kTogether = sizeof(float) / sizeof(T);
-  const int64_t rows = rounded(m.size(0), kPanel), columns = rounded(m.size(1), kPanel);
+  const int64_t rows = rounded(m.size(0), kPanel), columns = rounded(m.size(1), kTogether<T>);
   const Panels<T> to = scratch.panels(columns, rows);
   at::Tensor whole = m;
-  if (m.size(0) != rows || m.size(1) != columns || m.stride(0) % kTogether != 0) {
+  if (m.size(0) != rows || m.size(1) != columns || m.stride(0) % kTogether<T> != 0) {
     whole = at::zeros({rows, columns}, m.options());
     whole.narrow(0, 0, m.size(0)).narrow(1, 0, m.size(1)).copy_(m);
   }
   const T *from = whole.data_ptr<T>();
-  each_panel(columns, [&](int64_t column, int64_t) {
+  each_panel(columns, [&](int64_t column, int64_t n) {
     for (int64_t row = 0; row < rows; row += kPanel) {
       transpose_block(reinterpret_cast<float *>(to.at(column, row)),
                       reinterpret_cast<const float *>(from + row * whole.stride(0) + column),
-                      whole.stride(0) / kTogether, kPanel, kPanel / kTogether);
+                      whole.stride(0) / kTogether<T>, kPanel, n / kTogether<T>);
     }
   });
   return to;
@@ -101,9 +104,9 @@ void give(const float *from, int64_t rows, int64_t columns, const float *add, fl
   }
 }
 
-// Weights as rows of a product: those of float32 where they are, if they fill whole panels.
+// Weights as rows of a product: those of float32 where they are, if they fill a panel.
 Operand<float> rows_of_weights(const float *from, int64_t row, int64_t rows, int64_t columns, const Panels<float> &to) {
-  if (rows == kPanel && columns % kPanel == 0) return {from, row};
+  if (rows == kPanel) return {from, row};
   copy(from, row, rows, columns, to, kPanel);
   return to;
 }
@@ -114,20 +117,21 @@ Operand<Half> rows_of_weights(const float *from, int64_t row, int64_t rows, int6
 
 template <typename T>
 at::Tensor affine_of(const at::Tensor &x, const at::Tensor &w, const at::Tensor &bias, float slope) {
-  const int64_t n = x.size(0), in = x.size(1), out = w.size(0), deep = rounded(in, kPanel), across = rounded(n, kPanel);
+  const int64_t n = x.size(0), in = x.size(1), out = w.size(0), deep = rounded(in, kTogether<T>);
+  const int64_t across = rounded(n, kPanel);
   Scratch<T> of_inputs(numbers_for(deep, across));
   const Panels<T> inputs = turned(x, of_inputs);  // few, where weights are many: y^T = w x^T
   at::Tensor y = at::empty({n, out}, x.options());
   const float *from = w.data_ptr<float>();
   T *to = y.data_ptr<T>();
   each_panel(out, [&](int64_t first, int64_t outs) {
-    Scratch<T> of_weights(numbers_for(kPanel, deep));
+    Scratch<T> of_weights(numbers_for(kPanel, rounded(in, kPanel)));
     Scratch<float> of_products(numbers_for(kPanel, across));
     const Panels<float> products = of_products.panels(kPanel, across);
     float add[kPanel] = {}, block[kPanel * kPanel];
     if (bias.defined()) std::copy_n(bias.data_ptr<float>() + first, outs, add);
-    const Operand<T> weights =
-        rows_of_weights(from + first * w.stride(0), w.stride(0), outs, in, of_weights.panels(kPanel, deep));
+    const Operand<T> weights = rows_of_weights(from + first * w.stride(0), w.stride(0), outs, in,
+                                               of_weights.panels(kPanel, rounded(in, kPanel)));
     multiply<T>(weights, inputs, products, kPanel, deep, across);
     for (int64_t i = 0; i < n; i += kPanel) {
       transpose_block(block, products.at(0, i), kPanel, kPanel, kPanel);

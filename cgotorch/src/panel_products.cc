@@ -95,7 +95,8 @@ IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result
       const T *of_b = b.at(0, j);
       for (int64_t panel = 0; panel < inner; panel += kPanel) {
         const T *of_a = a.at(i, panel);
-        for (int64_t k = 0; k < kPanel; k += kDeep, of_b += kDeep * kPanel) add(sum, of_a + k, a.row, of_b);
+        const int64_t deep = std::min(kPanel, inner - panel);
+        for (int64_t k = 0; k < deep; k += kDeep, of_b += kDeep * kPanel) add(sum, of_a + k, a.row, of_b);
       }
       leave(sum, c.at(i, j), c.row);
     }

@@ -34,8 +34,8 @@ struct Operand {
   const T *at(int64_t i, int64_t column) const { return data + i * row + column / kPanel * panel + column % kPanel; }
 };
 
-// c = a b, for rows (a multiple of kRows) of a and c, inner (a multiple of 32) columns of a, and columns (as well) of
-// b. Rows of b are paired.
+// c = a b, for rows (a multiple of kRows) of a and c, inner columns of a (even for Half), and columns (a multiple of
+// 32) of b. Rows of b are paired.
 template <typename T>
 IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
                            int64_t columns);

@@ -1,33 +1,15 @@
 #include "precision.h"
 
-#include <c10/core/GradMode.h>
-#include <c10/util/intrusive_ptr.h>
-
-#include <unordered_map>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+
+#include "kept.h"
 
 namespace imori {
 namespace {
 
 thread_local bool bf16 = false;
-
-using Weak = c10::weak_intrusive_ptr<at::TensorImpl, c10::UndefinedTensorImpl>;
-
-struct Copy {
-  Weak of;
-  uint32_t version;
-  at::Tensor copy;
-};
-
-thread_local std::unordered_map<const at::TensorImpl *, Copy> copies;
-
-void forget_dead() {
-  for (auto i = copies.begin(); i != copies.end();) {
-    i = i->second.of.expired() ? copies.erase(i) : std::next(i);
-  }
-}
 
 }  // namespace
 
@@ -43,21 +25,7 @@ at::Tensor layer_input(const at::Tensor &x) { return bf16 && x.scalar_type() == 
 
 at::Tensor copy_in(const at::Tensor &w, at::ScalarType type) {
   if (!w.defined() || w.scalar_type() == type) return w;
-  c10::NoGradGuard no_grad;
-  if (!w.is_leaf() || !w.requires_grad()) return w.detach().to(type);
-  at::TensorImpl *impl = w.unsafeGetTensorImpl();
-  const uint32_t version = static_cast<uint32_t>(w._version());
-  auto found = copies.find(impl);
-  if (found != copies.end()) {
-    const Copy &c = found->second;  // of w itself: while there is an entry, its address is not used again
-    if (c.version == version && c.copy.scalar_type() == type && c.copy.device() == w.device()) {
-      return c.copy;
-    }
-  }
-  forget_dead();
-  at::Tensor copy = w.detach().to(type);
-  copies.insert_or_assign(impl, Copy{Weak(w.getIntrusivePtr()), version, copy});
-  return copy;
+  return kept(w, {Making::kCopy, type, 0, 0}, [&] { return w.detach().to(type); });
 }
 
 at::Tensor like(const at::Tensor &w, const at::Tensor &x) {

@@ -13,8 +13,7 @@ bool set_bf16_layers(bool on);  // returns what it was
 // x for a layer with weights: in bfloat16 if that is on and x is float32. Differentiable.
 at::Tensor layer_input(const at::Tensor &x);
 
-// w in a type. The copy of a parameter is kept until the parameter changes, since many steps may use it between two
-// changes: a critic's steps the generator's, a generator's step the critic's. Outside of autograd.
+// w in a type, outside of autograd; see kept.
 at::Tensor copy_in(const at::Tensor &w, at::ScalarType type);
 
 // A weight as libtorch's own functions take it: they want one type and, for no maps at all, no channels last.

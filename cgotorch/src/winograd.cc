@@ -7,6 +7,7 @@
 #include <array>
 #include <vector>
 
+#include "kept.h"
 #include "panel_scratch.h"
 #include "precision.h"
 #include "simd.h"
@@ -21,6 +22,19 @@ bool multiplies(at::ScalarType type) { return type == at::kFloat || (type == at:
 
 Sizes sizes(at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
   return {x[0], x[1], x[2], x[3], g[1], g[2], g[3], w[2], o.stride[0], o.padding[0]};
+}
+
+// Multiplications for each pair of channels; a number of the kernel's sums takes as long to make as some.
+int64_t work(const Plan &plan) {
+  constexpr int64_t kSum = 60;
+  return (plan.s.n * plan.tiles() + kSum) * (plan.columns() / plan.s.c);
+}
+
+// Tiles of 4 x 4 take fewer multiplications, but their sums are of more and larger numbers than bfloat16 has digits
+// for.
+Plan plan_for(at::ScalarType type, const Sizes &s) {
+  const Plan two(s, 2), four(s, 4);
+  return type == at::kFloat && work(four) < work(two) ? four : two;
 }
 
 template <typename T>
@@ -65,15 +79,34 @@ void each_block(int64_t first, int64_t last, int64_t columns_in, int64_t columns
   }
 }
 
+// The kernel's sums for the product at each point, where they are the right side.
 template <typename T>
-at::Tensor forward_of(const Plan &plan, const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
+using OfPoints = std::array<Panels<T>, Plan::kMostPoints>;
+
+template <typename T>
+at::Tensor memory(int64_t numbers) {
+  return at::empty({numbers}, c10::CppTypeToScalarType<T>::value);
+}
+
+template <typename T>
+OfPoints<T> of_points(const Plan &plan, const at::Tensor &memory) {
+  OfPoints<T> all{};
+  T *next = memory.data_ptr<T>();
+  for (int p = 0; p < plan.points; p++) {
+    all[p] = {next, stride_for(plan.inner[p])};
+    next += numbers_for(plan.inner[p], plan.s.out);
+  }
+  return all;
+}
+
+template <typename T>
+at::Tensor forward_sums(const Plan &plan, const at::Tensor &w) {
   const Sizes &s = plan.s;
   const int64_t places = s.kernel * s.kernel;
   int64_t numbers = 0;
   for (int p = 0; p < plan.points; p++) numbers += numbers_for(plan.inner[p], s.out);
-  Scratch<T> scratch(numbers);
-  std::array<Panels<T>, 16> kernels{};
-  for (int p = 0; p < plan.points; p++) kernels[p] = scratch.panels(plan.inner[p], s.out);
+  const at::Tensor sums = memory<T>(numbers);
+  const OfPoints<T> kernels = of_points<T>(plan, sums);
   const float *from = w.data_ptr<float>();
   each_kernel_block(plan, [&](int64_t out, int64_t c) {
     std::vector<float> turned(places * kPanel * kPanel);
@@ -88,6 +121,19 @@ at::Tensor forward_of(const Plan &plan, const at::Tensor &x, const at::Tensor &w
       for (int64_t row = c; row < plan.inner[p]; row += s.c) pair(kernels[p].from(out), row, row + kPanel, kPanel);
     }
   });
+  return sums;
+}
+
+template <typename T>
+Making making(const Plan &plan, Making::What what) {
+  return {what, c10::CppTypeToScalarType<T>::value, plan.s.stride, plan.outputs};
+}
+
+template <typename T>
+at::Tensor forward_of(const Plan &plan, const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
+  const Sizes &s = plan.s;
+  const at::Tensor sums = kept(w, making<T>(plan, Making::kForwardSums), [&] { return forward_sums<T>(plan, w); });
+  const OfPoints<T> kernels = of_points<T>(plan, sums);
   const std::vector<T> zeros(s.c);
   const at::Tensor y = maps<T>(s.n, s.out, s.oh, s.ow), bias = b.defined() ? b.contiguous() : b;
   const T *in = x.data_ptr<T>();
@@ -141,12 +187,13 @@ class Sums<Half> {
   std::vector<float> memory_;
 };
 
+// The kernel's sums for the products of the output's gradient, in which they stand side by side.
 template <typename T>
-at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w) {
+at::Tensor input_sums(const Plan &plan, const at::Tensor &w) {
   const Sizes &s = plan.s;
   const int64_t places = s.kernel * s.kernel;
-  Scratch<T> scratch(numbers_for(s.out, plan.columns()));
-  const Panels<T> kernel = scratch.panels(s.out, plan.columns());
+  const at::Tensor sums = memory<T>(numbers_for(s.out, plan.columns()));
+  const Panels<T> kernel{sums.data_ptr<T>(), stride_for(s.out)};
   const float *from = w.data_ptr<float>();
   each_kernel_block(plan, [&](int64_t first, int64_t c) {
     for (int64_t out = first; out < first + kPanel; out++) {
@@ -156,6 +203,14 @@ at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w) 
       pair(kernel.from(column), first, first + kPanel, kPanel);
     }
   });
+  return sums;
+}
+
+template <typename T>
+at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w) {
+  const Sizes &s = plan.s;
+  const at::Tensor sums = kept(w, making<T>(plan, Making::kInputSums), [&] { return input_sums<T>(plan, w); });
+  const Panels<T> kernel{sums.data_ptr<T>(), stride_for(s.out)};
   const std::vector<T> zeros(s.out);
   const at::Tensor x = maps<T>(s.n, s.c, s.h, s.w);
   const T *in = g.data_ptr<T>();
@@ -267,7 +322,7 @@ bool wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArra
   if (!has_avx512() || !multiplies(type) || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1) return false;
   if (w[2] != w[3] || o.stride[0] != o.stride[1] || o.padding[0] != o.padding[1]) return false;
   if (x[1] % kPanel != 0 || g[1] % kPanel != 0 || !Plan::fits(w[2], o.stride[0])) return false;
-  const Plan plan(sizes(x, w, g, o));
+  const Plan plan = plan_for(type, sizes(x, w, g, o));
   const int64_t outputs = g[0] * g[2] * g[3], rows = g[0] * plan.tiles();
   // The kernel's sums are made anew for each call, which takes that many outputs to be worth it. Tiles that reach over
   // the edge are lost.
@@ -275,17 +330,17 @@ bool wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArra
 }
 
 at::Tensor forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size, const Conv &o) {
-  const Plan plan(sizes(x.sizes(), w.sizes(), size, o));
+  const Plan plan = plan_for(x.scalar_type(), sizes(x.sizes(), w.sizes(), size, o));
   return x.scalar_type() == at::kFloat ? forward_of<float>(plan, x, w, b) : forward_of<Half>(plan, x, w, b);
 }
 
 at::Tensor input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
-  const Plan plan(sizes(size, w.sizes(), g.sizes(), o));
+  const Plan plan = plan_for(g.scalar_type(), sizes(size, w.sizes(), g.sizes(), o));
   return g.scalar_type() == at::kFloat ? input_of<float>(plan, g, w) : input_of<Half>(plan, g, w);
 }
 
 at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size, const Conv &o) {
-  const Plan plan(sizes(x.sizes(), size, g.sizes(), o));
+  const Plan plan = plan_for(x.scalar_type(), sizes(x.sizes(), size, g.sizes(), o));
   return x.scalar_type() == at::kFloat ? weight_of<float>(plan, x, g) : weight_of<Half>(plan, x, g);
 }
 

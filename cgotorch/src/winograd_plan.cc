@@ -15,13 +15,19 @@ bool Plan::fits(int64_t kernel, int64_t stride) {
   return places_of(0, kernel, stride) <= 3 && places_of(stride - 1, kernel, stride) >= 2;
 }
 
-Plan::Plan(const Sizes &sizes) : s(sizes), places{}, tiles_y((s.oh + 1) / 2), tiles_x((s.ow + 1) / 2), first{} {
+Plan::Plan(const Sizes &sizes, int outputs_of_tile)
+    : s(sizes),
+      outputs(outputs_of_tile),
+      places{},
+      tiles_y((s.oh + outputs - 1) / outputs),
+      tiles_x((s.ow + outputs - 1) / outputs),
+      first{} {
   for (int64_t phase = 0; phase < s.stride; phase++) {
     places[phase] = static_cast<int>(places_of(phase, s.kernel, s.stride));
   }
-  side = places[0] + 1;  // the first phase is not shorter than the other
+  side = outputs + places[0] - 1;  // the first phase is not shorter than the other
   points = side * side;
-  const auto has = [&](int64_t phase, int u) { return places[phase] == 3 || u == 0 || u == 1 || u == side - 1; };
+  const auto has = [&](int64_t phase, int u) { return places[phase] == places[0] || u != side - 2; };
   for (int p = 0; p < points; p++) {
     int slots = 0;
     for (int64_t y = 0; y < 2; y++) {

@@ -1,0 +1,66 @@
+#include "kept.h"
+
+#include <c10/core/GradMode.h>
+#include <c10/util/intrusive_ptr.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <vector>
+
+namespace imori {
+namespace {
+
+using Weak = c10::weak_intrusive_ptr<at::TensorImpl, c10::UndefinedTensorImpl>;
+
+struct Made {
+  Making making;
+  int64_t uses, before;  // of this version of the parameter, and of the last one
+  at::Tensor result;     // undefined: not kept
+};
+
+struct Parameter {
+  Weak of;  // while there is an entry, the parameter's address is not used again
+  uint32_t version;
+  std::vector<Made> all;
+};
+
+thread_local std::unordered_map<const at::TensorImpl *, Parameter> parameters;
+
+void forget_dead() {
+  for (auto i = parameters.begin(); i != parameters.end();) {
+    i = i->second.of.expired() ? parameters.erase(i) : std::next(i);
+  }
+}
+
+Parameter &parameter(const at::Tensor &w) {
+  at::TensorImpl *impl = w.unsafeGetTensorImpl();
+  const uint32_t version = static_cast<uint32_t>(w._version());
+  auto found = parameters.find(impl);
+  if (found == parameters.end()) {
+    forget_dead();
+    found = parameters.emplace(impl, Parameter{Weak(w.getIntrusivePtr()), version, {}}).first;
+  }
+  Parameter &p = found->second;
+  if (p.version != version) {
+    p.version = version;
+    for (Made &m : p.all) m = {m.making, 0, m.uses, {}};
+  }
+  return p;
+}
+
+}  // namespace
+
+at::Tensor kept(const at::Tensor &w, const Making &making, const std::function<at::Tensor()> &make) {
+  c10::NoGradGuard no_grad;
+  if (!w.is_leaf() || !w.requires_grad()) return make();
+  std::vector<Made> &all = parameter(w).all;
+  auto m = std::find_if(all.begin(), all.end(), [&](const Made &each) { return each.making == making; });
+  if (m == all.end()) m = all.insert(m, {making, 0, 0, {}});
+  m->uses++;
+  const bool fits = m->result.defined() && m->result.device() == w.device();
+  const at::Tensor result = fits ? m->result : make();
+  m->result = m->uses < m->before ? result : at::Tensor();
+  return result;
+}
+
+}  // namespace imori
