@@ -79,6 +79,15 @@ func TestConv2dFastPaths(t *testing.T) {
 		square(1, 32, 51, 32, 3, 1, 1),
 		square(3, 32, 24, 64, 2, 1, 0),
 		{8, 32, 19, 14, 32, 3, 3, pair(1), pair(1), pair(1), 1},
+		square(9, 3, 16, 32, 4, 2, 1), // from few channels
+		square(11, 1, 16, 64, 5, 2, 2),
+		square(5, 3, 18, 32, 3, 1, 0),
+		square(41, 2, 24, 32, 2, 3, 0), // and every third place is not seen
+		square(9, 3, 17, 32, 3, 2, 0),  // as is the last row
+		{7, 3, 16, 16, 32, 5, 3, [2]int64{2, 1}, [2]int64{2, 1}, pair(1), 1},
+		square(3, 32, 16, 3, 3, 1, 1), // to few channels
+		square(7, 64, 16, 1, 5, 1, 4),
+		{7, 32, 8, 12, 2, 4, 3, pair(1), [2]int64{2, 1}, pair(1), 1},
 		{2, 32, 19, 14, 32, 3, 3, pair(1), pair(1), pair(1), 1},
 		{4, 32, 8, 70, 32, 4, 4, pair(2), pair(1), pair(1), 1},
 		{1, 2, 9, 7, 3, 5, 3, [2]int64{2, 1}, [2]int64{2, 0}, pair(1), 1},

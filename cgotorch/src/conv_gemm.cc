@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "blas.h"
+#include "conv_geometry.h"
 #include "product.h"
 #include "simd.h"
 
@@ -13,22 +14,8 @@ namespace imori {
 namespace gemm {
 namespace {
 
-// The sizes of a convolution.
-struct Geometry {
-  int64_t n, c, h, w;  // input
-  int64_t kh, kw;      // kernel
-  int64_t oh, ow;      // output
-  int64_t sh, sw, ph, pw;
-
-  int64_t rows() const { return n * oh * ow; }
-  int64_t columns() const { return kh * kw * c; }
-  // The columns are the input itself.
-  bool pointwise() const { return kh == 1 && kw == 1 && sh == 1 && sw == 1 && ph == 0 && pw == 0; }
-};
-
-Geometry geometry(at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
-  return {x[0], x[1], x[2], x[3], w[2], w[3], g[2], g[3], o.stride[0], o.stride[1], o.padding[0], o.padding[1]};
-}
+// The columns are the input itself.
+bool pointwise(const Geometry &d) { return d.kh == 1 && d.kw == 1 && d.sh == 1 && d.sw == 1 && d.ph == 0 && d.pw == 0; }
 
 at::IntArrayRef output_size(at::IntArrayRef x, at::IntArrayRef w, const Conv &o, std::vector<int64_t> &size) {
   size = {x[0], w[0], 0, 0};
@@ -54,7 +41,7 @@ Span inside(int64_t first, int64_t kernel, int64_t size) {
 
 // Each row of columns is kh stretches of kw x C, as they lie in the input.
 at::Tensor im2col(const at::Tensor &x, const Geometry &d) {
-  if (d.pointwise()) return matrix(x);
+  if (pointwise(d)) return matrix(x);
   at::Tensor columns = at::empty({d.rows(), d.columns()}, x.options());
   const size_t bytes = x.element_size();
   const char *from = static_cast<const char *>(x.data_ptr());
@@ -113,7 +100,7 @@ IMORI_VERSIONED void gather16(const c10::BFloat16 *columns, c10::BFloat16 *out, 
 }
 
 at::Tensor col2im(const at::Tensor &columns, const Geometry &d) {
-  if (d.pointwise()) return maps(columns, d.n, d.h, d.w);
+  if (pointwise(d)) return maps(columns, d.n, d.h, d.w);
   at::Tensor x = at::empty({d.n, d.h, d.w, d.c}, columns.options());
   at::parallel_for(0, d.n * d.h, 1, [&](int64_t first, int64_t last) {
     std::vector<float> sum(padded_row(d));
@@ -138,7 +125,7 @@ bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at
   if (!kThreads || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1 || x[1] != w[1]) return false;
   if (type != at::kFloat && type != at::kBFloat16) return false;
   const Geometry d = geometry(x, w, g, o);
-  const int64_t places = d.oh * d.ow;
+  const int64_t places = d.places();
   // oneDNN's input gradients do not fill up the blocks of few channels.
   const bool few = sum == kInput && d.c < 16 && d.rows() > 512 && d.rows() * d.columns() <= kMostColumns;
   if (type == at::kFloat) {
@@ -148,7 +135,7 @@ bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at
     return fast_blas() && (places <= most || few);
   }
   if (few) return true;
-  if (d.pointwise()) return places == 1;
+  if (pointwise(d)) return places == 1;
   // In bfloat16 its weight gradients of strided convolutions are slow altogether, but the columns of three channels or
   // of large maps are slower still.
   return sum == kWeight ? places <= 16 || (places <= 64 && d.sh > 1 && d.c >= 16) : places <= 16;

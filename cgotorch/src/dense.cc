@@ -6,10 +6,9 @@
 
 #include <algorithm>
 
-#include "panel_scratch.h"
+#include "panel_copies.h"
 #include "precision.h"
 #include "simd.h"
-#include "transpose.h"
 
 namespace imori {
 namespace dense {
@@ -20,10 +19,6 @@ using namespace panels;
 // Bytes of an input or output that stay in the cache.
 constexpr int64_t kMost = 1 << 21;
 
-// How many rows a pair of them is.
-template <typename T>
-constexpr int64_t kTogether = sizeof(float) / sizeof(T);
-
 at::Tensor rows_of(const at::Tensor &m) { return m.stride(1) == 1 && m.stride(0) >= m.size(1) ? m : m.contiguous(); }
 
 // Calls work(first column, how many) for the columns of a panel, or several, at a time, on several threads.
@@ -32,28 +27,6 @@ void each_panel(int64_t columns, const Work &work, int64_t width = kPanel) {
   at::parallel_for(0, rounded(columns, width) / width, 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; i++) work(i * width, std::min(width, columns - i * width));
   });
-}
-
-// A stretch of a row, of 32 numbers at most, and zeros behind it to fill the panel.
-template <typename T>
-void copy(const T *from, int64_t n, T *to) {
-  std::copy_n(from, n, to);
-  std::fill(to + n, to + kPanel, T(0));
-}
-void copy(const float *from, int64_t n, Half *to) {
-  if (n == kPanel) return finish(from, to, kPanel);
-  float padded[kPanel] = {};
-  std::copy_n(from, n, padded);
-  finish(padded, to, kPanel);
-}
-
-// Rows that are `row` numbers apart, in panels, and zeros behind them.
-template <typename From, typename T>
-void copy(const From *from, int64_t row, int64_t rows, int64_t columns, const Panels<T> &to, int64_t all) {
-  for (int64_t i = 0; i < rows; i++, from += row) {
-    for (int64_t c = 0; c < columns; c += kPanel) copy(from + c, std::min(kPanel, columns - c), to.at(i, c));
-  }
-  clear(to, rows, all, columns);
 }
 
 int64_t numbers_of(const at::Tensor &m, int64_t rows) { return numbers_for(rows, rounded(m.size(1), kPanel)); }
@@ -81,11 +54,7 @@ Panels<T> turned(const at::Tensor &m, Scratch<T> &scratch) {
   }
   const T *from = whole.data_ptr<T>();
   each_panel(columns, [&](int64_t column, int64_t n) {
-    for (int64_t row = 0; row < rows; row += kPanel) {
-      transpose_block(reinterpret_cast<float *>(to.at(column, row)),
-                      reinterpret_cast<const float *>(from + row * whole.stride(0) + column),
-                      whole.stride(0) / kTogether<T>, kPanel, n / kTogether<T>);
-    }
+    turn(from + column, whole.stride(0), rows, n, Panels<T>{to.at(column, 0), to.stride});
   });
   return to;
 }

@@ -87,11 +87,12 @@ IMORI_AVX512_INLINED void leave(const Block &sum, float *c, int64_t row) {
 
 template <typename T>
 IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
-                           int64_t columns) {
+                           int64_t columns, bool more) {
   constexpr int64_t kDeep = Unit<T>::kDeep;
   for (int64_t j = 0; j < columns; j += kPanel) {
     for (int64_t i = 0; i < rows; i += kRows) {
       Block sum{};
+      if (more) fetch(sum, c.at(i, j), c.row);
       const T *of_b = b.at(0, j);
       for (int64_t panel = 0; panel < inner; panel += kPanel) {
         const T *of_a = a.at(i, panel);
@@ -149,10 +150,10 @@ IMORI_AVX512 void finish(const float *from, T *to, int64_t n, const float *add, 
   }
 }
 
-#define IMORI_PRODUCTS_OF(T)                                                                                     \
-  template void multiply(const Operand<T> &, const Panels<T> &, const Result &, int64_t, int64_t, int64_t);      \
-  template void multiply_turned(const Panels<T> &, const Panels<T> &, const Result &, int64_t, int64_t, int64_t, \
-                                bool);                                                                           \
+#define IMORI_PRODUCTS_OF(T)                                                                                      \
+  template void multiply(const Operand<T> &, const Panels<T> &, const Result &, int64_t, int64_t, int64_t, bool); \
+  template void multiply_turned(const Panels<T> &, const Panels<T> &, const Result &, int64_t, int64_t, int64_t,  \
+                                bool);                                                                            \
   template void finish(const float *, T *, int64_t, const float *, float);
 
 IMORI_PRODUCTS_OF(float)

@@ -34,11 +34,11 @@ struct Operand {
   const T *at(int64_t i, int64_t column) const { return data + i * row + column / kPanel * panel + column % kPanel; }
 };
 
-// c = a b, for rows (a multiple of kRows) of a and c, inner columns of a (even for Half), and columns (a multiple of
-// 32) of b. Rows of b are paired.
+// c = a b, or c += a b, for rows (a multiple of kRows) of a and c, inner columns of a (even for Half), and columns (a
+// multiple of 32) of b. Rows of b are paired.
 template <typename T>
 IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
-                           int64_t columns);
+                           int64_t columns, bool more = false);
 
 // c = a^T b, or c += a^T b, for rows of a and b, which are paired; across, a multiple of kRows, and columns, one of 32,
 // are how many columns of theirs.

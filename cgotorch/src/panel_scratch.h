@@ -18,6 +18,8 @@ class Scratch {
   explicit Scratch(int64_t numbers)
       : memory_(at::empty({numbers}, c10::CppTypeToScalarType<T>::value)), next_(memory_.data_ptr<T>()) {}
 
+  T *numbers() const { return memory_.data_ptr<T>(); }
+
   Panels<T> panels(int64_t rows, int64_t columns) {
     const Panels<T> made{next_, stride_for(rows)};
     next_ += numbers_for(rows, columns);

@@ -1,0 +1,229 @@
+#include "few_channels.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include <cstring>
+#include <vector>
+
+#include "conv_geometry.h"
+#include "panel_copies.h"
+#include "precision.h"
+
+namespace imori {
+namespace few {
+namespace {
+
+using namespace panels;
+
+// What the products multiply has a row for each place of the kernel in each channel, and a column for each place of an
+// image's output: so a row is made of stretches of an image's rows, and vectors are as long as these, not as short as
+// three channels are. For that an image is cut into planes: of a channel, of a row, every stride-th number of a phase,
+// with the padding.
+struct Planes {
+  const Geometry &d;
+  int64_t length;  // of a phase
+
+  explicit Planes(const Geometry &sizes) : d(sizes), length(sizes.ow + (sizes.kw - 1) / sizes.sw) {}
+
+  int64_t row() const { return d.sw * length; }
+  int64_t numbers() const { return d.c * d.h * row(); }
+
+  // Calls work(place in the product, place in the planes) for each stretch of ow numbers of the image; the product's
+  // rows are `row_of_product` numbers apart.
+  template <typename Work>
+  IMORI_AVX512_INLINED void each_stretch(int64_t row_of_product, const Work &work) const {
+    int64_t product = 0;
+    for (int64_t ky = 0; ky < d.kh; ky++) {
+      for (int64_t kx = 0; kx < d.kw; kx++) {
+        for (int64_t c = 0; c < d.c; c++, product += row_of_product) {
+          int64_t at = product, y = ky - d.ph;
+          const int64_t plane = c * d.h * row() + kx % d.sw * length + kx / d.sw;
+          for (int64_t oy = 0; oy < d.oh; oy++, at += d.ow, y += d.sh) {
+            if (y >= 0 && y < d.h) work(at, plane + y * row());
+          }
+        }
+      }
+    }
+  }
+
+  // Calls work(place in the image, place in the planes) for the first channel of each place that the kernel may reach.
+  template <typename Work>
+  IMORI_AVX512_INLINED void each_place(const Work &work) const {
+    for (int64_t y = 0; y < d.h; y++) {
+      int64_t phase = d.pw % d.sw, i = d.pw / d.sw;
+      for (int64_t x = 0; x < d.w && i < length; x++) {
+        work((y * d.w + x) * d.c, y * row() + phase * length + i);
+        if (++phase == d.sw) phase = 0, i++;
+      }
+    }
+  }
+};
+
+template <typename T>
+struct Cut {
+  const T *image;
+  T *planes;
+  int64_t channels, plane;  // plane: from one channel's to the next
+  IMORI_AVX512_INLINED void operator()(int64_t at, int64_t in_planes) const {
+    for (int64_t c = 0; c < channels; c++) planes[in_planes + c * plane] = image[at + c];
+  }
+};
+
+template <typename T>
+struct Join {
+  const float *planes;
+  T *image;
+  int64_t channels, plane;
+  IMORI_AVX512_INLINED void operator()(int64_t at, int64_t in_planes) const {
+    for (int64_t c = 0; c < channels; c++) store(image + at + c, planes[in_planes + c * plane]);
+  }
+};
+
+template <typename T>
+struct ToProduct {
+  const T *planes;
+  T *product;
+  int64_t n;
+  IMORI_AVX512_INLINED void operator()(int64_t at, int64_t in_planes) const {
+    const T *from = planes + in_planes;
+    T *to = product + at;
+    int64_t i = 0;
+    for (; i + kVector <= n; i += kVector) std::memcpy(to + i, from + i, kVector * sizeof(T));
+    for (; i < n; i++) to[i] = from[i];
+  }
+};
+
+struct FromProduct {
+  const float *product;
+  float *planes;
+  int64_t n;
+  IMORI_AVX512_INLINED void operator()(int64_t at, int64_t in_planes) const {
+    const float *from = product + at;
+    float *to = planes + in_planes;
+    int64_t i = 0;
+    for (; i + kVector <= n; i += kVector) put(to + i, get(to + i) + get(from + i));
+    for (; i < n; i++) to[i] += from[i];
+  }
+};
+
+// An image's planes, of which the padding stays zero, and the rows of the product.
+template <typename T>
+IMORI_AVX512 void take(const Planes &planes, const T *image, T *plane, T *product, int64_t row) {
+  planes.each_place(Cut<T>{image, plane, planes.d.c, planes.d.h * planes.row()});
+  planes.each_stretch(row, ToProduct<T>{plane, product, planes.d.ow});
+}
+
+template <typename T>
+IMORI_AVX512 void give(const Planes &planes, const float *product, int64_t row, float *plane, T *image) {
+  std::fill_n(plane, planes.numbers(), 0.0f);
+  planes.each_stretch(row, FromProduct{product, plane, planes.d.ow});
+  std::fill_n(image, planes.d.h * planes.d.w * planes.d.c, T(0));
+  planes.each_place(Join<T>{plane, image, planes.d.c, planes.d.h * planes.row()});
+}
+
+// Rows of the product; those behind the last one are zeros.
+int64_t rows_of(const Geometry &d) { return rounded(d.columns()); }
+// Numbers of a row; a power of two would put all rows on the same lines of the cache.
+int64_t row_of(const Geometry &d) { return rounded(d.places(), kPanel) + kVector; }
+
+template <typename T>
+at::Tensor input_of(const Geometry &d, const at::Tensor &g, const at::Tensor &w) {
+  const int64_t out = w.size(0), rows = rows_of(d), row = row_of(d), places = d.places();
+  Scratch<T> of_kernel(rows * out);
+  std::vector<float> turned(out);
+  T *kernel = of_kernel.numbers();  // kernel^T, row by row
+  std::fill_n(kernel, rows * out, T(0));
+  for (int64_t q = 0; q < d.columns(); q++) {
+    for (int64_t o = 0; o < out; o++) turned[o] = w.data_ptr<float>()[o * d.columns() + q];
+    finish(turned.data(), kernel + q * out, out);
+  }
+  const at::Tensor x = at::empty({d.n, d.h, d.w, d.c}, g.options());
+  const T *from = g.data_ptr<T>();
+  T *to = x.data_ptr<T>();
+  const Planes planes(d);
+  at::parallel_for(0, d.n, 1, [&](int64_t first, int64_t last) {
+    Scratch<T> of_gradients(numbers_for(out, rounded(places, kPanel)));
+    Scratch<float> of_products(rows * row);
+    const Panels<T> gradients = of_gradients.panels(out, rounded(places, kPanel));
+    float *products = of_products.numbers();
+    std::vector<float> sums(planes.numbers());
+    for (int64_t i = first; i < last; i++) {
+      for (int64_t o = 0; o < out; o += kPanel) {
+        turn(from + i * places * out + o, out, places, kPanel, Panels<T>{gradients.at(o, 0), gradients.stride});
+      }
+      multiply<T>({kernel, out}, gradients, {products, row}, rows, out, rounded(places, kPanel));
+      give(planes, products, row, sums.data(), to + i * d.h * d.w * d.c);
+    }
+  });
+  return x.permute({0, 3, 1, 2});
+}
+
+template <typename T>
+at::Tensor weight_of(const Geometry &d, const at::Tensor &x, const at::Tensor &g) {
+  const int64_t out = g.size(1), rows = rows_of(d), row = row_of(d), places = d.places();
+  // Sums of so many parts, whatever the number of threads.
+  const int64_t parts = std::min<int64_t>(d.n, 32);
+  const at::Tensor partial = at::empty({parts, rows, out}, g.options().dtype(at::kFloat));
+  const T *in = x.data_ptr<T>(), *gradients = g.data_ptr<T>();
+  const Planes planes(d);
+  at::parallel_for(0, parts, 1, [&](int64_t first_part, int64_t last_part) {
+    Scratch<T> of_inputs(planes.numbers() + rows * row + numbers_for(places, out));
+    T *plane = of_inputs.numbers(), *inputs = plane + planes.numbers();
+    const Panels<T> outputs{inputs + rows * row, stride_for(places)};
+    std::fill_n(plane, planes.numbers() + rows * row, T(0));
+    for (int64_t part = first_part; part < last_part; part++) {
+      const int64_t first = d.n * part / parts, last = d.n * (part + 1) / parts;
+      for (int64_t i = first; i < last; i++) {
+        take(planes, in + i * d.h * d.w * d.c, plane, inputs, row);
+        copy(gradients + i * places * out, out, places, out, outputs, places);
+        pair(outputs, 0, places, out);
+        multiply<T>({inputs, row}, outputs, {partial.data_ptr<float>() + part * rows * out, out}, rows, places, out,
+                    i > first);
+      }
+    }
+  });
+  const at::Tensor w = at::empty({out, d.kh, d.kw, d.c}, partial.options());
+  float *sum = partial.data_ptr<float>(), *to = w.data_ptr<float>();
+  for (int64_t part = 1; part < parts; part++) {
+    const float *more = sum + part * rows * out;
+    for (int64_t i = 0; i < d.columns() * out; i++) sum[i] += more[i];
+  }
+  for (int64_t o = 0; o < out; o++) {
+    for (int64_t q = 0; q < d.columns(); q++) to[o * d.columns() + q] = sum[q * out + o];
+  }
+  return w.permute({0, 3, 1, 2});
+}
+
+// Bytes of an image's products that stay in the second cache of a core.
+constexpr int64_t kMost = 1 << 20;
+
+}  // namespace
+
+bool input_wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
+  const bool multiplied = type == at::kFloat || (type == at::kBFloat16 && our_bf16());
+  if (!has_avx512() || !multiplied || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1) return false;
+  const Geometry d = geometry(x, w, g, o);
+  return d.c < 16 && w[0] % kPanel == 0 && d.places() % kPanel == 0 && d.rows() > 512 &&
+         rows_of(d) * row_of(d) * int64_t{sizeof(float)} <= kMost;
+}
+
+bool weight_wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
+  // In float32 oneDNN is faster with strides. In bfloat16 it is hardly so, and its threads wait for each other at a
+  // barrier without sleep: beside another process that takes many times as long.
+  const bool strided = o.stride[0] > 1 || o.stride[1] > 1;
+  return input_wins(type, x, w, g, o) && (type == at::kBFloat16 || !strided);
+}
+
+at::Tensor input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
+  const Geometry d = geometry(size, w.sizes(), g.sizes(), o);
+  return g.scalar_type() == at::kFloat ? input_of<float>(d, g, w) : input_of<Half>(d, g, w);
+}
+
+at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size, const Conv &o) {
+  const Geometry d = geometry(x.sizes(), size, g.sizes(), o);
+  return x.scalar_type() == at::kFloat ? weight_of<float>(d, x, g) : weight_of<Half>(d, x, g);
+}
+
+}  // namespace few
+}  // namespace imori
