@@ -160,7 +160,7 @@ func TestBCEOfCertainty(t *testing.T) {
 
 // TestBCEWithLogits: as exact as libtorch's.
 func TestBCEWithLogits(t *testing.T) {
-	for _, shape := range [][]int64{{7}, {64, 1}, {5, 3, 9, 4}} {
+	for _, shape := range [][]int64{{7}, {64, 1}, {5, 3, 9, 4}, {5, 41, 11, 17}} {
 		for _, scale := range []float64{1, 40} {
 			c := computation{name: fmt.Sprint(shape, scale), shapes: [][]int64{shape, shape}, f: func(in []torch.Tensor) torch.Tensor {
 				return Reshape(BCEWithLogits(MulScalar(in[0], scale), Sigmoid(in[1])), 1)
@@ -171,6 +171,30 @@ func TestBCEWithLogits(t *testing.T) {
 			compare(t, inF32, c.alone(t, inF32), want, single, tolerance{1e-6, 2e-6})
 		}
 	}
+	noTensors(t)
+}
+
+// TestBCEWithLogitsIsNaN where a logit or a target is, and nowhere else in the gradient.
+func TestBCEWithLogitsIsNaN(t *testing.T) {
+	scoped(t, func() {
+		values := make([]float64, 100)
+		values[70] = math.NaN()
+		zeros := make([]float64, 100)
+		for _, nan := range [][2][]float64{{values, zeros}, {zeros, values}} {
+			x := To(FromFloat64(nan[0], 100), "cpu", torch.Float)
+			SetRequiresGrad(x, true)
+			loss := BCEWithLogits(x, To(FromFloat64(nan[1], 100), "cpu", torch.Float))
+			g := Float64s(Gradients(loss, []torch.Tensor{x}, false)[0])
+			for i, v := range g {
+				if math.IsNaN(v) != (i == 70) {
+					t.Errorf("gradient %d is %g", i, v)
+				}
+			}
+			if !math.IsNaN(Item(loss)) {
+				t.Errorf("loss is %g", Item(loss))
+			}
+		}
+	})
 	noTensors(t)
 }
 
