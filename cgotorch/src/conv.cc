@@ -50,8 +50,8 @@ at::Tensor sum_forward(const at::Tensor &maps, const at::Tensor &w, const at::Te
 // turned by half a circle, with its channels exchanged. So are its gradients the other two sums of that one.
 struct Exchanged {
   Conv o;
-  std::vector<int64_t> size;  // of the kernel
-  bool wins;
+  std::vector<int64_t> size;  // of the turned kernel
+  bool wins;                  // whether that is the faster form
 
   Exchanged(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &of)
       : o(of), size{w[1], w[0], w[2], w[3]}, wins(of.stride[0] == 1 && of.stride[1] == 1) {
@@ -62,7 +62,7 @@ struct Exchanged {
     wins = wins && few::input_wins(type, g, size, x, o);
   }
 
-  static at::Tensor kernel(const at::Tensor &w) { return packed(w.transpose(0, 1).flip({2, 3})); }
+  static at::Tensor turned(const at::Tensor &w) { return packed(w.transpose(0, 1).flip({2, 3})); }
 };
 
 at::Tensor sum_forward(const at::Tensor &maps, const at::Tensor &w, const at::Tensor &b, const Conv &o) {
@@ -74,13 +74,9 @@ at::Tensor sum_forward(const at::Tensor &maps, const at::Tensor &w, const at::Te
   if (winograd::wins(x.scalar_type(), x.sizes(), w.sizes(), g, o)) {
     return winograd::forward(x, kernel(w, at::kFloat), copy_in(b, at::kFloat), g, o);
   }
-  const at::Tensor bias = copy_in(b, x.scalar_type());
   const Exchanged other(x.scalar_type(), x.sizes(), w.sizes(), g, o);
-  if (other.wins) {
-    const at::Tensor y = few::input(x, Exchanged::kernel(copy_in(w, at::kFloat)), g, other.o);
-    return b.defined() ? y.add_(bias.view({1, -1, 1, 1})) : y;
-  }
-  const at::Tensor k = kernel(w, x.scalar_type());
+  if (other.wins) return few::input(x, Exchanged::turned(copy_in(w, at::kFloat)), copy_in(b, at::kFloat), g, other.o);
+  const at::Tensor k = kernel(w, x.scalar_type()), bias = copy_in(b, x.scalar_type());
   if (gemm::wins(gemm::kForward, x.scalar_type(), x.sizes(), k.sizes(), g, o)) return gemm::forward(x, k, bias, o);
   return at::conv2d(x, k, bias, o.stride, o.padding, o.dilation, o.groups);
 }
@@ -91,10 +87,10 @@ at::Tensor sum_input(const at::Tensor &maps, const at::Tensor &w, at::IntArrayRe
     return winograd::input(g, kernel(w, at::kFloat), size, o);
   }
   if (few::input_wins(g.scalar_type(), size, w.sizes(), g.sizes(), o)) {
-    return few::input(g, kernel(w, at::kFloat), size, o);
+    return few::input(g, kernel(w, at::kFloat), {}, size, o);
   }
   const Exchanged other(g.scalar_type(), size, w.sizes(), g.sizes(), o);
-  if (other.wins) return sum_forward(g, Exchanged::kernel(copy_in(w, at::kFloat)), {}, other.o);
+  if (other.wins) return sum_forward(g, Exchanged::turned(copy_in(w, at::kFloat)), {}, other.o);
   const at::Tensor k = kernel(w, g.scalar_type());
   if (gemm::wins(gemm::kInput, g.scalar_type(), size, k.sizes(), g.sizes(), o)) return gemm::input(g, k, size, o);
   return std::get<0>(gradients(g, shape_only(size, g), k, o, true, false));  // of the input only the shape matters
@@ -105,7 +101,7 @@ at::Tensor sum_weight(const at::Tensor &maps, const at::Tensor &gradient, at::In
   if (winograd::wins(x.scalar_type(), x.sizes(), size, g.sizes(), o)) return winograd::weight(x, g, size, o);
   if (few::weight_wins(x.scalar_type(), x.sizes(), size, g.sizes(), o)) return few::weight(x, g, size, o);
   const Exchanged other(x.scalar_type(), x.sizes(), size, g.sizes(), o);
-  if (other.wins) return Exchanged::kernel(few::weight(g, x, other.size, other.o));
+  if (other.wins) return Exchanged::turned(few::weight(g, x, other.size, other.o));
   if (gemm::wins(gemm::kWeight, x.scalar_type(), x.sizes(), size, g.sizes(), o)) return gemm::weight(x, g, size, o);
   return packed(std::get<1>(gradients(g, x, shape_only(size, g), o, false, true)));
 }

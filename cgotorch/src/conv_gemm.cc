@@ -126,7 +126,8 @@ bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at
   if (type != at::kFloat && type != at::kBFloat16) return false;
   const Geometry d = geometry(x, w, g, o);
   const int64_t places = d.places();
-  // oneDNN's input gradients do not fill up the blocks of few channels.
+  // oneDNN's input gradients do not fill up the blocks of few channels. This is for CPUs and maps that few:: does not
+  // take.
   const bool few = sum == kInput && d.c < 16 && d.rows() > 512 && d.rows() * d.columns() <= kMostColumns;
   if (type == at::kFloat) {
     // Nor are its blocks of output filled by maps of 2 x 2, or its weight gradients by those of 4 x 4. Where few rows

@@ -24,7 +24,9 @@ struct Planes {
   const Geometry &d;
   int64_t length;  // of a phase
 
-  explicit Planes(const Geometry &sizes) : d(sizes), length(sizes.ow + (sizes.kw - 1) / sizes.sw) {}
+  explicit Planes(const Geometry &sizes)
+      : d(sizes),
+        length(std::max(sizes.ow + (sizes.kw - 1) / sizes.sw, (sizes.w + sizes.pw + sizes.sw - 1) / sizes.sw)) {}
 
   int64_t row() const { return d.sw * length; }
   int64_t numbers() const { return d.c * d.h * row(); }
@@ -47,12 +49,12 @@ struct Planes {
     }
   }
 
-  // Calls work(place in the image, place in the planes) for the first channel of each place that the kernel may reach.
+  // Calls work(place in the image, place in the planes) for the first channel of each place.
   template <typename Work>
   IMORI_AVX512_INLINED void each_place(const Work &work) const {
     for (int64_t y = 0; y < d.h; y++) {
       int64_t phase = d.pw % d.sw, i = d.pw / d.sw;
-      for (int64_t x = 0; x < d.w && i < length; x++) {
+      for (int64_t x = 0; x < d.w; x++) {
         work((y * d.w + x) * d.c, y * row() + phase * length + i);
         if (++phase == d.sw) phase = 0, i++;
       }
@@ -61,7 +63,7 @@ struct Planes {
 };
 
 template <typename T>
-struct Cut {
+struct ToPlanes {
   const T *image;
   T *planes;
   int64_t channels, plane;  // plane: from one channel's to the next
@@ -71,12 +73,14 @@ struct Cut {
 };
 
 template <typename T>
-struct Join {
-  const float *planes;
+struct FromPlanes {
+  const float *planes, *bias;
   T *image;
   int64_t channels, plane;
   IMORI_AVX512_INLINED void operator()(int64_t at, int64_t in_planes) const {
-    for (int64_t c = 0; c < channels; c++) store(image + at + c, planes[in_planes + c * plane]);
+    for (int64_t c = 0; c < channels; c++) {
+      store(image + at + c, planes[in_planes + c * plane] + bias[c]);
+    }
   }
 };
 
@@ -110,16 +114,20 @@ struct FromProduct {
 // An image's planes, of which the padding stays zero, and the rows of the product.
 template <typename T>
 IMORI_AVX512 void take(const Planes &planes, const T *image, T *plane, T *product, int64_t row) {
-  planes.each_place(Cut<T>{image, plane, planes.d.c, planes.d.h * planes.row()});
+  planes.each_place(ToPlanes<T>{image, plane, planes.d.c, planes.d.h * planes.row()});
   planes.each_stretch(row, ToProduct<T>{plane, product, planes.d.ow});
 }
 
 template <typename T>
-IMORI_AVX512 void give(const Planes &planes, const float *product, int64_t row, float *plane, T *image) {
+IMORI_AVX512 void give(const Planes &planes, const float *product, int64_t row, float *plane, const float *bias,
+                       T *image) {
   std::fill_n(plane, planes.numbers(), 0.0f);
   planes.each_stretch(row, FromProduct{product, plane, planes.d.ow});
-  std::fill_n(image, planes.d.h * planes.d.w * planes.d.c, T(0));
-  planes.each_place(Join<T>{plane, image, planes.d.c, planes.d.h * planes.row()});
+  planes.each_place(FromPlanes<T>{plane, bias, image, planes.d.c, planes.d.h * planes.row()});
+}
+
+at::Tensor maps(int64_t n, int64_t c, int64_t h, int64_t w, const at::TensorOptions &options) {
+  return at::empty({n, c, h, w}, options, at::MemoryFormat::ChannelsLast);
 }
 
 // Rows of the product; those behind the last one are zeros.
@@ -128,17 +136,15 @@ int64_t rows_of(const Geometry &d) { return rounded(d.columns()); }
 int64_t row_of(const Geometry &d) { return rounded(d.places(), kPanel) + kVector; }
 
 template <typename T>
-at::Tensor input_of(const Geometry &d, const at::Tensor &g, const at::Tensor &w) {
+at::Tensor input_of(const Geometry &d, const at::Tensor &g, const at::Tensor &w, const at::Tensor &b) {
   const int64_t out = w.size(0), rows = rows_of(d), row = row_of(d), places = d.places();
   Scratch<T> of_kernel(rows * out);
-  std::vector<float> turned(out);
   T *kernel = of_kernel.numbers();  // kernel^T, row by row
-  std::fill_n(kernel, rows * out, T(0));
-  for (int64_t q = 0; q < d.columns(); q++) {
-    for (int64_t o = 0; o < out; o++) turned[o] = w.data_ptr<float>()[o * d.columns() + q];
-    finish(turned.data(), kernel + q * out, out);
-  }
-  const at::Tensor x = at::empty({d.n, d.h, d.w, d.c}, g.options());
+  std::vector<float> turned(rows * out), bias(d.c);
+  transpose_block(turned.data(), w.data_ptr<float>(), d.columns(), out, d.columns());
+  finish(turned.data(), kernel, rows * out);
+  if (b.defined()) std::copy_n(b.contiguous().data_ptr<float>(), d.c, bias.begin());
+  const at::Tensor x = maps(d.n, d.c, d.h, d.w, g.options());
   const T *from = g.data_ptr<T>();
   T *to = x.data_ptr<T>();
   const Planes planes(d);
@@ -153,10 +159,10 @@ at::Tensor input_of(const Geometry &d, const at::Tensor &g, const at::Tensor &w)
         turn(from + i * places * out + o, out, places, kPanel, Panels<T>{gradients.at(o, 0), gradients.stride});
       }
       multiply<T>({kernel, out}, gradients, {products, row}, rows, out, rounded(places, kPanel));
-      give(planes, products, row, sums.data(), to + i * d.h * d.w * d.c);
+      give(planes, products, row, sums.data(), bias.data(), to + i * d.h * d.w * d.c);
     }
   });
-  return x.permute({0, 3, 1, 2});
+  return x;
 }
 
 template <typename T>
@@ -183,16 +189,14 @@ at::Tensor weight_of(const Geometry &d, const at::Tensor &x, const at::Tensor &g
       }
     }
   });
-  const at::Tensor w = at::empty({out, d.kh, d.kw, d.c}, partial.options());
-  float *sum = partial.data_ptr<float>(), *to = w.data_ptr<float>();
+  const at::Tensor w = maps(out, d.c, d.kh, d.kw, partial.options());
+  float *sum = partial.data_ptr<float>();
   for (int64_t part = 1; part < parts; part++) {
     const float *more = sum + part * rows * out;
     for (int64_t i = 0; i < d.columns() * out; i++) sum[i] += more[i];
   }
-  for (int64_t o = 0; o < out; o++) {
-    for (int64_t q = 0; q < d.columns(); q++) to[o * d.columns() + q] = sum[q * out + o];
-  }
-  return w.permute({0, 3, 1, 2});
+  transpose_block(w.data_ptr<float>(), sum, out, d.columns(), out);
+  return w;
 }
 
 // Bytes of an image's products that stay in the second cache of a core.
@@ -201,11 +205,11 @@ constexpr int64_t kMost = 1 << 20;
 }  // namespace
 
 bool input_wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
-  const bool multiplied = type == at::kFloat || (type == at::kBFloat16 && our_bf16());
-  if (!has_avx512() || !multiplied || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1) return false;
+  if (!has_avx512() || !our_type(type) || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1) return false;
   const Geometry d = geometry(x, w, g, o);
-  return d.c < 16 && w[0] % kPanel == 0 && d.places() % kPanel == 0 && d.rows() > 512 &&
-         rows_of(d) * row_of(d) * int64_t{sizeof(float)} <= kMost;
+  // Threads share out images, of which there are to be some.
+  return d.c < 16 && w[0] % kPanel == 0 && d.places() % kPanel == 0 && d.n >= 4 && d.rows() > 512 && d.sh <= d.kh &&
+         d.sw <= d.kw && rows_of(d) * std::max(row_of(d), w[0]) * int64_t{sizeof(float)} <= kMost;
 }
 
 bool weight_wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
@@ -215,9 +219,9 @@ bool weight_wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::
   return input_wins(type, x, w, g, o) && (type == at::kBFloat16 || !strided);
 }
 
-at::Tensor input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
+at::Tensor input(const at::Tensor &g, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size, const Conv &o) {
   const Geometry d = geometry(size, w.sizes(), g.sizes(), o);
-  return g.scalar_type() == at::kFloat ? input_of<float>(d, g, w) : input_of<Half>(d, g, w);
+  return g.scalar_type() == at::kFloat ? input_of<float>(d, g, w, b) : input_of<Half>(d, g, w, b);
 }
 
 at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size, const Conv &o) {

@@ -25,8 +25,12 @@ struct Parameter {
 };
 
 thread_local std::unordered_map<const at::TensorImpl *, Parameter> parameters;
+thread_local size_t changes = 0;  // since forget_dead
+
+constexpr size_t kMost = 64 << 20;  // bytes of a result
 
 void forget_dead() {
+  changes = 0;
   for (auto i = parameters.begin(); i != parameters.end();) {
     i = i->second.of.expired() ? parameters.erase(i) : std::next(i);
   }
@@ -44,6 +48,7 @@ Parameter &parameter(const at::Tensor &w) {
   if (p.version != version) {
     p.version = version;
     for (Made &m : p.all) m = {m.making, 0, m.uses, {}};
+    if (++changes > parameters.size()) forget_dead();  // p is alive
   }
   return p;
 }
@@ -59,7 +64,8 @@ at::Tensor kept(const at::Tensor &w, const Making &making, const std::function<a
   m->uses++;
   const bool fits = m->result.defined() && m->result.device() == w.device();
   const at::Tensor result = fits ? m->result : make();
-  m->result = m->uses < m->before ? result : at::Tensor();
+  const bool last = m->uses == std::max<int64_t>(m->before, 1);
+  m->result = last || result.nbytes() > kMost ? at::Tensor() : result;
   return result;
 }
 

@@ -1,5 +1,5 @@
-// What is made of a parameter, and used several times before it changes: a generator's steps of its critic use its
-// weights, a critic's real and generated batches those of the critic.
+// What is made of a parameter and used several times before it changes. Each step of a critic, for instance, uses the
+// generator, and uses the critic itself for a real and a generated batch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,7 +8,7 @@
 
 namespace imori {
 
-// What is made, for which type of maps, and how; of the rest only Winograd's sums depend.
+// What is made, for which type of maps; and for which stride and tiles, 0 for copies, which do not depend on them.
 struct Making {
   enum What { kCopy, kForwardSums, kInputSums } what;
   at::ScalarType type;
@@ -19,9 +19,10 @@ struct Making {
   }
 };
 
-// make(), outside of autograd, or what it gave before, if w is a parameter that has not changed since. Nothing is kept
-// longer than for the number of uses that there were before the last change: kernels' sums are larger than kernels.
-// make must not ask for anything kept. Each thread keeps its own.
+// make(), outside of autograd, or what it gave before, if w is a parameter that has not changed since. Kernels' sums
+// are up to five times as large as kernels: so a result is dropped when it was used as often as before the last change,
+// or once where that is not known. If it is used again, it is kept until the parameter changes, or is gone and others
+// change. Results of more than 64 MiB are not kept. make must not ask for anything kept. Each thread keeps its own.
 at::Tensor kept(const at::Tensor &w, const Making &making, const std::function<at::Tensor()> &make);
 
 }  // namespace imori

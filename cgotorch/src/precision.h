@@ -36,4 +36,7 @@ Bf16Hardware bf16_hardware();
 // uses them.
 inline bool our_bf16() { return bf16_hardware() == kAVX512; }
 
+// Whether they take a type, on CPUs with AVX-512.
+inline bool our_type(at::ScalarType type) { return type == at::kFloat || (type == at::kBFloat16 && our_bf16()); }
+
 }  // namespace imori

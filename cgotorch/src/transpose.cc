@@ -58,7 +58,12 @@ IMORI_VERSIONED void turn(float *__restrict to, const float *__restrict from, in
       }
       for (int64_t j = c; j < std::min(c + kTile, last); j++) {
         for (int64_t i = r; i < std::min(r + kTile, rows); i++) {
-          to[j * rows + i] = from[i * from_row + j] + (bias == nullptr ? 0 : bias[i]);
+          const float *at = from + i * from_row + j;
+          if (bias == nullptr) {
+            std::memcpy(to + j * rows + i, at, sizeof(float));  // it may be two numbers of bfloat16
+          } else {
+            to[j * rows + i] = *at + bias[i];
+          }
         }
       }
     }

@@ -18,8 +18,6 @@ namespace imori {
 namespace winograd {
 namespace {
 
-bool multiplies(at::ScalarType type) { return type == at::kFloat || (type == at::kBFloat16 && our_bf16()); }
-
 Sizes sizes(at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
   return {x[0], x[1], x[2], x[3], g[1], g[2], g[3], w[2], o.stride[0], o.padding[0]};
 }
@@ -319,13 +317,12 @@ at::Tensor weight_of(const Plan &plan, const at::Tensor &x, const at::Tensor &g)
 }  // namespace
 
 bool wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
-  if (!has_avx512() || !multiplies(type) || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1) return false;
+  if (!has_avx512() || !our_type(type) || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1) return false;
   if (w[2] != w[3] || o.stride[0] != o.stride[1] || o.padding[0] != o.padding[1]) return false;
   if (x[1] % kPanel != 0 || g[1] % kPanel != 0 || !Plan::fits(w[2], o.stride[0])) return false;
   const Plan plan = plan_for(type, sizes(x, w, g, o));
   const int64_t outputs = g[0] * g[2] * g[3], rows = g[0] * plan.tiles();
-  // The kernel's sums are made anew for each call, which takes that many outputs to be worth it. Tiles that reach over
-  // the edge are lost.
+  // It takes that many outputs to make the kernel's sums for them. Tiles that reach over the edge are lost.
   return outputs >= 512 && 4 * rows * (plan.columns() / x[1]) <= 3 * outputs * w[2] * w[3];
 }
 

@@ -47,7 +47,7 @@ struct Plan {
   Sizes s;
   int outputs;       // of a tile in each direction, 2 or 4
   int places[2];     // of the kernel in each phase
-  int side, points;  // in each direction, 1 more than outputs or 2, and both
+  int side, points;  // points in one direction, outputs + 1 or outputs + 2, and in both, side * side
   int64_t tiles_y, tiles_x;
   int64_t inner[kMostPoints];      // columns of each point
   int64_t first[kMostPoints + 1];  // their first one, if those of all points are counted on

@@ -1,8 +1,8 @@
 // The sums for four outputs in one direction. The points are 0, a, -a, b, -b (for 3 places only) and infinity.
 //
 // A point p is a row of powers of p for kernel and outputs, and for the input the coefficients of the product of t - q
-// over the other points q. The customary points 1 and 2 would lose twice as many digits as these: of random numbers the
-// results differ from the exact ones by 1.5 millionths, and those of the convolution itself in float32 by 0.9.
+// over the other points q. The customary points 1 and 2 would double the error, which for random numbers is 1.4 to 2
+// millionths of the results; tiles of 2 x 2 make 0.6, and oneDNN's convolutions 0.3.
 #pragma once
 
 #include "winograd_sums.h"
