@@ -29,10 +29,11 @@ int64_t work(const Plan &plan) {
 }
 
 // Tiles of 4 x 4 take fewer multiplications, but their sums are of more and larger numbers than bfloat16 has digits
-// for.
+// for, and those of a large kernel would take more memory than they are worth.
 Plan plan_for(at::ScalarType type, const Sizes &s) {
+  constexpr int64_t kMostSums = 1 << 23;
   const Plan two(s, 2), four(s, 4);
-  return type == at::kFloat && work(four) < work(two) ? four : two;
+  return type == at::kFloat && four.columns() * s.out <= kMostSums && work(four) < work(two) ? four : two;
 }
 
 template <typename T>
