@@ -10,6 +10,8 @@ namespace imori {
 struct Conv {
   std::vector<int64_t> stride, padding, dilation;
   int64_t groups;
+
+  bool whole() const { return groups == 1 && dilation[0] == 1 && dilation[1] == 1; }  // one group, no dilation
 };
 
 // libtorch's, made faster on the CPU, in the type that layer_input gives: maps are laid out with channels last, which

@@ -122,7 +122,7 @@ at::Tensor col2im(const at::Tensor &columns, const Geometry &d) {
 constexpr int64_t kMostColumns = 4 << 20;
 
 bool wins(Sum sum, at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
-  if (!kThreads || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1 || x[1] != w[1]) return false;
+  if (!kThreads || !o.whole() || x[1] != w[1]) return false;
   if (type != at::kFloat && type != at::kBFloat16) return false;
   const Geometry d = geometry(x, w, g, o);
   const int64_t places = d.places();

@@ -132,8 +132,9 @@ at::Tensor maps(int64_t n, int64_t c, int64_t h, int64_t w, const at::TensorOpti
 
 // Rows of the product; those behind the last one are zeros.
 int64_t rows_of(const Geometry &d) { return rounded(d.columns()); }
-// Numbers of a row; a power of two would put all rows on the same lines of the cache.
-int64_t row_of(const Geometry &d) { return rounded(d.places(), kPanel) + kVector; }
+// Numbers of a row, for the places, which are a multiple of 32; a power of two would put all rows on the same lines of
+// the cache.
+int64_t row_of(const Geometry &d) { return d.places() + kVector; }
 
 template <typename T>
 at::Tensor input_of(const Geometry &d, const at::Tensor &g, const at::Tensor &w, const at::Tensor &b) {
@@ -149,16 +150,16 @@ at::Tensor input_of(const Geometry &d, const at::Tensor &g, const at::Tensor &w,
   T *to = x.data_ptr<T>();
   const Planes planes(d);
   at::parallel_for(0, d.n, 1, [&](int64_t first, int64_t last) {
-    Scratch<T> of_gradients(numbers_for(out, rounded(places, kPanel)));
+    Scratch<T> of_gradients(numbers_for(out, places));
     Scratch<float> of_products(rows * row);
-    const Panels<T> gradients = of_gradients.panels(out, rounded(places, kPanel));
+    const Panels<T> gradients = of_gradients.panels(out, places);
     float *products = of_products.numbers();
     std::vector<float> sums(planes.numbers());
     for (int64_t i = first; i < last; i++) {
       for (int64_t o = 0; o < out; o += kPanel) {
         turn(from + i * places * out + o, out, places, kPanel, Panels<T>{gradients.at(o, 0), gradients.stride});
       }
-      multiply<T>({kernel, out}, gradients, {products, row}, rows, out, rounded(places, kPanel));
+      multiply<T>({kernel, out}, gradients, {products, row}, rows, out, places);
       give(planes, products, row, sums.data(), bias.data(), to + i * d.h * d.w * d.c);
     }
   });
@@ -174,18 +175,17 @@ at::Tensor weight_of(const Geometry &d, const at::Tensor &x, const at::Tensor &g
   const T *in = x.data_ptr<T>(), *gradients = g.data_ptr<T>();
   const Planes planes(d);
   at::parallel_for(0, parts, 1, [&](int64_t first_part, int64_t last_part) {
-    Scratch<T> of_inputs(planes.numbers() + rows * row + numbers_for(places, out));
-    T *plane = of_inputs.numbers(), *inputs = plane + planes.numbers();
-    const Panels<T> outputs{inputs + rows * row, stride_for(places)};
-    std::fill_n(plane, planes.numbers() + rows * row, T(0));
+    std::vector<T> plane(planes.numbers(), T(0)), inputs(rows * row, T(0));
+    Scratch<T> of_outputs(numbers_for(places, out));
+    const Panels<T> outputs = of_outputs.panels(places, out);
     for (int64_t part = first_part; part < last_part; part++) {
       const int64_t first = d.n * part / parts, last = d.n * (part + 1) / parts;
       for (int64_t i = first; i < last; i++) {
-        take(planes, in + i * d.h * d.w * d.c, plane, inputs, row);
+        take(planes, in + i * d.h * d.w * d.c, plane.data(), inputs.data(), row);
         copy(gradients + i * places * out, out, places, out, outputs, places);
         pair(outputs, 0, places, out);
-        multiply<T>({inputs, row}, outputs, {partial.data_ptr<float>() + part * rows * out, out}, rows, places, out,
-                    i > first);
+        multiply<T>({inputs.data(), row}, outputs, {partial.data_ptr<float>() + part * rows * out, out}, rows, places,
+                    out, i > first);
       }
     }
   });
@@ -205,7 +205,7 @@ constexpr int64_t kMost = 1 << 20;
 }  // namespace
 
 bool input_wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
-  if (!has_avx512() || !our_type(type) || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1) return false;
+  if (!has_avx512() || !our_type(type) || !o.whole()) return false;
   const Geometry d = geometry(x, w, g, o);
   // Threads share out images, of which there are to be some.
   return d.c < 16 && w[0] % kPanel == 0 && d.places() % kPanel == 0 && d.n >= 4 && d.rows() > 512 && d.sh <= d.kh &&

@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "panel_products.h"
 
@@ -15,9 +16,11 @@ namespace panels {
 template <typename T>
 class Scratch {
  public:
-  explicit Scratch(int64_t numbers)
-      : memory_(at::empty({numbers}, c10::CppTypeToScalarType<T>::value)), next_(memory_.data_ptr<T>()) {}
+  explicit Scratch(int64_t numbers) : Scratch(at::empty({numbers}, c10::CppTypeToScalarType<T>::value)) {}
+  // Memory of another one, whose panels are where they were if they are asked for in the same order.
+  explicit Scratch(at::Tensor memory) : memory_(std::move(memory)), next_(memory_.data_ptr<T>()) {}
 
+  const at::Tensor &memory() const { return memory_; }
   T *numbers() const { return memory_.data_ptr<T>(); }
 
   Panels<T> panels(int64_t rows, int64_t columns) {

@@ -83,18 +83,9 @@ template <typename T>
 using OfPoints = std::array<Panels<T>, Plan::kMostPoints>;
 
 template <typename T>
-at::Tensor memory(int64_t numbers) {
-  return at::empty({numbers}, c10::CppTypeToScalarType<T>::value);
-}
-
-template <typename T>
-OfPoints<T> of_points(const Plan &plan, const at::Tensor &memory) {
+OfPoints<T> of_points(const Plan &plan, Scratch<T> &scratch) {
   OfPoints<T> all{};
-  T *next = memory.data_ptr<T>();
-  for (int p = 0; p < plan.points; p++) {
-    all[p] = {next, stride_for(plan.inner[p])};
-    next += numbers_for(plan.inner[p], plan.s.out);
-  }
+  for (int p = 0; p < plan.points; p++) all[p] = scratch.panels(plan.inner[p], plan.s.out);
   return all;
 }
 
@@ -104,8 +95,8 @@ at::Tensor forward_sums(const Plan &plan, const at::Tensor &w) {
   const int64_t places = s.kernel * s.kernel;
   int64_t numbers = 0;
   for (int p = 0; p < plan.points; p++) numbers += numbers_for(plan.inner[p], s.out);
-  const at::Tensor sums = memory<T>(numbers);
-  const OfPoints<T> kernels = of_points<T>(plan, sums);
+  Scratch<T> sums(numbers);
+  const OfPoints<T> kernels = of_points(plan, sums);
   const float *from = w.data_ptr<float>();
   each_kernel_block(plan, [&](int64_t out, int64_t c) {
     std::vector<float> turned(places * kPanel * kPanel);
@@ -120,7 +111,7 @@ at::Tensor forward_sums(const Plan &plan, const at::Tensor &w) {
       for (int64_t row = c; row < plan.inner[p]; row += s.c) pair(kernels[p].from(out), row, row + kPanel, kPanel);
     }
   });
-  return sums;
+  return sums.memory();
 }
 
 template <typename T>
@@ -131,8 +122,8 @@ Making making(const Plan &plan, Making::What what) {
 template <typename T>
 at::Tensor forward_of(const Plan &plan, const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
   const Sizes &s = plan.s;
-  const at::Tensor sums = kept(w, making<T>(plan, Making::kForwardSums), [&] { return forward_sums<T>(plan, w); });
-  const OfPoints<T> kernels = of_points<T>(plan, sums);
+  Scratch<T> sums(kept(w, making<T>(plan, Making::kForwardSums), [&] { return forward_sums<T>(plan, w); }));
+  const OfPoints<T> kernels = of_points(plan, sums);
   const std::vector<T> zeros(s.c);
   const at::Tensor y = maps<T>(s.n, s.out, s.oh, s.ow), bias = b.defined() ? b.contiguous() : b;
   const T *in = x.data_ptr<T>();
@@ -191,8 +182,8 @@ template <typename T>
 at::Tensor input_sums(const Plan &plan, const at::Tensor &w) {
   const Sizes &s = plan.s;
   const int64_t places = s.kernel * s.kernel;
-  const at::Tensor sums = memory<T>(numbers_for(s.out, plan.columns()));
-  const Panels<T> kernel{sums.data_ptr<T>(), stride_for(s.out)};
+  Scratch<T> sums(numbers_for(s.out, plan.columns()));
+  const Panels<T> kernel = sums.panels(s.out, plan.columns());
   const float *from = w.data_ptr<float>();
   each_kernel_block(plan, [&](int64_t first, int64_t c) {
     for (int64_t out = first; out < first + kPanel; out++) {
@@ -202,14 +193,14 @@ at::Tensor input_sums(const Plan &plan, const at::Tensor &w) {
       pair(kernel.from(column), first, first + kPanel, kPanel);
     }
   });
-  return sums;
+  return sums.memory();
 }
 
 template <typename T>
 at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w) {
   const Sizes &s = plan.s;
-  const at::Tensor sums = kept(w, making<T>(plan, Making::kInputSums), [&] { return input_sums<T>(plan, w); });
-  const Panels<T> kernel{sums.data_ptr<T>(), stride_for(s.out)};
+  Scratch<T> kernel_sums(kept(w, making<T>(plan, Making::kInputSums), [&] { return input_sums<T>(plan, w); }));
+  const Panels<T> kernel = kernel_sums.panels(s.out, plan.columns());
   const std::vector<T> zeros(s.out);
   const at::Tensor x = maps<T>(s.n, s.c, s.h, s.w);
   const T *in = g.data_ptr<T>();
@@ -318,7 +309,7 @@ at::Tensor weight_of(const Plan &plan, const at::Tensor &x, const at::Tensor &g)
 }  // namespace
 
 bool wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
-  if (!has_avx512() || !our_type(type) || o.groups != 1 || o.dilation[0] != 1 || o.dilation[1] != 1) return false;
+  if (!has_avx512() || !our_type(type) || !o.whole()) return false;
   if (w[2] != w[3] || o.stride[0] != o.stride[1] || o.padding[0] != o.padding[1]) return false;
   if (x[1] % kPanel != 0 || g[1] % kPanel != 0 || !Plan::fits(w[2], o.stride[0])) return false;
   const Plan plan = plan_for(type, sizes(x, w, g, o));
