@@ -30,7 +30,11 @@ inline void copy(const float *from, int64_t n, Half *to) {
 template <typename From, typename T>
 void copy(const From *from, int64_t row, int64_t rows, int64_t columns, const Panels<T> &to, int64_t all) {
   for (int64_t i = 0; i < rows; i++, from += row) {
-    for (int64_t c = 0; c < columns; c += kPanel) copy(from + c, std::min(kPanel, columns - c), to.at(i, c));
+    for (int64_t c = 0; c < columns; c += kPanel) {
+      __builtin_prefetch(from + c + 8 * row);
+      __builtin_prefetch(from + c + 8 * row + 16);
+      copy(from + c, std::min(kPanel, columns - c), to.at(i, c));
+    }
   }
   clear(to, rows, all, columns);
 }

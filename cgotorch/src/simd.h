@@ -8,7 +8,7 @@
 
 // Put before a function, which must not be a template. What it calls must be INLINED to be versioned with it.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define IMORI_VERSIONED __attribute__((target_clones("avx512f", "avx2", "default")))
+#define IMORI_VERSIONED __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #else
 #define IMORI_VERSIONED
 #endif
