@@ -23,6 +23,10 @@ func forwardFirst(x torch.Tensor, layers []Module) (torch.Tensor, int) {
 			if next, ok := layers[1].(leakyReLU); ok {
 				return layer.activated(x, next.slope), 2
 			}
+		case leakyReLU: // it keeps the order of numbers, so there are fewer behind the maximum
+			if next, ok := layers[1].(maxPool); ok && layer.slope >= 0 {
+				return maxPool2d(x, next.kernel, layer.slope), 2
+			}
 		case *Conv2dLayer:
 			if next, ok := layers[1].(avgPool); ok && next.kernel == 2 && layer.is3x3() && layer.takes(shape, 2) {
 				return layer.thenAverage(x), 2

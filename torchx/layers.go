@@ -248,7 +248,12 @@ func NewUnflatten(c, h, w int64) Module {
 
 // NewMaxPool2d is torch.nn.MaxPool2d with the kernel as its stride.
 func NewMaxPool2d(kernel int64) Module {
-	return function(func(x torch.Tensor) torch.Tensor { return MaxPool2d(x, kernel) })
+	return maxPool{func(x torch.Tensor) torch.Tensor { return MaxPool2d(x, kernel) }, kernel}
+}
+
+type maxPool struct {
+	function
+	kernel int64
 }
 
 // NewAvgPool2d is torch.nn.AvgPool2d with the kernel as its stride.

@@ -102,18 +102,19 @@ func groupNorm(x torch.Tensor, groups int64, w, b torch.Tensor, eps, slope float
 }
 
 // MaxPool2d takes the maximum of each kernel×kernel tile; what is left at the right and lower edge is dropped.
-func MaxPool2d(x torch.Tensor, kernel int64) torch.Tensor {
-	return pool("max pool", C.IX_MAX_POOL, x, kernel)
+func MaxPool2d(x torch.Tensor, kernel int64) torch.Tensor { return maxPool2d(x, kernel, 1) }
+
+// maxPool2d is MaxPool2d and then LeakyReLU with a slope, of which 0 is ReLU and 1 nothing.
+func maxPool2d(x torch.Tensor, kernel int64, slope float64) torch.Tensor {
+	out := newHandle()
+	check("max pool", C.ix_max_pool2d(handle("max pool", x), C.int64_t(kernel), C.double(slope), (*C.ix_tensor)(out)), x)
+	return wrap(out)
 }
 
 // AvgPool2d is MaxPool2d with the mean.
 func AvgPool2d(x torch.Tensor, kernel int64) torch.Tensor {
-	return pool("avg pool", C.IX_AVG_POOL, x, kernel)
-}
-
-func pool(name string, op C.int32_t, x torch.Tensor, kernel int64) torch.Tensor {
 	out := newHandle()
-	check(name, C.ix_pool2d(op, handle(name, x), C.int64_t(kernel), C.int64_t(kernel), 0, (*C.ix_tensor)(out)), x)
+	check("avg pool", C.ix_avg_pool2d(handle("avg pool", x), C.int64_t(kernel), (*C.ix_tensor)(out)), x)
 	return wrap(out)
 }
 

@@ -118,8 +118,8 @@ const char *ix_batch_norm(ix_tensor x, ix_tensor w, ix_tensor b, ix_tensor mean,
                           double momentum, double eps, double slope, ix_tensor *out);  // slope: see batch_norm.h
 const char *ix_group_norm(ix_tensor x, int64_t groups, ix_tensor w, ix_tensor b, double eps, double slope,
                           ix_tensor *out);
-enum { IX_MAX_POOL, IX_AVG_POOL };
-const char *ix_pool2d(int32_t op, ix_tensor x, int64_t kernel, int64_t stride, int64_t padding, ix_tensor *out);
+const char *ix_max_pool2d(ix_tensor x, int64_t kernel, double slope, ix_tensor *out);  // slope: see pool.h
+const char *ix_avg_pool2d(ix_tensor x, int64_t kernel, ix_tensor *out);
 const char *ix_dropout(ix_tensor x, double p, int8_t training, ix_tensor *out);
 enum { IX_BCE_WITH_LOGITS, IX_MSE, IX_L1 };
 const char *ix_loss(int32_t op, ix_tensor a, ix_tensor target, ix_tensor *out);  // mean over elements

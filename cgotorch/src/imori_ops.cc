@@ -9,6 +9,7 @@
 #include "group_norm.h"
 #include "imori.h"
 #include "linear.h"
+#include "pool.h"
 #include "precision.h"
 
 using imori::full;
@@ -21,15 +22,6 @@ namespace {
 std::vector<int64_t> vec(const int64_t v[2]) { return {v[0], v[1]}; }
 
 at::Tensor unknown(const char *what, int32_t op) { TORCH_CHECK(false, "unknown ", what, " operation ", op); }
-
-at::Tensor upsample_nearest(const at::Tensor &x, int64_t factor) {
-  TORCH_CHECK(x.dim() == 4, "upsampling needs N x C x H x W, found shape ", x.sizes());
-  TORCH_CHECK(factor >= 1, "the factor of upsampling must be at least 1, found ", factor);
-  const std::vector<int64_t> size{x.size(2) * factor, x.size(3) * factor};
-  // libtorch before 2.1 has no kernel of bfloat16 for CUDA.
-  if (x.is_cuda() && x.scalar_type() == at::kBFloat16) return at::upsample_nearest2d(full(x), size).to(x.scalar_type());
-  return at::upsample_nearest2d(x, size);
-}
 
 }  // namespace
 
@@ -74,7 +66,7 @@ const char *ix_unary(int32_t op, ix_tensor h, double p, double q, ix_tensor *out
       case IX_CONTIGUOUS:
         return a.contiguous();
       case IX_UPSAMPLE_NEAREST:
-        return upsample_nearest(a, static_cast<int64_t>(p));
+        return imori::upsample_nearest2d(a, static_cast<int64_t>(p));
       case IX_FULL:
         return full(a);
       case IX_FOLD_AVG_POOL:
@@ -183,17 +175,11 @@ const char *ix_group_norm(ix_tensor x, int64_t groups, ix_tensor w, ix_tensor b,
                           ix_tensor *out) {
   return into(out, [&] { return imori::group_norm(get(x), groups, optional(w), optional(b), eps, slope); });
 }
-const char *ix_pool2d(int32_t op, ix_tensor x, int64_t kernel, int64_t stride, int64_t padding, ix_tensor *out) {
-  return into(out, [&] {
-    switch (op) {
-      case IX_MAX_POOL:
-        return at::max_pool2d(get(x), {kernel, kernel}, {stride, stride}, {padding, padding});
-      case IX_AVG_POOL:
-        return at::avg_pool2d(get(x), {kernel, kernel}, {stride, stride}, {padding, padding});
-      default:
-        return unknown("pooling", op);
-    }
-  });
+const char *ix_max_pool2d(ix_tensor x, int64_t kernel, double slope, ix_tensor *out) {
+  return into(out, [&] { return imori::max_pool2d(get(x), kernel, slope); });
+}
+const char *ix_avg_pool2d(ix_tensor x, int64_t kernel, ix_tensor *out) {
+  return into(out, [&] { return imori::avg_pool2d(get(x), kernel); });
 }
 const char *ix_dropout(ix_tensor x, double p, int8_t training, ix_tensor *out) {
   return into(out, [&] { return at::dropout(get(x), p, training != 0); });

@@ -1,0 +1,341 @@
+#include "pool.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/avg_pool2d.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/upsample_nearest2d.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <type_traits>
+#include <vector>
+
+#include "batch_norm.h"
+#include "conv.h"
+#include "panels.h"
+#include "precision.h"
+
+namespace imori {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+using namespace panels;
+
+// ---- a row of squares: n places of c channels, a multiple of 16, below two rows of 2 n places ----
+
+// Which place of its square is the maximum, of 16 channels.
+typedef int32_t Places __attribute__((vector_size(kVector * sizeof(int32_t))));
+typedef uint8_t Bytes __attribute__((vector_size(kVector), aligned(1), may_alias));
+
+IMORI_AVX512_INLINED Places places(const uint8_t *p) {
+  return __builtin_convertvector(*reinterpret_cast<const Bytes *>(p), Places);
+}
+
+// A gradient behind a leaky ReLU, by the sign of what came out of that. Infinity times 0 would be no number.
+IMORI_AVX512_INLINED Vector behind(const Vector &g, const Vector &y, float slope) {
+  return y <= 0 ? (slope == 0 ? Vector{} : g * slope) : g;
+}
+
+// 16 channels of the four places of a square.
+template <typename T>
+struct Square {
+  T *at[4];
+  Square(T *upper, T *lower, int64_t c) : at{upper, upper + c, lower, lower + c} {}
+};
+
+template <typename T>
+IMORI_AVX512 void max_row(const T *upper, const T *lower, T *y, uint8_t *which, int64_t n, int64_t c, float slope) {
+  for (int64_t i = 0; i < n; i++, upper += c, lower += c) {
+    for (int64_t j = 0; j < c; j += kVector, upper += kVector, lower += kVector, y += kVector, which += kVector) {
+      const Square<const T> from(upper, lower, c);
+      Vector most = get(from.at[0]);
+      Places place{};
+      for (int k = 1; k < 4; k++) {
+        const Vector v = get(from.at[k]);
+        const auto more = (v > most) | (v != v);
+        most = more ? v : most;
+        place = more ? Places{} + k : place;
+      }
+      put(y, slope == 1 ? most : behind(most, most, slope));
+      *reinterpret_cast<Bytes *>(which) = __builtin_convertvector(place, Bytes);
+    }
+  }
+}
+
+// The gradient of each square goes to its maximum.
+template <typename T>
+IMORI_AVX512 void scatter_row(const T *g, const T *y, const uint8_t *which, T *upper, T *lower, int64_t n, int64_t c,
+                              float slope) {
+  for (int64_t i = 0; i < n; i++, upper += c, lower += c) {
+    for (int64_t j = 0; j < c;
+         j += kVector, upper += kVector, lower += kVector, g += kVector, y += kVector, which += kVector) {
+      const Vector d = behind(get(g), get(y), slope);
+      const Places place = places(which);
+      const Square<T> to(upper, lower, c);
+      for (int k = 0; k < 4; k++) put(to.at[k], place == k ? d : Vector{});
+    }
+  }
+}
+
+// The transposed.
+template <typename T>
+IMORI_AVX512 void gather_row(const T *upper, const T *lower, const T *y, const uint8_t *which, T *to, int64_t n,
+                             int64_t c, float slope) {
+  for (int64_t i = 0; i < n; i++, upper += c, lower += c) {
+    for (int64_t j = 0; j < c;
+         j += kVector, upper += kVector, lower += kVector, y += kVector, which += kVector, to += kVector) {
+      const Places place = places(which);
+      const Square<const T> from(upper, lower, c);
+      Vector d = get(from.at[0]);
+      for (int k = 1; k < 4; k++) d = place == k ? get(from.at[k]) : d;
+      put(to, behind(d, get(y), slope));
+    }
+  }
+}
+
+template <typename T>
+IMORI_AVX512 void sum_row(const T *upper, const T *lower, T *to, int64_t n, int64_t c, float scale) {
+  for (int64_t i = 0; i < n; i++, upper += c, lower += c) {
+    for (int64_t j = 0; j < c; j += kVector, upper += kVector, lower += kVector, to += kVector) {
+      const Square<const T> from(upper, lower, c);
+      put(to, ((get(from.at[0]) + get(from.at[1])) + (get(from.at[2]) + get(from.at[3]))) * scale);
+    }
+  }
+}
+
+template <typename T>
+IMORI_AVX512 void spread_row(const T *from, T *upper, T *lower, int64_t n, int64_t c, float scale) {
+  for (int64_t i = 0; i < n; i++, upper += c, lower += c) {
+    for (int64_t j = 0; j < c; j += kVector, upper += kVector, lower += kVector, from += kVector) {
+      const Vector v = get(from) * scale;
+      const Square<T> to(upper, lower, c);
+      for (int k = 0; k < 4; k++) put(to.at[k], v);
+    }
+  }
+}
+
+// ---- with tensors ----
+
+// The maps with the squares: those pooled, or those that come out of upsampling.
+struct Squares {
+  int64_t n, c, h, w;
+
+  explicit Squares(at::IntArrayRef x) : n(x[0]), c(x[1]), h(x[2]), w(x[3]) {}
+
+  bool whole() const { return h % 2 == 0 && w % 2 == 0; }
+
+  at::Tensor small(const at::TensorOptions &o) const {
+    return at::empty({n, c, h / 2, w / 2}, o, at::MemoryFormat::ChannelsLast);
+  }
+  // No square has the last row and column of an odd number of them.
+  at::Tensor large(const at::TensorOptions &o) const {
+    at::Tensor made = at::empty({n, c, h, w}, o, at::MemoryFormat::ChannelsLast);
+    return whole() ? made : made.zero_();
+  }
+
+  // Calls work(number in maps, in small maps) where each row of squares begins, on several threads.
+  template <typename Work>
+  void each_row(const Work &work) const {
+    const int64_t rows = h / 2, row = w * c, few = std::max<int64_t>(1, 16384 / row);
+    at::parallel_for(0, n * rows, few, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; i++) work((i / rows * h + i % rows * 2) * row, i * (w / 2) * c);
+    });
+  }
+};
+
+at::Tensor packed(const at::Tensor &t) { return t.contiguous(at::MemoryFormat::ChannelsLast); }
+
+// Calls work with a null pointer of x's type.
+template <typename Work>
+void of_type(const at::Tensor &x, const Work &work) {
+  x.scalar_type() == at::kFloat ? work(static_cast<float *>(nullptr)) : work(static_cast<at::BFloat16 *>(nullptr));
+}
+
+// What the gradients of a maximum go by: the maps' sizes, what came out, and which place of its square it was.
+struct Maxima {
+  Squares squares;
+  at::Tensor y, which;
+  double slope;
+
+  void remember(AutogradContext *ctx) const {
+    ctx->set_materialize_grads(false);
+    ctx->save_for_backward({y, which});
+    ctx->saved_data["sizes"] = std::vector<int64_t>{squares.n, squares.c, squares.h, squares.w};
+    ctx->saved_data["slope"] = slope;
+  }
+  static Maxima remembered(AutogradContext *ctx) {
+    const auto saved = ctx->get_saved_variables();
+    return {Squares(ctx->saved_data["sizes"].toIntVector()), saved[0].detach(), saved[1],
+            ctx->saved_data["slope"].toDouble()};
+  }
+};
+
+// Two linear functions of the gradient, each of which is the other one's gradient.
+struct Gather;
+
+struct Scatter : torch::autograd::Function<Scatter> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &gradient, const Maxima &m) {
+    m.remember(ctx);
+    const at::Tensor g = packed(gradient), x = m.squares.large(g.options());
+    of_type(g, [&](auto *null) {
+      using T = std::remove_pointer_t<decltype(null)>;
+      const T *from = g.data_ptr<T>(), *y = m.y.data_ptr<T>();
+      const uint8_t *which = m.which.data_ptr<uint8_t>();
+      T *to = x.data_ptr<T>();
+      const Squares &s = m.squares;
+      s.each_row([&](int64_t large, int64_t small) {
+        T *upper = to + large;
+        scatter_row(from + small, y + small, which + small, upper, upper + s.w * s.c, s.w / 2, s.c,
+                    static_cast<float>(m.slope));
+      });
+    });
+    return x;
+  }
+  static variable_list backward(AutogradContext *ctx, variable_list gradients);
+};
+
+struct Gather : torch::autograd::Function<Gather> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &gradient, const Maxima &m) {
+    m.remember(ctx);
+    const at::Tensor g = packed(gradient), y = m.squares.small(g.options());
+    of_type(g, [&](auto *null) {
+      using T = std::remove_pointer_t<decltype(null)>;
+      const T *from = g.data_ptr<T>(), *maxima = m.y.data_ptr<T>();
+      const uint8_t *which = m.which.data_ptr<uint8_t>();
+      T *to = y.data_ptr<T>();
+      const Squares &s = m.squares;
+      s.each_row([&](int64_t large, int64_t small) {
+        const T *upper = from + large;
+        gather_row(upper, upper + s.w * s.c, maxima + small, which + small, to + small, s.w / 2, s.c,
+                   static_cast<float>(m.slope));
+      });
+    });
+    return y;
+  }
+  static variable_list backward(AutogradContext *ctx, variable_list gradients) {
+    if (!gradients[0].defined()) return variable_list(2);
+    return {Scatter::apply(gradients[0], Maxima::remembered(ctx)), at::Tensor()};
+  }
+};
+
+variable_list Scatter::backward(AutogradContext *ctx, variable_list gradients) {
+  if (!gradients[0].defined()) return variable_list(2);
+  return {Gather::apply(gradients[0], Maxima::remembered(ctx)), at::Tensor()};
+}
+
+struct Max : torch::autograd::Function<Max> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &maps, double slope) {
+    const at::Tensor x = packed(maps);
+    const Squares s(x.sizes());
+    const Maxima m{s, s.small(x.options()), s.small(x.options().dtype(at::kByte)), slope};
+    of_type(x, [&](auto *null) {
+      using T = std::remove_pointer_t<decltype(null)>;
+      const T *from = x.data_ptr<T>();
+      T *y = m.y.data_ptr<T>();
+      uint8_t *which = m.which.data_ptr<uint8_t>();
+      s.each_row([&](int64_t large, int64_t small) {
+        const T *upper = from + large;
+        max_row(upper, upper + s.w * s.c, y + small, which + small, s.w / 2, s.c, static_cast<float>(slope));
+      });
+    });
+    m.remember(ctx);
+    return m.y;
+  }
+  static variable_list backward(AutogradContext *ctx, variable_list gradients) {
+    if (!gradients[0].defined()) return variable_list(2);
+    return {Scatter::apply(gradients[0], Maxima::remembered(ctx)), at::Tensor()};
+  }
+};
+
+// The sum of each square, and its transposed, each times a number.
+struct Spread;
+
+struct Sum : torch::autograd::Function<Sum> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &maps, double scale) {
+    const at::Tensor x = packed(maps);
+    const Squares s(x.sizes());
+    ctx->set_materialize_grads(false);
+    ctx->saved_data["sizes"] = x.sizes().vec();
+    ctx->saved_data["scale"] = scale;
+    const at::Tensor y = s.small(x.options());
+    of_type(x, [&](auto *null) {
+      using T = std::remove_pointer_t<decltype(null)>;
+      const T *from = x.data_ptr<T>();
+      T *to = y.data_ptr<T>();
+      s.each_row([&](int64_t large, int64_t small) {
+        const T *upper = from + large;
+        sum_row(upper, upper + s.w * s.c, to + small, s.w / 2, s.c, static_cast<float>(scale));
+      });
+    });
+    return y;
+  }
+  static variable_list backward(AutogradContext *ctx, variable_list gradients);
+};
+
+struct Spread : torch::autograd::Function<Spread> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &maps, at::IntArrayRef sizes, double scale) {
+    const at::Tensor x = packed(maps);
+    const Squares s(sizes);
+    ctx->set_materialize_grads(false);
+    ctx->saved_data["scale"] = scale;
+    const at::Tensor y = s.large(x.options());
+    of_type(x, [&](auto *null) {
+      using T = std::remove_pointer_t<decltype(null)>;
+      const T *from = x.data_ptr<T>();
+      T *to = y.data_ptr<T>();
+      s.each_row([&](int64_t large, int64_t small) {
+        T *upper = to + large;
+        spread_row(from + small, upper, upper + s.w * s.c, s.w / 2, s.c, static_cast<float>(scale));
+      });
+    });
+    return y;
+  }
+  static variable_list backward(AutogradContext *ctx, variable_list gradients) {
+    if (!gradients[0].defined()) return variable_list(3);
+    return {Sum::apply(gradients[0], ctx->saved_data["scale"].toDouble()), at::Tensor(), at::Tensor()};
+  }
+};
+
+variable_list Sum::backward(AutogradContext *ctx, variable_list gradients) {
+  if (!gradients[0].defined()) return variable_list(2);
+  const auto sizes = ctx->saved_data["sizes"].toIntVector();
+  return {Spread::apply(gradients[0], sizes, ctx->saved_data["scale"].toDouble()), at::Tensor()};
+}
+
+// What libtorch's loops are left to: they report what is wrong, too.
+bool ours(const at::Tensor &x) {
+  return !plain() && has_avx512() && our_type(x.scalar_type()) && x.device().is_cpu() && x.dim() == 4 &&
+         x.numel() > 0 && x.size(1) % kVector == 0;
+}
+
+bool has_squares(const at::Tensor &x, int64_t kernel) {
+  return ours(x) && kernel == 2 && x.size(2) >= 2 && x.size(3) >= 2;
+}
+
+}  // namespace
+
+at::Tensor max_pool2d(const at::Tensor &x, int64_t kernel, double slope) {
+  TORCH_CHECK(slope >= 0, "the slope of an activation behind a maximum must not be below 0, found ", slope);
+  if (has_squares(x, kernel)) return Max::apply(x, slope);
+  return activated(at::max_pool2d(x, {kernel, kernel}), slope);
+}
+
+at::Tensor avg_pool2d(const at::Tensor &x, int64_t kernel) {
+  return has_squares(x, kernel) ? Sum::apply(x, 0.25) : at::avg_pool2d(x, {kernel, kernel});
+}
+
+at::Tensor upsample_nearest2d(const at::Tensor &x, int64_t factor) {
+  TORCH_CHECK(x.dim() == 4, "upsampling needs N x C x H x W, found shape ", x.sizes());
+  TORCH_CHECK(factor >= 1, "the factor of upsampling must be at least 1, found ", factor);
+  const std::vector<int64_t> size{x.size(2) * factor, x.size(3) * factor};
+  if (ours(x) && factor == 2) return Spread::apply(x, at::IntArrayRef({x.size(0), x.size(1), size[0], size[1]}), 1.0);
+  // libtorch before 2.1 has no kernel of bfloat16 for CUDA.
+  if (x.is_cuda() && x.scalar_type() == at::kBFloat16) return at::upsample_nearest2d(full(x), size).to(x.scalar_type());
+  return at::upsample_nearest2d(x, size);
+}
+
+}  // namespace imori
