@@ -29,18 +29,24 @@ using torch::autograd::variable_list;
 // Sums are float over a block of rows and double beyond it.
 constexpr int64_t kBlock = 64;
 
+// Numbers, or if there is a mean the squares of their distances from it. Several rows are added up before they are
+// added to the sums, each of which waits for the one before.
 template <typename T>
 IMORI_INLINED void add_rows(const T *__restrict x, int64_t rows, int64_t c, const float *__restrict mean,
                             float *__restrict sum) {
-  for (int64_t i = 0; i < rows; i++, x += c) {
-    if (mean == nullptr) {
-      for (int64_t j = 0; j < c; j++) sum[j] += load(x + j);
-    } else {
-      for (int64_t j = 0; j < c; j++) {
-        const float d = load(x + j) - mean[j];
-        sum[j] += d * d;
-      }
+  const auto term = [=](int64_t at, int64_t j) __attribute__((always_inline)) {
+    const float d = load(x + at + j) - (mean == nullptr ? 0 : mean[j]);
+    return mean == nullptr ? d : d * d;
+  };
+  int64_t i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    const int64_t at = i * c;
+    for (int64_t j = 0; j < c; j++) {
+      sum[j] += (term(at, j) + term(at + c, j)) + (term(at + 2 * c, j) + term(at + 3 * c, j));
     }
+  }
+  for (; i < rows; i++) {
+    for (int64_t j = 0; j < c; j++) sum[j] += term(i * c, j);
   }
 }
 
@@ -147,6 +153,16 @@ std::vector<double> sum_rows(int64_t rows, int64_t c, int64_t sums, F f) {
 
 at::Tensor rows_of(const at::Tensor &x) {
   return x.dim() == 4 ? x.contiguous(at::MemoryFormat::ChannelsLast) : x.contiguous();
+}
+
+template <typename T>
+at::Tensor sums_of(const at::Tensor &x) {
+  const int64_t c = x.size(1), rows = x.numel() / c;
+  const T *data = x.data_ptr<T>();
+  const auto sum = sum_rows(rows, c, 1, [&](int64_t at, int64_t n, float *s) { add(data + at * c, n, c, nullptr, s); });
+  const at::Tensor made = at::empty({c}, x.options().dtype(at::kFloat));
+  std::copy(sum.begin(), sum.end(), made.data_ptr<float>());
+  return made;
 }
 
 template <typename T>
@@ -316,6 +332,15 @@ at::Tensor leaky_relu(const at::Tensor &x, double slope) {
 
 at::Tensor leaky_gradient(const at::Tensor &g, const at::Tensor &y, double slope) {
   return LeakyGradient::apply(g, y, slope);
+}
+
+at::Tensor channel_sums(const at::Tensor &x) {
+  const auto type = x.scalar_type();
+  if (!kThreads || !x.device().is_cpu() || x.numel() == 0 || (type != at::kFloat && type != at::kBFloat16) ||
+      (x.requires_grad() && c10::GradMode::is_enabled())) {
+    return x.sum({0, 2, 3}, false, type == at::kBFloat16 ? at::kFloat : type);
+  }
+  return type == at::kFloat ? sums_of<float>(rows_of(x)) : sums_of<c10::BFloat16>(rows_of(x));
 }
 
 at::Tensor batch_norm(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const at::Tensor &mean,

@@ -17,6 +17,9 @@ struct BatchNorm {
 at::Tensor batch_norm(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const at::Tensor &mean,
                       const at::Tensor &var, const BatchNorm &o);
 
+// The sums of maps N x C x H x W for each channel, float32 for bfloat16. Differentiable.
+at::Tensor channel_sums(const at::Tensor &x);
+
 // The leaky ReLU; slope 0 is the ReLU. Its gradient's gradient with respect to x is absent where libtorch's is zeros,
 // which would be carried through all of the network before.
 at::Tensor leaky_relu(const at::Tensor &x, double slope);

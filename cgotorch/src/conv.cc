@@ -9,6 +9,7 @@
 
 #include <atomic>
 
+#include "batch_norm.h"
 #include "conv_gemm.h"
 #include "few_channels.h"
 #include "precision.h"
@@ -81,19 +82,25 @@ at::Tensor sum_forward(const at::Tensor &maps, const at::Tensor &w, const at::Te
   return at::conv2d(x, k, bias, o.stride, o.padding, o.dilation, o.groups);
 }
 
-at::Tensor sum_input(const at::Tensor &maps, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
+// With a bias, as transposed convolutions have it.
+at::Tensor sum_input(const at::Tensor &maps, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size,
+                     const Conv &o) {
   const at::Tensor g = packed(maps);
   if (winograd::wins(g.scalar_type(), size, w.sizes(), g.sizes(), o)) {
-    return winograd::input(g, kernel(w, at::kFloat), size, o);
+    return winograd::input(g, kernel(w, at::kFloat), copy_in(b, at::kFloat), size, o);
   }
   if (few::input_wins(g.scalar_type(), size, w.sizes(), g.sizes(), o)) {
-    return few::input(g, kernel(w, at::kFloat), {}, size, o);
+    return few::input(g, kernel(w, at::kFloat), copy_in(b, at::kFloat), size, o);
   }
   const Exchanged other(g.scalar_type(), size, w.sizes(), g.sizes(), o);
-  if (other.wins) return sum_forward(g, Exchanged::turned(copy_in(w, at::kFloat)), {}, other.o);
+  if (other.wins) return sum_forward(g, Exchanged::turned(copy_in(w, at::kFloat)), b, other.o);
   const at::Tensor k = kernel(w, g.scalar_type());
-  if (gemm::wins(gemm::kInput, g.scalar_type(), size, k.sizes(), g.sizes(), o)) return gemm::input(g, k, size, o);
-  return std::get<0>(gradients(g, shape_only(size, g), k, o, true, false));  // of the input only the shape matters
+  const at::Tensor x = gemm::wins(gemm::kInput, g.scalar_type(), size, k.sizes(), g.sizes(), o)
+                           ? gemm::input(g, k, size, o)
+                           // Of the input only the shape matters.
+                           : std::get<0>(gradients(g, shape_only(size, g), k, o, true, false));
+  if (b.defined()) x.add_(copy_in(b, g.scalar_type()).view({1, -1, 1, 1}));
+  return x;
 }
 
 at::Tensor sum_weight(const at::Tensor &maps, const at::Tensor &gradient, at::IntArrayRef size, const Conv &o) {
@@ -111,11 +118,13 @@ at::Tensor sum_weight(const at::Tensor &maps, const at::Tensor &gradient, at::In
 // number of times.
 
 at::Tensor conv_forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o);
-at::Tensor conv_input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o);
+at::Tensor conv_input(const at::Tensor &g, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size,
+                      const Conv &o);
 at::Tensor conv_weight(const at::Tensor &x, const at::Tensor &g, const at::Tensor &w, const Conv &o);
 
-void remember(AutogradContext *ctx, const at::Tensor &a, const at::Tensor &b, const Conv &o) {
+void remember(AutogradContext *ctx, const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias, const Conv &o) {
   ctx->save_for_backward({a, b});
+  if (bias.defined()) ctx->saved_data["bias"] = static_cast<int64_t>(bias.scalar_type());
   ctx->saved_data["stride"] = o.stride;
   ctx->saved_data["padding"] = o.padding;
   ctx->saved_data["dilation"] = o.dilation;
@@ -127,12 +136,18 @@ Conv remembered(AutogradContext *ctx) {
           ctx->saved_data["dilation"].toIntVector(), ctx->saved_data["groups"].toInt()};
 }
 
+// Those of the bias, which is argument number i, undefined if there is none; g is the gradient of what it was added to.
+at::Tensor bias_gradient(AutogradContext *ctx, const at::Tensor &g, size_t i) {
+  const auto type = ctx->saved_data.find("bias");
+  if (type == ctx->saved_data.end() || !ctx->needs_input_grad(i)) return {};
+  return channel_sums(g).to(static_cast<at::ScalarType>(type->second.toInt()));
+}
+
 struct Forward : torch::autograd::Function<Forward> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &w,
                             const c10::optional<at::Tensor> &bias, const Conv &o) {
     const at::Tensor b = bias.value_or(at::Tensor());
-    remember(ctx, x, w, o);
-    ctx->saved_data["bias"] = b.defined() ? static_cast<int64_t>(b.scalar_type()) : int64_t{-1};
+    remember(ctx, x, w, b, o);
     return sum_forward(x, w, b, o);
   }
 
@@ -140,21 +155,20 @@ struct Forward : torch::autograd::Function<Forward> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &x = saved[0], &w = saved[1], &g = gradients[0];
     const Conv o = remembered(ctx);
-    const int64_t bias = ctx->saved_data["bias"].toInt();
-    at::Tensor of_x, of_w, of_b;
-    if (!g.defined()) return {of_x, of_w, of_b, at::Tensor()};
-    if (ctx->needs_input_grad(0)) of_x = conv_input(g, w, x.sizes(), o);
+    at::Tensor of_x, of_w;
+    if (!g.defined()) return variable_list(4);
+    if (ctx->needs_input_grad(0)) of_x = conv_input(g, w, {}, x.sizes(), o);
     if (ctx->needs_input_grad(1)) of_w = conv_weight(x, g, w, o);
-    if (bias >= 0 && ctx->needs_input_grad(2)) of_b = g.sum({0, 2, 3}, false, static_cast<at::ScalarType>(bias));
-    return {of_x, of_w, of_b, at::Tensor()};
+    return {of_x, of_w, bias_gradient(ctx, g, 2), at::Tensor()};
   }
 };
 
 struct Input : torch::autograd::Function<Input> {
-  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size,
-                            const Conv &o) {
-    remember(ctx, g, w, o);
-    return sum_input(g, w, size, o);
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &g, const at::Tensor &w,
+                            const c10::optional<at::Tensor> &bias, at::IntArrayRef size, const Conv &o) {
+    const at::Tensor b = bias.value_or(at::Tensor());
+    remember(ctx, g, w, b, o);
+    return sum_input(g, w, b, size, o);
   }
 
   static variable_list backward(AutogradContext *ctx, variable_list gradients) {
@@ -162,17 +176,17 @@ struct Input : torch::autograd::Function<Input> {
     const at::Tensor &g = saved[0], &w = saved[1], &x = gradients[0];
     const Conv o = remembered(ctx);
     at::Tensor of_g, of_w;
-    if (!x.defined()) return {of_g, of_w, at::Tensor(), at::Tensor()};
+    if (!x.defined()) return variable_list(5);
     if (ctx->needs_input_grad(0)) of_g = conv_forward(x, w, {}, o);
     if (ctx->needs_input_grad(1)) of_w = conv_weight(x, g, w, o);
-    return {of_g, of_w, at::Tensor(), at::Tensor()};
+    return {of_g, of_w, bias_gradient(ctx, x, 2), at::Tensor(), at::Tensor()};
   }
 };
 
 struct Weight : torch::autograd::Function<Weight> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size,
                             const Conv &o) {
-    remember(ctx, x, g, o);
+    remember(ctx, x, g, {}, o);
     return sum_weight(x, g, size, o);
   }
 
@@ -182,7 +196,7 @@ struct Weight : torch::autograd::Function<Weight> {
     const Conv o = remembered(ctx);
     at::Tensor of_x, of_g;
     if (!w.defined()) return {of_x, of_g, at::Tensor(), at::Tensor()};
-    if (ctx->needs_input_grad(0)) of_x = conv_input(g, w, x.sizes(), o);
+    if (ctx->needs_input_grad(0)) of_x = conv_input(g, w, {}, x.sizes(), o);
     if (ctx->needs_input_grad(1)) of_g = conv_forward(x, w, {}, o);
     return {of_x, of_g, at::Tensor(), at::Tensor()};
   }
@@ -192,8 +206,9 @@ at::Tensor conv_forward(const at::Tensor &x, const at::Tensor &w, const at::Tens
   return Forward::apply(x, w, given(b), o);
 }
 
-at::Tensor conv_input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
-  return Input::apply(g, w, size, o);
+at::Tensor conv_input(const at::Tensor &g, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size,
+                      const Conv &o) {
+  return Input::apply(g, w, given(b), size, o);
 }
 
 // The gradient has w's shape and type.
@@ -254,8 +269,7 @@ at::Tensor conv_transpose2d(const at::Tensor &maps, const at::Tensor &w, const a
   if (plain() || !fits) {
     return at::conv_transpose2d(x, like(w, x), like(b, x), o.stride, o.padding, output_padding, o.groups, o.dilation);
   }
-  const at::Tensor y = conv_input(x, w, size, o);
-  return b.defined() ? y.add(b.to(y.scalar_type()).view({1, -1, 1, 1})) : y;
+  return conv_input(x, w, b, size, o);
 }
 
 }  // namespace imori

@@ -148,6 +148,15 @@ at::Tensor forward_of(const Plan &plan, const at::Tensor &x, const at::Tensor &w
   return y;
 }
 
+// What rows of maps of c channels a place begin with, if they are sums: zeros, or a bias.
+void begin_with(const float *bias, int64_t c, float *map, int64_t n) {
+  if (bias == nullptr) {
+    std::fill_n(map, n, 0.0f);
+    return;
+  }
+  for (int64_t i = 0; i < n; i += c) std::copy_n(bias, c, map + i);
+}
+
 // Rows of maps, to which tiles add their parts in float32.
 template <typename T>
 class Sums;
@@ -155,26 +164,32 @@ class Sums;
 template <>
 class Sums<float> {
  public:
-  explicit Sums(int64_t) {}
+  Sums(int64_t, const float *bias, int64_t c) : bias_(bias), c_(c) {}
   float *begin(float *map, int64_t n) const {
-    std::fill(map, map + n, 0.0f);
+    begin_with(bias_, c_, map, n);
     return map;
   }
   void end(float *, int64_t) const {}
+
+ private:
+  const float *bias_;
+  int64_t c_;
 };
 
 template <>
 class Sums<Half> {
  public:
-  explicit Sums(int64_t n) : memory_(n) {}
-  float *begin(Half *, int64_t n) {
-    std::fill(memory_.begin(), memory_.begin() + n, 0.0f);
-    return memory_.data();
+  Sums(int64_t most, const float *bias, int64_t c) : bias_(bias), c_(c), memory_(most) {}
+  float *begin(Half *, int64_t n) const {
+    begin_with(bias_, c_, memory_.numbers(), n);
+    return memory_.numbers();
   }
-  void end(Half *map, int64_t n) const { finish(memory_.data(), map, n); }
+  void end(Half *map, int64_t n) const { finish(memory_.numbers(), map, n); }
 
  private:
-  std::vector<float> memory_;
+  const float *bias_;
+  int64_t c_;
+  Scratch<float> memory_;
 };
 
 // The kernel's sums for the products of the output's gradient, in which they stand side by side.
@@ -197,12 +212,13 @@ at::Tensor input_sums(const Plan &plan, const at::Tensor &w) {
 }
 
 template <typename T>
-at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w) {
+at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w, const at::Tensor &b) {
   const Sizes &s = plan.s;
   Scratch<T> kernel_sums(kept(w, making<T>(plan, Making::kInputSums), [&] { return input_sums<T>(plan, w); }));
   const Panels<T> kernel = kernel_sums.panels(s.out, plan.columns());
   const std::vector<T> zeros(s.out);
-  const at::Tensor x = maps<T>(s.n, s.c, s.h, s.w);
+  const at::Tensor x = maps<T>(s.n, s.c, s.h, s.w), bias = b.defined() ? b.contiguous() : b;
+  const float *add = bias.defined() ? bias.data_ptr<float>() : nullptr;
   const T *in = g.data_ptr<T>();
   T *to = x.data_ptr<T>();
   // Adds what tiles give to the wanted rows of maps; map is the one of the first tile.
@@ -232,7 +248,7 @@ at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w) 
     // As many images as fill a block, of which the sums stay in the cache.
     const int64_t images = std::min(s.n, (kRows * 4 + plan.tiles() - 1) / plan.tiles());
     at::parallel_for(0, s.n, 1, [&](int64_t begin, int64_t end) {
-      Sums<T> sums(images * map);
+      Sums<T> sums(images * map, add, s.c);
       for (int64_t first = begin; first < end; first += images) {
         const int64_t last = std::min(first + images, end);
         float *at = sums.begin(to + first * map, (last - first) * map);
@@ -243,7 +259,7 @@ at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w) 
     return x;
   }
   at::parallel_for(0, s.n * stripes, 1, [&](int64_t begin, int64_t end) {
-    Sums<T> sums(map);
+    Sums<T> sums(map, add, s.c);
     for (int64_t i = begin; i < end; i++) {
       const int64_t image = i / stripes, stripe = i % stripes;
       const int64_t top = stripe * plan.tiles_y / stripes, bottom = (stripe + 1) * plan.tiles_y / stripes;
@@ -323,9 +339,9 @@ at::Tensor forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b
   return x.scalar_type() == at::kFloat ? forward_of<float>(plan, x, w, b) : forward_of<Half>(plan, x, w, b);
 }
 
-at::Tensor input(const at::Tensor &g, const at::Tensor &w, at::IntArrayRef size, const Conv &o) {
+at::Tensor input(const at::Tensor &g, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size, const Conv &o) {
   const Plan plan = plan_for(g.scalar_type(), sizes(size, w.sizes(), g.sizes(), o));
-  return g.scalar_type() == at::kFloat ? input_of<float>(plan, g, w) : input_of<Half>(plan, g, w);
+  return g.scalar_type() == at::kFloat ? input_of<float>(plan, g, w, b) : input_of<Half>(plan, g, w, b);
 }
 
 at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size, const Conv &o) {
