@@ -27,7 +27,7 @@ func (r *report) print(out io.Writer) {
 	w.Flush() //nolint:errcheck // as with the other printing, there is nobody to tell
 	for _, precision := range precisions {
 		if gflops := r.GEMM[precision]; gflops > 0 {
-			fmt.Fprintf(out, "floor in %s: matrix products of %dx%d reach %.0f GFLOP/s\n", precision, gemmSide, gemmSide, gflops)
+			fmt.Fprintf(out, "floor in %s: matrix products reach %.0f GFLOP/s\n", precision, gflops)
 		}
 	}
 	fmt.Fprint(out, footnotes)
@@ -37,8 +37,9 @@ func mebibytes(bytes float64) string { return fmt.Sprintf("%.0f MiB", bytes/(1<<
 
 const footnotes = `images/s: real images that training sees in a second. PyTorch's precision is fp32.
 floor: the multiplications and additions of convolutions and linear layers that an iteration needs (forward, gradients of
-  inputs, gradients of weights), at the best speed of matrix products in this run. 3x3 convolutions beside average-pool 2
-  or nearest x2 count as the 4x4 ones that they equal. Winograd's algorithm makes do with fewer: it may go below the floor.
+  inputs, gradients of weights), at the best speed of matrix products in this run, libtorch's or those of a linear layer
+  here. 3x3 convolutions beside average-pool 2 or nearest x2 count as the 4x4 ones that they equal. Winograd's algorithm
+  makes do with fewer: it may go below the floor.
 first step: from the start of the process, its data included, to the end of the first iteration.
 outside libtorch: share of the time of further iterations in which the trainer was not within a call of C, as Go's execution
   tracer notes calls; what the tracer itself takes counts as outside.
