@@ -72,6 +72,7 @@ func TestConv2dFastPaths(t *testing.T) {
 		square(5, 20, 4, 220, 4, 2, 1),
 		square(130, 3, 4, 20, 4, 1, 0), // and one whose weight is
 		square(9, 32, 16, 64, 4, 2, 1), // by Winograd's algorithm
+		square(5, 3, 16, 32, 3, 1, 1),  // from few channels
 		square(2, 64, 32, 32, 5, 2, 2),
 		square(3, 32, 32, 32, 5, 2, 0), // and leaves the last row
 		square(3, 96, 14, 32, 3, 1, 1),

@@ -204,7 +204,8 @@ func TestFastPathsRepeat(t *testing.T) {
 			NewConv2d(16, 32, 4, Conv2dOptions{Stride: 2, Padding: 1}), NewBatchNorm2d(32, BatchNormOptions{}), NewLeakyReLU(0.2),
 			NewConv2d(32, 32, 4, Conv2dOptions{Stride: 2, Padding: 1}), NewBatchNorm2d(32, BatchNormOptions{}), NewReLU(),
 			NewUpsample(2), NewConv2d(32, 16, 3, Conv2dOptions{Padding: 1}), NewConvTranspose2d(16, 8, 4, ConvTranspose2dOptions{Stride: 2, Padding: 1}),
-			NewUpsample(2), NewConv2d(8, 4, 1, Conv2dOptions{}), NewFlatten(), NewLinear(4*16*16, 3, LinearOptions{}),
+			NewUpsample(2), NewConv2d(8, 16, 1, Conv2dOptions{}), NewReLU(), NewMaxPool2d(2), NewUpsample(2), NewTanh(),
+			NewAvgPool2d(2), NewFlatten(), NewLinear(16*8*8, 3, LinearOptions{}),
 		)
 	}
 	for _, threads := range []int{1, 2} {
@@ -268,9 +269,10 @@ func TestFastPathsDoNotGrow(t *testing.T) {
 	}
 	step := func() {
 		m := NewSequential(
-			NewConv2d(3, 8, 3, Conv2dOptions{Padding: 1}), NewBatchNorm2d(8, BatchNormOptions{}), NewLeakyReLU(0.2), NewAvgPool2d(2),
-			NewConvTranspose2d(8, 4, 4, ConvTranspose2dOptions{Stride: 2, Padding: 1}), NewReLU(), NewFlatten(),
-			NewLinear(4*16*16, 512, LinearOptions{}),
+			NewConv2d(3, 16, 3, Conv2dOptions{Padding: 1}), NewBatchNorm2d(16, BatchNormOptions{}), NewLeakyReLU(0.2), NewAvgPool2d(2),
+			NewUpsample(2), NewReLU(), NewMaxPool2d(2), NewMaxPool2d(2),
+			NewConvTranspose2d(16, 16, 4, ConvTranspose2dOptions{Stride: 2, Padding: 1}), NewReLU(), NewFlatten(),
+			NewLinear(16*8*8, 512, LinearOptions{}),
 		)
 		x := Normal(0, 1, "cpu", 32, 3, 16, 16)
 		SetRequiresGrad(x, true)

@@ -23,7 +23,7 @@ func forwardFirst(x torch.Tensor, layers []Module) (torch.Tensor, int) {
 			if next, ok := layers[1].(leakyReLU); ok {
 				return layer.activated(x, next.slope), 2
 			}
-		case leakyReLU: // it keeps the order of numbers, so there are fewer behind the maximum
+		case leakyReLU: // it keeps the order of numbers, so it may come behind the maximum, which leaves fewer
 			if next, ok := layers[1].(maxPool); ok && layer.slope >= 0 {
 				return maxPool2d(x, next.kernel, layer.slope), 2
 			}

@@ -61,7 +61,7 @@ func TestActivationBeforeMaximum(t *testing.T) {
 	})
 }
 
-// Of equal numbers libtorch takes the first, and NaN is larger than all.
+// Of equal numbers libtorch takes the first; NaN is larger than all, and of several it takes the last.
 func TestMaximumOfSpecialNumbers(t *testing.T) {
 	nan, inf, zero := math.NaN(), math.Inf(1), math.Copysign(0, -1)
 	squares := [][]float64{
@@ -107,6 +107,76 @@ func TestMaximumOfSpecialNumbers(t *testing.T) {
 				}
 			}
 			same("gradient", g, wantG)
+		}
+	}
+}
+
+// Which loops run shows in what they round: ours add two pairs of numbers, libtorch's one after the other; and behind NaN an
+// activation's gradient has slope 1, libtorch's the other one.
+func TestPoolsRunLoopsOfTheirOwn(t *testing.T) {
+	pairs := func(channels int64) torch.Tensor {
+		var numbers []float64
+		for range channels {
+			numbers = append(numbers, 1e8, 1, -1e8, 1)
+		}
+		return To(FromFloat64(numbers, 1, channels, 2, 2), "cpu", torch.Float)
+	}
+	for name, own := range map[string]func(channels int64) bool{
+		"maximum": func(channels int64) bool {
+			x := Full(math.NaN(), torch.Float, "cpu", 1, channels, 2, 2)
+			SetRequiresGrad(x, true)
+			return Float64s(Gradients(Sum(maxPool2d(x, 2, 0.5)), []torch.Tensor{x}, false)[0])[3] == 1
+		},
+		"average": func(channels int64) bool { return Float64s(AvgPool2d(pairs(channels), 2))[0] == 0 },
+		"upsampling": func(channels int64) bool {
+			x := Full(1, torch.Float, "cpu", 1, channels, 1, 1)
+			SetRequiresGrad(x, true)
+			return Float64s(Gradients(Sum(Mul(UpsampleNearest(x, 2), pairs(channels))), []torch.Tensor{x}, false)[0])[0] == 0
+		},
+	} {
+		scoped(t, func() {
+			if got, want := own(32), ours(inF32); got != want {
+				t.Errorf("%s of 32 channels: loops of our own: %v, expected %v", name, got, want)
+			}
+			if own(20) {
+				t.Errorf("%s of 20 channels runs loops of our own, expected libtorch's", name)
+			}
+			Plain(func() {
+				if own(32) {
+					t.Errorf("%s of 32 channels runs loops of our own, expected libtorch's", name)
+				}
+			})
+		})
+	}
+}
+
+// Gradients can be taken any number of times: with z = y·y for a linear y of x, the third derivative along x is made by
+// the transposed of a transposed.
+func TestThirdGradientsOfPools(t *testing.T) {
+	for name, f := range map[string]func(x torch.Tensor) torch.Tensor{
+		"maximum":    func(x torch.Tensor) torch.Tensor { return maxPool2d(x, 2, 0.2) },
+		"average":    func(x torch.Tensor) torch.Tensor { return AvgPool2d(x, 2) },
+		"upsampling": func(x torch.Tensor) torch.Tensor { return UpsampleNearest(x, 2) },
+	} {
+		third := func() (values []float64) {
+			scoped(t, func() {
+				ManualSeed(3)
+				x := Normal(0, 1, "cpu", 2, 16, 4, 6)
+				SetRequiresGrad(x, true)
+				of := []torch.Tensor{x}
+				y := Square(Square(f(x)))
+				for range 2 {
+					y = Sum(Square(Gradients(Sum(y), of, true)[0]))
+				}
+				values = Float64s(Gradients(y, of, false)[0])
+			})
+			return values
+		}
+		got := third()
+		var want []float64
+		Plain(func() { want = third() })
+		if d := apart(got, want); !(d < 1e-5) || len(want) == 0 {
+			t.Errorf("%s: relative distance %.3g", name, d)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Batch normalisation together with the activation behind it.
+// Batch normalisation together with the activation behind it, and what else sums or sweeps over channels.
 #pragma once
 
 #include <ATen/core/Tensor.h>

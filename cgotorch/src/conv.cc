@@ -114,8 +114,8 @@ at::Tensor sum_weight(const at::Tensor &maps, const at::Tensor &gradient, at::In
 }
 
 // ---- the same under autograd ----
-// Each is linear in both of its arguments, and the derivatives are the other two: so they can be differentiated any
-// number of times.
+// Each is linear in both of its arguments, and the derivatives are the other two, but for a bias: so they can be
+// differentiated any number of times.
 
 at::Tensor conv_forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o);
 at::Tensor conv_input(const at::Tensor &g, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size,
@@ -136,7 +136,8 @@ Conv remembered(AutogradContext *ctx) {
           ctx->saved_data["dilation"].toIntVector(), ctx->saved_data["groups"].toInt()};
 }
 
-// Those of the bias, which is argument number i, undefined if there is none; g is the gradient of what it was added to.
+// The gradient of the bias, argument number i: undefined where there is none, or it wants none. g is the gradient of
+// what it was added to.
 at::Tensor bias_gradient(AutogradContext *ctx, const at::Tensor &g, size_t i) {
   const auto type = ctx->saved_data.find("bias");
   if (type == ctx->saved_data.end() || !ctx->needs_input_grad(i)) return {};

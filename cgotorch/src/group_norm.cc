@@ -239,7 +239,7 @@ at::Tensor sweep_forward(const at::Tensor &x, const at::Tensor &w, const at::Ten
   float *known = statistics.data_ptr<float>();
   constexpr int64_t kTogether = 4;
   each_group(x, w, b, statistics, o, [&](int64_t i, int64_t at, Group g, Sums &sums) {
-    // Only totals are wanted: of a single group several rows are one, with more sums, none of which waits for the last.
+    // Of a single group only the total counts: four rows are taken as one, for four times as many independent sums.
     const int64_t together = g.width == g.stride && g.rows % kTogether == 0 ? kTogether : 1;
     const int64_t width = g.width * together, stride = g.stride * together;
     const auto moment = [&](bool square) {

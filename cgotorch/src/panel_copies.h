@@ -31,8 +31,8 @@ template <typename From, typename T>
 void copy(const From *from, int64_t row, int64_t rows, int64_t columns, const Panels<T> &to, int64_t all) {
   for (int64_t i = 0; i < rows; i++, from += row) {
     for (int64_t c = 0; c < columns; c += kPanel) {
-      __builtin_prefetch(from + c + 8 * row);
-      __builtin_prefetch(from + c + 8 * row + 16);
+      // The processor does not foresee such short stretches. So many rows ahead is soon enough for memory.
+      for (int64_t at = 0; at < kPanel; at += 64 / int64_t{sizeof(From)}) __builtin_prefetch(from + c + at + 8 * row);
       copy(from + c, std::min(kPanel, columns - c), to.at(i, c));
     }
   }

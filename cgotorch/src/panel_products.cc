@@ -144,8 +144,7 @@ IMORI_AVX512 void finish(const float *from, T *to, int64_t n, const float *add, 
   for (int64_t i = 0; i < n; i += kVector) {
     Vector v = get(from + i);
     if (add != nullptr) v += get(add + i);
-    // Infinity times 0 would be no number.
-    if (slope != 1) v = v <= 0 ? (slope == 0 ? Vector{} : v * slope) : v;
+    if (slope != 1) v = leaky(v, v, slope);
     put(to + i, v);
   }
 }

@@ -66,6 +66,11 @@ IMORI_AVX512_INLINED void put(Half *p, const Vector &v) {
 #endif
 }
 
+// v behind a leaky ReLU, or a gradient, by the sign of what goes in or comes out. Infinity times 0 would be no number.
+IMORI_AVX512_INLINED Vector leaky(const Vector &v, const Vector &sign, float slope) {
+  return sign <= 0 ? (slope == 0 ? Vector{} : v * slope) : v;
+}
+
 // A matrix cut into panels of 32 columns, each of which lies row by row: whatever a product reads or writes of it is
 // one stretch of memory.
 template <typename T>

@@ -5,7 +5,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/upsample_nearest2d.h>
-#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -35,9 +34,10 @@ IMORI_AVX512_INLINED Places places(const uint8_t *p) {
   return __builtin_convertvector(*reinterpret_cast<const Bytes *>(p), Places);
 }
 
-// A gradient behind a leaky ReLU, by the sign of what came out of that. Infinity times 0 would be no number.
-IMORI_AVX512_INLINED Vector behind(const Vector &g, const Vector &y, float slope) {
-  return y <= 0 ? (slope == 0 ? Vector{} : g * slope) : g;
+// A gradient behind a leaky ReLU, by the sign of what came out of that, which is null if there is none.
+template <typename T>
+IMORI_AVX512_INLINED Vector behind(const Vector &g, const T *y, int64_t at, float slope) {
+  return y == nullptr ? g : leaky(g, get(y + at), slope);
 }
 
 // 16 channels of the four places of a square.
@@ -60,7 +60,7 @@ IMORI_AVX512 void max_row(const T *upper, const T *lower, T *y, uint8_t *which, 
         most = more ? v : most;
         place = more ? Places{} + k : place;
       }
-      put(y, slope == 1 ? most : behind(most, most, slope));
+      put(y, slope == 1 ? most : leaky(most, most, slope));
       *reinterpret_cast<Bytes *>(which) = __builtin_convertvector(place, Bytes);
     }
   }
@@ -70,29 +70,27 @@ IMORI_AVX512 void max_row(const T *upper, const T *lower, T *y, uint8_t *which, 
 template <typename T>
 IMORI_AVX512 void scatter_row(const T *g, const T *y, const uint8_t *which, T *upper, T *lower, int64_t n, int64_t c,
                               float slope) {
-  for (int64_t i = 0; i < n; i++, upper += c, lower += c) {
-    for (int64_t j = 0; j < c;
-         j += kVector, upper += kVector, lower += kVector, g += kVector, y += kVector, which += kVector) {
-      const Vector d = behind(get(g), get(y), slope);
-      const Places place = places(which);
+  for (int64_t at = 0; at < n * c; upper += c, lower += c) {
+    for (int64_t j = 0; j < c; j += kVector, at += kVector, upper += kVector, lower += kVector) {
+      const Vector d = behind(get(g + at), y, at, slope);
+      const Places place = places(which + at);
       const Square<T> to(upper, lower, c);
       for (int k = 0; k < 4; k++) put(to.at[k], place == k ? d : Vector{});
     }
   }
 }
 
-// The transposed.
+// The transposed of scatter_row.
 template <typename T>
 IMORI_AVX512 void gather_row(const T *upper, const T *lower, const T *y, const uint8_t *which, T *to, int64_t n,
                              int64_t c, float slope) {
-  for (int64_t i = 0; i < n; i++, upper += c, lower += c) {
-    for (int64_t j = 0; j < c;
-         j += kVector, upper += kVector, lower += kVector, y += kVector, which += kVector, to += kVector) {
-      const Places place = places(which);
+  for (int64_t at = 0; at < n * c; upper += c, lower += c) {
+    for (int64_t j = 0; j < c; j += kVector, at += kVector, upper += kVector, lower += kVector) {
+      const Places place = places(which + at);
       const Square<const T> from(upper, lower, c);
       Vector d = get(from.at[0]);
       for (int k = 1; k < 4; k++) d = place == k ? get(from.at[k]) : d;
-      put(to, behind(d, get(y), slope));
+      put(to + at, behind(d, y, at, slope));
     }
   }
 }
@@ -155,11 +153,18 @@ void of_type(const at::Tensor &x, const Work &work) {
   x.scalar_type() == at::kFloat ? work(static_cast<float *>(nullptr)) : work(static_cast<at::BFloat16 *>(nullptr));
 }
 
-// What the gradients of a maximum go by: the maps' sizes, what came out, and which place of its square it was.
+// What the gradients of a maximum go by: the maps' sizes, which place of its square it was, and, if there is an
+// activation behind it, what came out.
 struct Maxima {
   Squares squares;
   at::Tensor y, which;
   double slope;
+
+  // Where a row of squares begins in y.
+  template <typename T>
+  const T *y_at(int64_t number) const {
+    return y.defined() ? y.data_ptr<T>() + number : nullptr;
+  }
 
   void remember(AutogradContext *ctx) const {
     ctx->set_materialize_grads(false);
@@ -169,8 +174,8 @@ struct Maxima {
   }
   static Maxima remembered(AutogradContext *ctx) {
     const auto saved = ctx->get_saved_variables();
-    return {Squares(ctx->saved_data["sizes"].toIntVector()), saved[0].detach(), saved[1],
-            ctx->saved_data["slope"].toDouble()};
+    return {Squares(ctx->saved_data["sizes"].toIntVector()), saved[0].defined() ? saved[0].detach() : saved[0],
+            saved[1], ctx->saved_data["slope"].toDouble()};
   }
 };
 
@@ -183,13 +188,13 @@ struct Scatter : torch::autograd::Function<Scatter> {
     const at::Tensor g = packed(gradient), x = m.squares.large(g.options());
     of_type(g, [&](auto *null) {
       using T = std::remove_pointer_t<decltype(null)>;
-      const T *from = g.data_ptr<T>(), *y = m.y.data_ptr<T>();
+      const T *from = g.data_ptr<T>();
       const uint8_t *which = m.which.data_ptr<uint8_t>();
       T *to = x.data_ptr<T>();
       const Squares &s = m.squares;
       s.each_row([&](int64_t large, int64_t small) {
         T *upper = to + large;
-        scatter_row(from + small, y + small, which + small, upper, upper + s.w * s.c, s.w / 2, s.c,
+        scatter_row(from + small, m.y_at<T>(small), which + small, upper, upper + s.w * s.c, s.w / 2, s.c,
                     static_cast<float>(m.slope));
       });
     });
@@ -204,13 +209,13 @@ struct Gather : torch::autograd::Function<Gather> {
     const at::Tensor g = packed(gradient), y = m.squares.small(g.options());
     of_type(g, [&](auto *null) {
       using T = std::remove_pointer_t<decltype(null)>;
-      const T *from = g.data_ptr<T>(), *maxima = m.y.data_ptr<T>();
+      const T *from = g.data_ptr<T>();
       const uint8_t *which = m.which.data_ptr<uint8_t>();
       T *to = y.data_ptr<T>();
       const Squares &s = m.squares;
       s.each_row([&](int64_t large, int64_t small) {
         const T *upper = from + large;
-        gather_row(upper, upper + s.w * s.c, maxima + small, which + small, to + small, s.w / 2, s.c,
+        gather_row(upper, upper + s.w * s.c, m.y_at<T>(small), which + small, to + small, s.w / 2, s.c,
                    static_cast<float>(m.slope));
       });
     });
@@ -231,11 +236,12 @@ struct Max : torch::autograd::Function<Max> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &maps, double slope) {
     const at::Tensor x = packed(maps);
     const Squares s(x.sizes());
-    const Maxima m{s, s.small(x.options()), s.small(x.options().dtype(at::kByte)), slope};
+    const at::Tensor maxima = s.small(x.options());
+    const Maxima m{s, slope == 1 ? at::Tensor() : maxima, s.small(x.options().dtype(at::kByte)), slope};
     of_type(x, [&](auto *null) {
       using T = std::remove_pointer_t<decltype(null)>;
       const T *from = x.data_ptr<T>();
-      T *y = m.y.data_ptr<T>();
+      T *y = maxima.data_ptr<T>();
       uint8_t *which = m.which.data_ptr<uint8_t>();
       s.each_row([&](int64_t large, int64_t small) {
         const T *upper = from + large;
@@ -243,7 +249,7 @@ struct Max : torch::autograd::Function<Max> {
       });
     });
     m.remember(ctx);
-    return m.y;
+    return maxima;
   }
   static variable_list backward(AutogradContext *ctx, variable_list gradients) {
     if (!gradients[0].defined()) return variable_list(2);

@@ -10,8 +10,8 @@ namespace imori {
 // bfloat16, and channels that are a multiple of 16; all else is libtorch's.
 
 // The maximum, and then the leaky ReLU with a slope from 0 on, of which 0 is a ReLU and 1 none; that is also the
-// maximum of what the leaky ReLU makes. Keeps for the gradient which of the four it was, and not x. Of equal ones it is
-// the first; NaN is larger than all.
+// maximum of what the leaky ReLU makes. Keeps for the gradient which of the four it was, and not x. Of equal ones that
+// is the first; NaN is larger than all, and of several the last one counts.
 at::Tensor max_pool2d(const at::Tensor &x, int64_t kernel, double slope);
 
 at::Tensor avg_pool2d(const at::Tensor &x, int64_t kernel);

@@ -148,7 +148,7 @@ at::Tensor forward_of(const Plan &plan, const at::Tensor &x, const at::Tensor &w
   return y;
 }
 
-// What rows of maps of c channels a place begin with, if they are sums: zeros, or a bias.
+// Sums begin as zeros or, at each place, as the bias of its c channels.
 void begin_with(const float *bias, int64_t c, float *map, int64_t n) {
   if (bias == nullptr) {
     std::fill_n(map, n, 0.0f);

@@ -18,7 +18,7 @@ type gemm struct {
 
 const (
 	gemmSide  = 2048
-	gemmRows  = 256 // of a linear layer's input
+	gemmRows  = 256 // of a linear layer's input: more do not stay in a cache, and are libtorch's
 	gemmTries = 12
 )
 
@@ -39,11 +39,12 @@ func measureGEMM(precision string, out io.Writer) error {
 			a := torchx.Normal(0, 1, "cpu", gemmSide, gemmSide)
 			b := torchx.Normal(0, 1, "cpu", gemmSide, gemmSide)
 			few := torchx.Narrow(a, 0, 0, gemmRows)
+			linear := func() { best(gemmRows, func() torch.Tensor { return torchx.Linear(few, b, torch.Tensor{}) }) }
 			if precision == "bf16" {
-				torchx.BF16(func() { best(gemmRows, func() torch.Tensor { return torchx.Linear(few, b, torch.Tensor{}) }) })
+				torchx.BF16(linear)
 				a, b = torchx.To(a, "cpu", torch.BFloat16), torchx.To(b, "cpu", torch.BFloat16)
 			} else {
-				best(gemmRows, func() torch.Tensor { return torchx.Linear(few, b, torch.Tensor{}) })
+				linear()
 			}
 			best(gemmSide, func() torch.Tensor { return torchx.MatMul(a, b) })
 		})
