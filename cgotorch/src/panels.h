@@ -66,6 +66,40 @@ IMORI_AVX512_INLINED void put(Half *p, const Vector &v) {
 #endif
 }
 
+// As many numbers as fill a vector's memory, where they need not be in their order: 16 of float32 are v[0]; of 32 of
+// bfloat16 the even ones are v[0] and the odd ones v[odd], which takes half of the instructions.
+template <typename T>
+constexpr int kApart = sizeof(float) / sizeof(T);
+
+IMORI_AVX512_INLINED void take_apart(const float *p, Vector *v, int64_t) { *v = get(p); }
+IMORI_AVX512_INLINED void put_together(float *p, const Vector *v, int64_t) { put(p, *v); }
+
+#ifdef __x86_64__
+IMORI_AVX512_INLINED void take_apart(const Half *p, Vector *v, int64_t odd) {
+  typedef uint32_t Anywhere __attribute__((vector_size(sizeof(Bits)), aligned(sizeof(Half)), may_alias));
+  const Bits pairs = *reinterpret_cast<const Anywhere *>(p);
+  v[0] = reinterpret_cast<Vector>(pairs << 16);
+  v[odd] = reinterpret_cast<Vector>(pairs & ~Bits{} << 16);
+}
+IMORI_AVX512_INLINED void put_together(Half *p, const Vector *v, int64_t odd) {
+  typedef uint16_t Rounded __attribute__((vector_size(2 * kVector * sizeof(uint16_t))));
+  typedef uint16_t Anywhere __attribute__((vector_size(sizeof(Rounded)), aligned(sizeof(Half)), may_alias));
+  constexpr Rounded kInTurn{0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                            8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  Rounded halves, turns;
+  asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(halves) : "v"(v[odd]), "v"(v[0]));
+  asm("vpermw %1, %2, %0" : "=v"(turns) : "v"(halves), "v"(kInTurn));
+  *reinterpret_cast<Anywhere *>(p) = turns;
+}
+#else
+inline void take_apart(const Half *p, Vector *v, int64_t odd) {
+  for (int64_t i = 0; i < kVector; i++) v[0][i] = load(p + 2 * i), v[odd][i] = load(p + 2 * i + 1);
+}
+inline void put_together(Half *p, const Vector *v, int64_t odd) {
+  for (int64_t i = 0; i < kVector; i++) store(p + 2 * i, v[0][i]), store(p + 2 * i + 1, v[odd][i]);
+}
+#endif
+
 // v behind a leaky ReLU, or a gradient, by the sign of what goes in or comes out. Infinity times 0 would be no number.
 IMORI_AVX512_INLINED Vector leaky(const Vector &v, const Vector &sign, float slope) {
   return sign <= 0 ? (slope == 0 ? Vector{} : v * slope) : v;

@@ -93,19 +93,19 @@ struct TakeInput {
     for (int i = 0; i < Y::kPoints; i++) {
       for (int j = 0; j < X::kPoints; j++) from[i][j] = places[i][j] == kOutside ? zeros : map + places[i][j];
     }
-    for (int64_t c = 0; c < channels; c += kVector) {
+    for (int64_t c = 0; c < channels; c += kApart<T> * kVector) {
       const int64_t ahead = c / kPanel * panel + c % kPanel;
-      Vector d[Y::kPoints][X::kPoints], sums[Y::kPoints][X::kPoints];
+      Vector d[kApart<T>][Y::kPoints][X::kPoints], sums[kApart<T>][Y::kPoints][X::kPoints];
       for (int i = 0; i < Y::kPoints; i++) {
-        for (int j = 0; j < X::kPoints; j++) d[i][j] = get(from[i][j] + c);
+        for (int j = 0; j < X::kPoints; j++) take_apart(from[i][j] + c, &d[0][i][j], Y::kPoints * X::kPoints);
       }
       // The maps of a batch come from memory, and the processor does not foresee so many short rows.
       for (int i = 0; i < Y::kPoints; i++) {
         for (int j = X::kPlaces - 1; j < X::kPoints; j++) __builtin_prefetch(from[i][j] + c + soon);
       }
-      both<typename Y::FromInput, typename X::FromInput>(d, sums);
+      for (int k = 0; k < kApart<T>; k++) both<typename Y::FromInput, typename X::FromInput>(d[k], sums[k]);
       for (int i = 0; i < Y::kPoints; i++) {
-        for (int j = 0; j < X::kPoints; j++) put(to[i][j] + ahead, sums[i][j]);
+        for (int j = 0; j < X::kPoints; j++) put_together(to[i][j] + ahead, &sums[0][i][j], Y::kPoints * X::kPoints);
       }
     }
   }
@@ -176,15 +176,15 @@ IMORI_AVX512_INLINED void take_outputs(const Plan &plan, const Tiles &tiles, con
         from[i][j] = y < s.oh && x < s.ow ? map + (y * s.ow + x) * s.out : zeros;
       }
     }
-    for (int64_t c = 0; c < s.out; c += kVector) {
+    for (int64_t c = 0; c < s.out; c += kApart<T> * kVector) {
       T *at = to.at(tiles.row + tile - tiles.first, c);
-      Vector d[outputs][outputs], sums[side][side];
+      Vector d[kApart<T>][outputs][outputs], sums[kApart<T>][side][side];
       for (int i = 0; i < outputs; i++) {
-        for (int j = 0; j < outputs; j++) d[i][j] = get(from[i][j] + c);
+        for (int j = 0; j < outputs; j++) take_apart(from[i][j] + c, &d[0][i][j], outputs * outputs);
       }
-      both<OutputBack<outputs, side>, OutputBack<outputs, side>>(d, sums);
+      for (int k = 0; k < kApart<T>; k++) both<OutputBack<outputs, side>, OutputBack<outputs, side>>(d[k], sums[k]);
       for (int i = 0; i < side; i++) {
-        for (int j = 0; j < side; j++) put(at + (i * side + j) * point, sums[i][j]);
+        for (int j = 0; j < side; j++) put_together(at + (i * side + j) * point, &sums[0][i][j], side * side);
       }
     }
   }
