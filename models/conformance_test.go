@@ -2,7 +2,6 @@ package models
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"image/png"
 	"math"
@@ -85,7 +84,7 @@ func (c trial) run(t *testing.T, p Plugin) trainer.Model {
 	config.Precision = c.precision
 	config.Device, config.Threads = "cpu", 1 // more would wait for each other longer than work
 	var model trainer.Model
-	run, err := trainer.New(trainer.Options{
+	runAll(t, trainer.Options{
 		Config: config,
 		Build: func() (m trainer.Model, err error) {
 			options := c.options
@@ -102,14 +101,20 @@ func (c trial) run(t *testing.T, p Plugin) trainer.Model {
 		Dir:        c.dir,
 		Observer:   observer{progress: c.progress},
 	})
+	return model
+}
+
+// runAll makes a run and trains to its end.
+func runAll(t *testing.T, o trainer.Options) {
+	t.Helper()
+	run, err := trainer.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer run.Close()
-	if err := run.Run(context.Background()); err != nil {
+	if err := run.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return model
 }
 
 type observer struct {

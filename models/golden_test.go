@@ -1,7 +1,6 @@
 package models
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"image/color"
@@ -260,7 +259,7 @@ func trainByFormula(t *testing.T, g golden, change func(Options), iterations int
 	m := &formulaModel{t: t, name: g.Model, in: allKinds(g.Shape[0], g.Shape[1], g.Shape[2]), dtype: dtype, losses: map[string][]float64{}}
 	config := trainer.DefaultConfig()
 	config.Iterations, config.BatchSize, config.Device, config.LogEvery = iterations, g.Batch, "cpu", 1
-	run, err := trainer.New(trainer.Options{
+	runAll(t, trainer.Options{
 		Config: config,
 		Build: func() (trainer.Model, error) {
 			model, err := options.Build(m.in)
@@ -279,13 +278,6 @@ func trainByFormula(t *testing.T, g golden, change func(Options), iterations int
 		Noise:      &formulaNoise{dtype: dtype},
 		Observer:   observer{progress: func(p trainer.Progress) { m.logged = append(m.logged, p.Metrics...) }},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer run.Close()
-	if err := run.Run(context.Background()); err != nil {
-		t.Fatal(err)
-	}
 	return m
 }
 

@@ -104,16 +104,9 @@ func train(t *testing.T, model string, o Options, iterations int, lr [2]float64,
 		}
 	}
 	heard := &listener{figures: map[string]float64{}}
-	run, err := trainer.New(trainer.Options{
+	runAll(t, trainer.Options{
 		Config: config, Dataset: bars{}, Optimizers: each, Observer: heard,
 		Build: func() (trainer.Model, error) { return o.Build(bars{}.Info()) },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer run.Close()
-	if err := run.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	return heard
 }

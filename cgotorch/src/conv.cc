@@ -25,12 +25,6 @@ std::atomic<bool> plain_kernels{false};
 
 // ---- the three sums, outside of autograd ----
 
-// With channels last, where there are kernels for it.
-at::Tensor packed(const at::Tensor &t) {
-  const auto type = t.scalar_type();
-  return type == at::kFloat || type == at::kBFloat16 ? t.contiguous(at::MemoryFormat::ChannelsLast) : t;
-}
-
 // w for maps of a type.
 at::Tensor kernel(const at::Tensor &w, at::ScalarType type) { return packed(copy_in(w, type)); }
 
@@ -241,6 +235,11 @@ bool usual(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const 
 }
 
 }  // namespace
+
+at::Tensor packed(const at::Tensor &maps) {
+  const auto type = maps.scalar_type();
+  return type == at::kFloat || type == at::kBFloat16 ? maps.contiguous(at::MemoryFormat::ChannelsLast) : maps;
+}
 
 bool set_plain(bool on) { return plain_kernels.exchange(on); }
 bool plain() { return plain_kernels; }

@@ -26,6 +26,9 @@ at::Tensor conv2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b,
 at::Tensor conv_transpose2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o,
                             const std::vector<int64_t> &output_padding);
 
+// Maps with channels last, if they are of a type that there are kernels for.
+at::Tensor packed(const at::Tensor &maps);
+
 // Makes the functions above, and all others that have a faster form here, take libtorch's own; for tests, which compare
 // the two. Returns what it was.
 bool set_plain(bool on);

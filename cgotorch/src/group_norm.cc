@@ -205,8 +205,6 @@ struct Options {
   double eps, slope;
 };
 
-at::Tensor packed(const at::Tensor &t) { return t.contiguous(at::MemoryFormat::ChannelsLast); }
-
 // Runs f on each group of each image: its number, where it begins, and what it is. statistics holds mean and r of each.
 template <typename F>
 void each_group(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const at::Tensor &statistics,

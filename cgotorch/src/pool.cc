@@ -8,7 +8,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <type_traits>
 #include <vector>
 
 #include "batch_norm.h"
@@ -135,22 +134,31 @@ struct Squares {
     return whole() ? made : made.zero_();
   }
 
-  // Calls work(number in maps, in small maps) where each row of squares begins, on several threads.
+  // Calls work(upper row, lower row, number in small maps) where each row of squares of maps begins, on several
+  // threads.
   template <typename Work>
-  void each_row(const Work &work) const {
+  void each_row(const at::Tensor &maps, const Work &work) const {
+    maps.scalar_type() == at::kFloat ? each_row_of<float>(maps, work) : each_row_of<at::BFloat16>(maps, work);
+  }
+
+ private:
+  template <typename T, typename Work>
+  void each_row_of(const at::Tensor &maps, const Work &work) const {
     const int64_t rows = h / 2, row = w * c, few = std::max<int64_t>(1, 16384 / row);
+    T *data = maps.data_ptr<T>();
     at::parallel_for(0, n * rows, few, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; i++) work((i / rows * h + i % rows * 2) * row, i * (w / 2) * c);
+      for (int64_t i = first; i < last; i++) {
+        T *upper = data + (i / rows * h + i % rows * 2) * row;
+        work(upper, upper + row, i * (w / 2) * c);
+      }
     });
   }
 };
 
-at::Tensor packed(const at::Tensor &t) { return t.contiguous(at::MemoryFormat::ChannelsLast); }
-
-// Calls work with a null pointer of x's type.
-template <typename Work>
-void of_type(const at::Tensor &x, const Work &work) {
-  x.scalar_type() == at::kFloat ? work(static_cast<float *>(nullptr)) : work(static_cast<at::BFloat16 *>(nullptr));
+// Where number `at` of maps is, null if there are none; the type is that of a row of others.
+template <typename T>
+T *at_number(const at::Tensor &maps, int64_t at, T *) {
+  return maps.defined() ? maps.data_ptr<T>() + at : nullptr;
 }
 
 // What the gradients of a maximum go by: the maps' sizes, which place of its square it was, and, if there is an
@@ -160,11 +168,7 @@ struct Maxima {
   at::Tensor y, which;
   double slope;
 
-  // Where a row of squares begins in y.
-  template <typename T>
-  const T *y_at(int64_t number) const {
-    return y.defined() ? y.data_ptr<T>() + number : nullptr;
-  }
+  uint8_t *which_at(int64_t number) const { return which.data_ptr<uint8_t>() + number; }
 
   void remember(AutogradContext *ctx) const {
     ctx->set_materialize_grads(false);
@@ -186,17 +190,10 @@ struct Scatter : torch::autograd::Function<Scatter> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &gradient, const Maxima &m) {
     m.remember(ctx);
     const at::Tensor g = packed(gradient), x = m.squares.large(g.options());
-    of_type(g, [&](auto *null) {
-      using T = std::remove_pointer_t<decltype(null)>;
-      const T *from = g.data_ptr<T>();
-      const uint8_t *which = m.which.data_ptr<uint8_t>();
-      T *to = x.data_ptr<T>();
-      const Squares &s = m.squares;
-      s.each_row([&](int64_t large, int64_t small) {
-        T *upper = to + large;
-        scatter_row(from + small, m.y_at<T>(small), which + small, upper, upper + s.w * s.c, s.w / 2, s.c,
-                    static_cast<float>(m.slope));
-      });
+    const Squares &s = m.squares;
+    s.each_row(x, [&](auto *upper, auto *lower, int64_t at) {
+      scatter_row(at_number(g, at, upper), at_number(m.y, at, upper), m.which_at(at), upper, lower, s.w / 2, s.c,
+                  static_cast<float>(m.slope));
     });
     return x;
   }
@@ -207,17 +204,10 @@ struct Gather : torch::autograd::Function<Gather> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &gradient, const Maxima &m) {
     m.remember(ctx);
     const at::Tensor g = packed(gradient), y = m.squares.small(g.options());
-    of_type(g, [&](auto *null) {
-      using T = std::remove_pointer_t<decltype(null)>;
-      const T *from = g.data_ptr<T>();
-      const uint8_t *which = m.which.data_ptr<uint8_t>();
-      T *to = y.data_ptr<T>();
-      const Squares &s = m.squares;
-      s.each_row([&](int64_t large, int64_t small) {
-        const T *upper = from + large;
-        gather_row(upper, upper + s.w * s.c, m.y_at<T>(small), which + small, to + small, s.w / 2, s.c,
-                   static_cast<float>(m.slope));
-      });
+    const Squares &s = m.squares;
+    s.each_row(g, [&](auto *upper, auto *lower, int64_t at) {
+      gather_row(upper, lower, at_number(m.y, at, upper), m.which_at(at), at_number(y, at, upper), s.w / 2, s.c,
+                 static_cast<float>(m.slope));
     });
     return y;
   }
@@ -238,15 +228,8 @@ struct Max : torch::autograd::Function<Max> {
     const Squares s(x.sizes());
     const at::Tensor maxima = s.small(x.options());
     const Maxima m{s, slope == 1 ? at::Tensor() : maxima, s.small(x.options().dtype(at::kByte)), slope};
-    of_type(x, [&](auto *null) {
-      using T = std::remove_pointer_t<decltype(null)>;
-      const T *from = x.data_ptr<T>();
-      T *y = maxima.data_ptr<T>();
-      uint8_t *which = m.which.data_ptr<uint8_t>();
-      s.each_row([&](int64_t large, int64_t small) {
-        const T *upper = from + large;
-        max_row(upper, upper + s.w * s.c, y + small, which + small, s.w / 2, s.c, static_cast<float>(slope));
-      });
+    s.each_row(x, [&](auto *upper, auto *lower, int64_t at) {
+      max_row(upper, lower, at_number(maxima, at, upper), m.which_at(at), s.w / 2, s.c, static_cast<float>(slope));
     });
     m.remember(ctx);
     return maxima;
@@ -268,14 +251,8 @@ struct Sum : torch::autograd::Function<Sum> {
     ctx->saved_data["sizes"] = x.sizes().vec();
     ctx->saved_data["scale"] = scale;
     const at::Tensor y = s.small(x.options());
-    of_type(x, [&](auto *null) {
-      using T = std::remove_pointer_t<decltype(null)>;
-      const T *from = x.data_ptr<T>();
-      T *to = y.data_ptr<T>();
-      s.each_row([&](int64_t large, int64_t small) {
-        const T *upper = from + large;
-        sum_row(upper, upper + s.w * s.c, to + small, s.w / 2, s.c, static_cast<float>(scale));
-      });
+    s.each_row(x, [&](auto *upper, auto *lower, int64_t at) {
+      sum_row(upper, lower, at_number(y, at, upper), s.w / 2, s.c, static_cast<float>(scale));
     });
     return y;
   }
@@ -289,14 +266,8 @@ struct Spread : torch::autograd::Function<Spread> {
     ctx->set_materialize_grads(false);
     ctx->saved_data["scale"] = scale;
     const at::Tensor y = s.large(x.options());
-    of_type(x, [&](auto *null) {
-      using T = std::remove_pointer_t<decltype(null)>;
-      const T *from = x.data_ptr<T>();
-      T *to = y.data_ptr<T>();
-      s.each_row([&](int64_t large, int64_t small) {
-        T *upper = to + large;
-        spread_row(from + small, upper, upper + s.w * s.c, s.w / 2, s.c, static_cast<float>(scale));
-      });
+    s.each_row(y, [&](auto *upper, auto *lower, int64_t at) {
+      spread_row(at_number(x, at, upper), upper, lower, s.w / 2, s.c, static_cast<float>(scale));
     });
     return y;
   }
