@@ -11,6 +11,7 @@
 
 #include "batch_norm.h"
 #include "conv_gemm.h"
+#include "direct.h"
 #include "few_channels.h"
 #include "precision.h"
 #include "winograd.h"
@@ -66,6 +67,9 @@ at::Tensor sum_forward(const at::Tensor &maps, const at::Tensor &w, const at::Te
   for (int i = 0; i < 2; i++) {
     g[2 + i] = (x.size(2 + i) + 2 * o.padding[i] - o.dilation[i] * (w.size(2 + i) - 1) - 1) / o.stride[i] + 1;
   }
+  if (direct::wins(x.scalar_type(), x.sizes(), w.sizes(), g, o)) {
+    return direct::forward(x, kernel(w, at::kFloat), copy_in(b, at::kFloat), g, o);
+  }
   if (winograd::wins(x.scalar_type(), x.sizes(), w.sizes(), g, o)) {
     return winograd::forward(x, kernel(w, at::kFloat), copy_in(b, at::kFloat), g, o);
   }
@@ -80,6 +84,9 @@ at::Tensor sum_forward(const at::Tensor &maps, const at::Tensor &w, const at::Te
 at::Tensor sum_input(const at::Tensor &maps, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size,
                      const Conv &o) {
   const at::Tensor g = packed(maps);
+  if (direct::wins(g.scalar_type(), size, w.sizes(), g.sizes(), o)) {
+    return direct::input(g, kernel(w, at::kFloat), copy_in(b, at::kFloat), size, o);
+  }
   if (winograd::wins(g.scalar_type(), size, w.sizes(), g.sizes(), o)) {
     return winograd::input(g, kernel(w, at::kFloat), copy_in(b, at::kFloat), size, o);
   }
@@ -99,6 +106,7 @@ at::Tensor sum_input(const at::Tensor &maps, const at::Tensor &w, const at::Tens
 
 at::Tensor sum_weight(const at::Tensor &maps, const at::Tensor &gradient, at::IntArrayRef size, const Conv &o) {
   const at::Tensor x = packed(maps), g = packed(gradient);
+  if (direct::wins(x.scalar_type(), x.sizes(), size, g.sizes(), o)) return direct::weight(x, g, size, o);
   if (winograd::wins(x.scalar_type(), x.sizes(), size, g.sizes(), o)) return winograd::weight(x, g, size, o);
   if (few::weight_wins(x.scalar_type(), x.sizes(), size, g.sizes(), o)) return few::weight(x, g, size, o);
   const Exchanged other(x.scalar_type(), x.sizes(), size, g.sizes(), o);

@@ -5,7 +5,9 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <vector>
 
+#include "amx.h"
 #include "panel_copies.h"
 #include "precision.h"
 #include "simd.h"
@@ -157,6 +159,52 @@ Behind behind_of(const at::Tensor &g, const at::Tensor &y, float slope) {
   return made;
 }
 
+at::Tensor weight_by_vectors(const at::Tensor &g, const at::Tensor &x) {
+  const int64_t n = g.size(0), out = g.size(1), in = x.size(1), rows = rounded(n, 2);
+  Scratch<Half> of_both(numbers_of(g, rows) + numbers_of(x, rows));
+  const Panels<Half> gradients = packed(g, rows, true, of_both), inputs = packed(x, rows, true, of_both);
+  at::Tensor w = at::empty({out, in}, g.options().dtype(at::kFloat));
+  float *to = w.data_ptr<float>();
+  each_panel(in, [&](int64_t first, int64_t ins) {
+    if (ins == kPanel && out % kRows == 0) {
+      return multiply_turned<Half>(gradients, inputs.from(first), {to + first, in}, rows, out, kPanel, false);
+    }
+    Scratch<float> of_products(numbers_for(rounded(out), kPanel));
+    const Panels<float> products = of_products.panels(rounded(out), kPanel);
+    multiply_turned<Half>(gradients, inputs.from(first), products, rows, rounded(out), kPanel, false);
+    for (int64_t i = 0; i < out; i++) std::copy_n(products.at(i, 0), ins, to + i * in + first);
+  });
+  return w;
+}
+
+at::Tensor weight_by_blocks(const at::Tensor &g, const at::Tensor &x) {
+  using amx::kSide;
+  const int64_t n = g.size(0), out = g.size(1), in = x.size(1), rows = rounded(n, kSide);
+  Scratch<Half> of_both(numbers_of(g, rows) + numbers_of(x, rows));
+  const Panels<Half> gradients = packed(g, rows, true, of_both), inputs = packed(x, rows, true, of_both);
+  at::Tensor w = at::empty({out, in}, g.options().dtype(at::kFloat));
+  float *to = w.data_ptr<float>();
+  // All that a thread writes are stretches of a few rows, one behind the other.
+  each_panel(out, [&](int64_t first, int64_t outs) {
+    std::vector<amx::Factors> factors;
+    for (int64_t k = 0; k < rows; k += kSide) {
+      amx::turn(gradients.at(k, first));
+      factors.push_back({gradients.at(k, first), inputs.at(k, 0)});
+    }
+    alignas(64) float part[amx::kBlock];
+    const amx::Tiles tiles;
+    for (int64_t c = 0; c < in; c += kSide) {
+      const int64_t ins = std::min(kSide, in - c);
+      const bool whole = outs == kSide && ins == kSide;
+      float *at = to + first * in + c;
+      const amx::Sum sum = whole ? amx::Sum{at, in, kSide, false} : amx::Sum{part, kSide, kSide, false};
+      tiles.multiply(factors, {0, inputs.at(0, c) - inputs.data}, sum);
+      for (int64_t i = 0; !whole && i < outs; i++) std::copy_n(part + i * kSide, ins, at + i * in);
+    }
+  });
+  return w;
+}
+
 // Narrow products are the BLAS's.
 constexpr int64_t kNarrow = 16;
 
@@ -212,21 +260,7 @@ at::Tensor input(const at::Tensor &gradient, const at::Tensor &weight) {
 
 at::Tensor weight(const at::Tensor &gradient, const at::Tensor &maps) {
   const at::Tensor g = rows_of(gradient), x = rows_of(maps);
-  const int64_t n = g.size(0), out = g.size(1), in = x.size(1), rows = rounded(n, 2);
-  Scratch<Half> of_both(numbers_of(g, rows) + numbers_of(x, rows));
-  const Panels<Half> gradients = packed(g, rows, true, of_both), inputs = packed(x, rows, true, of_both);
-  at::Tensor w = at::empty({out, in}, g.options().dtype(at::kFloat));
-  float *to = w.data_ptr<float>();
-  each_panel(in, [&](int64_t first, int64_t ins) {
-    if (ins == kPanel && out % kRows == 0) {
-      return multiply_turned<Half>(gradients, inputs.from(first), {to + first, in}, rows, out, kPanel, false);
-    }
-    Scratch<float> of_products(numbers_for(rounded(out), kPanel));
-    const Panels<float> products = of_products.panels(rounded(out), kPanel);
-    multiply_turned<Half>(gradients, inputs.from(first), products, rows, rounded(out), kPanel, false);
-    for (int64_t i = 0; i < out; i++) std::copy_n(products.at(i, 0), ins, to + i * in + first);
-  });
-  return w;
+  return amx::available() ? weight_by_blocks(g, x) : weight_by_vectors(g, x);
 }
 
 Behind behind(const at::Tensor &gradient, const at::Tensor &result, double slope) {

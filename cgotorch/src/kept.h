@@ -10,7 +10,7 @@ namespace imori {
 
 // What is made, for which type of maps; and for which stride and tiles, 0 for copies, which do not depend on them.
 struct Making {
-  enum What { kCopy, kForwardSums, kInputSums } what;
+  enum What { kCopy, kForwardSums, kInputSums, kForwardBlocks, kInputBlocks } what;
   at::ScalarType type;
   int64_t stride, outputs;
 

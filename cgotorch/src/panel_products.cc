@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
+#include <vector>
+
+#include "amx.h"
 
 namespace imori {
 namespace panels {
@@ -83,18 +87,17 @@ IMORI_AVX512_INLINED void leave(const Block &sum, float *c, int64_t row) {
   }
 }
 
-}  // namespace
-
+// Rows [first, rows) of c = a b, or c += a b, with inner columns [from, inner), where from is a multiple of 32.
 template <typename T>
-IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
-                           int64_t columns, bool more) {
+IMORI_AVX512 void multiply_vectors(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t first,
+                                   int64_t rows, int64_t from, int64_t inner, int64_t columns, bool more) {
   constexpr int64_t kDeep = Unit<T>::kDeep;
   for (int64_t j = 0; j < columns; j += kPanel) {
-    for (int64_t i = 0; i < rows; i += kRows) {
+    for (int64_t i = first; i < rows; i += kRows) {
       Block sum{};
       if (more) fetch(sum, c.at(i, j), c.row);
-      const T *of_b = b.at(0, j);
-      for (int64_t panel = 0; panel < inner; panel += kPanel) {
+      const T *of_b = b.at(from, j);
+      for (int64_t panel = from; panel < inner; panel += kPanel) {
         const T *of_a = a.at(i, panel);
         const int64_t deep = std::min(kPanel, inner - panel);
         for (int64_t k = 0; k < deep; k += kDeep, of_b += kDeep * kPanel) add(sum, of_a + k, a.row, of_b);
@@ -102,6 +105,42 @@ IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result
       leave(sum, c.at(i, j), c.row);
     }
   }
+}
+
+// By AMX, as far as there are blocks; returns how many rows and inner columns these are.
+struct Done {
+  int64_t rows, inner;
+};
+Done multiply_blocks(const Operand<Half> &a, const Panels<Half> &b, const Result &c, int64_t rows, int64_t inner,
+                     int64_t columns, bool more) {
+  const Done done{rows / 16 * 16, inner / amx::kSide * amx::kSide};
+  if (done.rows == 0 || done.inner == 0) return {0, 0};
+  const amx::Tiles tiles;
+  std::vector<amx::Factors> factors;
+  for (int64_t k = 0; k < done.inner; k += amx::kSide) factors.push_back({a.at(0, k), b.at(k, 0)});
+  for (int64_t j = 0; j < columns; j += amx::kSide) {
+    for (int64_t i = 0; i < done.rows; i += amx::kSide) {
+      tiles.multiply(factors, {i * a.row, b.at(0, j) - b.data},
+                     {c.at(i, j), c.row, std::min(amx::kSide, done.rows - i), more}, a.row);
+    }
+  }
+  return done;
+}
+Done multiply_blocks(const Operand<float> &, const Panels<float> &, const Result &, int64_t, int64_t, int64_t, bool) {
+  return {0, 0};
+}
+
+}  // namespace
+
+template <typename T>
+IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
+                           int64_t columns, bool more) {
+  const bool blocks = std::is_same<T, Half>::value && amx::available();
+  const Done done = blocks ? multiply_blocks(a, b, c, rows, inner, columns, more) : Done{0, 0};
+  if (done.inner > 0 && done.inner < inner) {
+    multiply_vectors(a, b, c, 0, done.rows, done.inner, inner, columns, true);
+  }
+  if (done.rows < rows) multiply_vectors(a, b, c, done.rows, rows, 0, inner, columns, more);
 }
 
 template <typename T>

@@ -4,6 +4,7 @@
 #include <cpuid.h>
 #endif
 
+#include "amx.h"
 #include "kept.h"
 
 namespace imori {
@@ -38,23 +39,24 @@ at::Tensor full(const at::Tensor &x) { return x.defined() && x.scalar_type() == 
 
 namespace {
 
-Bf16Hardware ask_bf16_hardware() {
+// A virtual machine's cpuid takes microseconds.
+bool ask_avx512_bf16() {
 #if defined(__x86_64__)
-  // The compiler's function asks whether the system saves the registers of AVX-512, too; of AMX's that is oneDNN's
-  // business.
   unsigned a = 0, b = 0, c = 0, d = 0;
-  if (!__builtin_cpu_supports("avx512f")) return kNone;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 22 & 1) != 0) return kAMX;
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0) return kAVX512;
+  // The compiler's function asks whether the system saves the registers of AVX-512, too.
+  return __builtin_cpu_supports("avx512f") && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0;
+#else
+  return false;
 #endif
-  return kNone;
 }
 
 }  // namespace
 
-Bf16Hardware bf16_hardware() {
-  static const Bf16Hardware found = ask_bf16_hardware();  // a virtual machine's cpuid takes microseconds
-  return found;
+bool our_bf16() {
+  static const bool has = ask_avx512_bf16();
+  return has;
 }
+
+Bf16Hardware bf16_hardware() { return amx::available() ? kAMX : our_bf16() ? kAVX512 : kNone; }
 
 }  // namespace imori

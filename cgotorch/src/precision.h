@@ -32,9 +32,9 @@ at::Tensor full(const at::Tensor &x);
 enum Bf16Hardware { kNone = 0, kAVX512 = 1, kAMX = 2 };
 Bf16Hardware bf16_hardware();
 
-// Whether our own products of bfloat16 are the faster ones: AMX has far faster instructions than AVX-512, and oneDNN
-// uses them.
-inline bool our_bf16() { return bf16_hardware() == kAVX512; }
+// Whether our own products take bfloat16, on CPUs with AVX-512: those that have its instructions for that type. AMX
+// comes with them.
+bool our_bf16();
 
 // Whether they take a type, on CPUs with AVX-512.
 inline bool our_type(at::ScalarType type) { return type == at::kFloat || (type == at::kBFloat16 && our_bf16()); }
