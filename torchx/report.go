@@ -77,6 +77,11 @@ func SetThreads(n int) {
 // Threads returns how many threads libtorch uses for operations called from this thread.
 func Threads() int { return int(C.ix_num_threads()) }
 
+// LimitSpinning makes OpenMP's threads look for new work for some microseconds only before they sleep, instead of GCC's
+// milliseconds, or undoes that. See torchx/spin, which does so when processors are scarce. It does nothing where the
+// environment has a GOMP_SPINCOUNT or an OMP_WAIT_POLICY that is shorter, or OpenMP is not GCC's.
+func LimitSpinning(on bool) { check("limit spinning", C.ix_limit_spinning(flag(on))) }
+
 // DefaultThreads is OMP_NUM_THREADS or, without it, the number of cores that this process may use.
 func DefaultThreads() int {
 	first, _, _ := strings.Cut(os.Getenv("OMP_NUM_THREADS"), ",") // a list gives nested levels their own

@@ -26,7 +26,8 @@ const char *ix_blas_core(void);       // OpenBLAS's kernels: "SkylakeX"; "" for 
 const char *ix_cpu_capability(void);  // "AVX2", "AVX512", "DEFAULT", ...; static
 int32_t ix_num_threads(void);
 const char *ix_set_num_threads(int32_t n);
-int32_t ix_cuda_devices(void);  // 0 without CUDA
+const char *ix_limit_spinning(int8_t on);  // of OpenMP's threads that have no work
+int32_t ix_cuda_devices(void);             // 0 without CUDA
 void ix_free_string(const char *s);
 
 // ---- how layers compute ----

@@ -14,6 +14,7 @@
 #include "imori.h"
 #include "optimizer.h"
 #include "precision.h"
+#include "spinning.h"
 
 using imori::get;
 using imori::guard;
@@ -62,6 +63,9 @@ const char *ix_cpu_capability(void) {
 }
 
 int32_t ix_num_threads(void) { return at::get_num_threads(); }
+const char *ix_limit_spinning(int8_t on) {
+  return guard([&] { imori::limit_spinning(on != 0); });
+}
 const char *ix_set_num_threads(int32_t n) {
   return guard([&] { at::set_num_threads(n); });
 }

@@ -41,7 +41,7 @@ func newMachine() machine {
 			m.Flags = append(m.Flags, flag)
 		}
 	}
-	for _, v := range environment("") { // imori's side
+	for _, v := range os.Environ() {
 		if name, value, _ := strings.Cut(v, "="); slices.Contains(variables, name) {
 			m.Environment[name] = value
 		}

@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	_ "github.com/imori-ml/imori/torchx/arena" // iterations must not pay for their memory anew
+	_ "github.com/imori-ml/imori/torchx/spin"  // as train waits
 )
 
 const (

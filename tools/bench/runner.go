@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"slices"
 	"strings"
 )
 
@@ -34,24 +32,10 @@ func (r runner) result(name string, args ...string) (result, error) {
 	return figures, nil
 }
 
-// environment is a side's: our threads wait as train's do, which imports torchx/spin. This program does not, since the
-// other side would inherit that.
-func environment(name string) []string {
-	env := os.Environ()
-	said := slices.ContainsFunc(env, func(v string) bool {
-		return strings.HasPrefix(v, "GOMP_SPINCOUNT=") || strings.HasPrefix(v, "OMP_WAIT_POLICY=")
-	})
-	if name == python || said {
-		return env
-	}
-	return append(env, "GOMP_SPINCOUNT=2000")
-}
-
 // once runs a process and reads its line.
 func (r runner) once(line any, name string, args ...string) error {
 	var stdout, stderr bytes.Buffer
 	c := exec.CommandContext(r.ctx, name, args...)
-	c.Env = environment(name)
 	c.Stdout, c.Stderr = &stdout, &stderr
 	err := c.Run()
 	if r.ctx.Err() != nil {

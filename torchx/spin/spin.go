@@ -1,15 +1,50 @@
-// Package spin limits how long OpenMP's threads look for new work before they sleep. GCC's library lets them look for
-// milliseconds by default, in which a neighbour that has taken one of the processors keeps the others waiting.
+// Package spin limits how long OpenMP's threads look for new work while processors are scarce. GCC's library lets them
+// look for milliseconds before they sleep. That is best on a machine of one's own, where waking a thread costs more than the
+// pauses between its pieces of work are long; but where another process, or this one's own work of another kind, has taken a
+// processor, threads that look keep from working those that they wait for, and training slows down several times.
 //
 // It is imported for its effect, by programs that train:
 //
 //	import _ "github.com/imori-ml/imori/torchx/spin"
 //
-// Such a program finds GOMP_SPINCOUNT=2000 in its environment, some 10 microseconds, unless that says already how threads
-// wait (GOMP_SPINCOUNT or OMP_WAIT_POLICY). OpenMP reads the environment while it is loaded, so this happens before any
-// library starts: in the place of the variable _, which shells set, or, where there is none, by starting the program anew,
-// with the same number of the process, for 0.2 s in which its libraries are found and linked a second time. A debugger of
-// such a program does best to set one of the variables itself.
-//
-// On systems other than Linux, and with musl, the package does nothing. It is for programs, not for shared libraries.
+// Five times a second such a program asks Linux for how long its threads stood in line for a processor, and has OpenMP's
+// threads sleep after some microseconds as long as one that works did so for a good part of the time. Where the environment says how threads wait (GOMP_SPINCOUNT
+// or OMP_WAIT_POLICY), and where there is no answer, as on systems other than Linux, the package does nothing.
 package spin
+
+import (
+	"os"
+	"time"
+
+	"github.com/imori-ml/imori/torchx"
+)
+
+// Interval is the time between two looks.
+const interval = 200 * time.Millisecond
+
+func init() {
+	for _, said := range []string{"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} {
+		if _, ok := os.LookupEnv(said); ok {
+			return
+		}
+	}
+	go watch(&queue{folder: "/proc/self/task"}, time.Tick(interval), torchx.LimitSpinning)
+}
+
+// watch sets the limit as the queue's looks ask for, until there is nothing to look at.
+func watch(q *queue, looks <-chan time.Time, limit func(bool)) {
+	if _, err := q.look(); err != nil {
+		return
+	}
+	var d decision
+	for range looks {
+		share, err := q.look()
+		if err != nil {
+			limit(false)
+			return
+		}
+		if d.next(share) {
+			limit(d.limited)
+		}
+	}
+}

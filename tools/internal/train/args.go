@@ -66,9 +66,9 @@ The first SIGINT (Ctrl-C), SIGTERM or SIGHUP ends the running iteration, saves a
 at once. Under nohup SIGHUP is ignored. Training goes on when nobody reads its output any more.
 Exit status: 0 done, 1 failed, 2 wrong command line or recipe, 130, 143 or 129 after those signals: 128 and their number.
 
-A busy neighbour on the same processors slows training several times over, because OpenMP's threads wait for each other
-spinning. They spin for microseconds here (GOMP_SPINCOUNT=2000, unless the environment says otherwise), which costs nothing
-on a machine of your own; OMP_WAIT_POLICY=passive makes them sleep at once, better still beside a neighbour.
+Where another process takes one of the processors, OpenMP's threads, which wait for each other spinning for milliseconds, would
+slow training several times. While threads stand in line for a processor, they spin for microseconds only; the environment may
+say otherwise (GOMP_SPINCOUNT, OMP_WAIT_POLICY).
 OMP_NUM_THREADS limits the threads where a recipe does not say how many.`, strings.Join(recipes.BuiltinNames(), ", "))
 }
 

@@ -1,3 +1,0 @@
-package spin
-
-import "C" // preinit_linux.c
