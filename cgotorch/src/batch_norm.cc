@@ -5,16 +5,13 @@
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/leaky_relu.h>
-#include <ATen/ops/leaky_relu_backward.h>
-#include <ATen/ops/relu.h>
-#include <ATen/ops/threshold_backward.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 
+#include "activation.h"
 #include "conv.h"
 #include "precision.h"
 #include "simd.h"
@@ -301,45 +298,8 @@ bool numbers(const at::Tensor &t, int64_t c) {
 }
 
 // y is the leaky ReLU's result, which has the sign of what went in: the next layer keeps it anyway.
-struct LeakyGradient : torch::autograd::Function<LeakyGradient> {
-  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &g, const at::Tensor &y, double slope) {
-    ctx->save_for_backward({y});
-    ctx->saved_data["slope"] = slope;
-    return slope == 0 ? at::threshold_backward(g, y, 0) : at::leaky_relu_backward(g, y, slope, true);
-  }
-  static variable_list backward(AutogradContext *ctx, variable_list gradients) {
-    const at::Tensor y = ctx->get_saved_variables()[0], &g = gradients[0];
-    at::Tensor of_g;
-    if (g.defined() && ctx->needs_input_grad(0)) of_g = LeakyGradient::apply(g, y, ctx->saved_data["slope"].toDouble());
-    return {of_g, at::Tensor(), at::Tensor()};
-  }
-};
-
-struct Leaky : torch::autograd::Function<Leaky> {
-  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, double slope) {
-    const at::Tensor y = slope == 0 ? at::relu(x) : at::leaky_relu(x, slope);
-    ctx->save_for_backward({y});
-    ctx->saved_data["slope"] = slope;
-    return y;
-  }
-  static variable_list backward(AutogradContext *ctx, variable_list gradients) {
-    const at::Tensor y = ctx->get_saved_variables()[0], &g = gradients[0];
-    at::Tensor of_x;
-    if (g.defined()) of_x = leaky_gradient(g, y.detach(), ctx->saved_data["slope"].toDouble());
-    return {of_x, at::Tensor()};
-  }
-};
 
 }  // namespace
-
-at::Tensor leaky_relu(const at::Tensor &x, double slope) {
-  if (plain() || slope < 0) return slope == 0 ? at::relu(x) : at::leaky_relu(x, slope);
-  return Leaky::apply(x, slope);
-}
-
-at::Tensor leaky_gradient(const at::Tensor &g, const at::Tensor &y, double slope) {
-  return LeakyGradient::apply(g, y, slope);
-}
 
 at::Tensor channel_sums(const at::Tensor &x) {
   const auto type = x.scalar_type();

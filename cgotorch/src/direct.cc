@@ -222,10 +222,10 @@ void add_up(const Partial &from, int64_t parts, const at::Tensor &w) {
 
 }  // namespace
 
-bool wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
-  if (type != at::kBFloat16 || !amx::available() || !o.whole()) return false;
-  const Geometry d = geometry(x, w, g, o);
-  return d.c >= 16 && g[1] >= 16 && d.kh * d.kw > 1 && d.places() > 1;
+bool wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef, at::IntArrayRef g, const Conv &o) {
+  // Blocks of fewer channels would be empty for the most part.
+  constexpr int64_t kFew = 16;
+  return type == at::kBFloat16 && amx::available() && o.whole() && x[1] >= kFew && g[1] >= kFew && g[2] * g[3] > 1;
 }
 
 at::Tensor forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size, const Conv &o) {

@@ -11,6 +11,7 @@
 
 #include <cmath>
 
+#include "activation.h"
 #include "batch_norm.h"
 #include "conv.h"
 #include "precision.h"

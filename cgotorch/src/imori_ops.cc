@@ -1,6 +1,7 @@
 // The operations of torchx.
 #include <ATen/ATen.h>
 
+#include "activation.h"
 #include "batch_norm.h"
 #include "call.h"
 #include "conv.h"

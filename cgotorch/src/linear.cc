@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "activation.h"
 #include "batch_norm.h"
 #include "conv.h"
 #include "dense.h"

@@ -1,8 +1,8 @@
 // Memory for matrices in panels.
 #pragma once
 
+#include <ATen/EmptyTensor.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <utility>
@@ -16,7 +16,9 @@ namespace panels {
 template <typename T>
 class Scratch {
  public:
-  explicit Scratch(int64_t numbers) : Scratch(at::empty({numbers}, c10::CppTypeToScalarType<T>::value)) {}
+  // Past libtorch's dispatcher, which takes longer than some of the products.
+  explicit Scratch(int64_t numbers)
+      : Scratch(at::Tensor(at::detail::empty_cpu({numbers}, c10::CppTypeToScalarType<T>::value))) {}
   // Memory of another one, whose panels are where they were if they are asked for in the same order.
   explicit Scratch(at::Tensor memory) : memory_(std::move(memory)), next_(memory_.data_ptr<T>()) {}
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "activation.h"
 #include "batch_norm.h"
 #include "conv.h"
 #include "panels.h"
