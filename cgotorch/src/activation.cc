@@ -19,13 +19,14 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// v, or slope times v where sign is not above 0. Infinity times 0 would be no number.
+// v, or slope times v where sign is not above 0. Infinity times 0 would be no number; and what is no number has, as in
+// libtorch, a gradient with the slope behind it, or with 1 behind ReLU.
 template <typename T>
 IMORI_INLINED void by_sign_of(const T *__restrict v, const T *__restrict sign, T *__restrict to, int64_t n,
                               float slope) {
   for (int64_t i = 0; i < n; i++) {
-    const float from = load(v + i);
-    store(to + i, load(sign + i) <= 0 ? (slope == 0 ? 0 : slope * from) : from);
+    const float from = load(v + i), by = load(sign + i);
+    store(to + i, slope == 0 ? (by <= 0 ? 0 : from) : (by > 0 ? from : slope * from));
   }
 }
 
@@ -51,21 +52,24 @@ at::Tensor by_sign_here(const at::Tensor &v, const at::Tensor &sign, double slop
   return made;
 }
 
-// libtorch's loops are several times slower in bfloat16.
-at::Tensor by_sign(const at::Tensor &v, const at::Tensor &sign, double slope) {
+// libtorch's loops are several times slower in bfloat16; it makes what there is none for here.
+template <typename Libtorch>
+at::Tensor by_sign(const at::Tensor &v, const at::Tensor &sign, double slope, const Libtorch &libtorch) {
   const auto type = sign.scalar_type();
   const bool fits = kThreads && !plain() && sign.device().is_cpu() && v.device().is_cpu() && v.scalar_type() == type &&
                     v.sizes() == sign.sizes() && sign.is_non_overlapping_and_dense();
   if (fits && type == at::kFloat) return by_sign_here<float>(v, sign, slope);
   if (fits && type == at::kBFloat16) return by_sign_here<c10::BFloat16>(v, sign, slope);
-  return slope == 0 ? at::threshold_backward(v, sign, 0) : at::leaky_relu_backward(v, sign, slope, true);
+  return libtorch();
 }
 
 struct LeakyGradient : torch::autograd::Function<LeakyGradient> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &g, const at::Tensor &y, double slope) {
     ctx->save_for_backward({y});
     ctx->saved_data["slope"] = slope;
-    return by_sign(g, y, slope);
+    return by_sign(g, y, slope, [&] {
+      return slope == 0 ? at::threshold_backward(g, y, 0) : at::leaky_relu_backward(g, y, slope, true);
+    });
   }
   static variable_list backward(AutogradContext *ctx, variable_list gradients) {
     const at::Tensor y = ctx->get_saved_variables()[0], &g = gradients[0];
@@ -77,7 +81,7 @@ struct LeakyGradient : torch::autograd::Function<LeakyGradient> {
 
 struct Leaky : torch::autograd::Function<Leaky> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, double slope) {
-    const at::Tensor y = by_sign(x, x, slope);
+    const at::Tensor y = by_sign(x, x, slope, [&] { return slope == 0 ? at::relu(x) : at::leaky_relu(x, slope); });
     ctx->save_for_backward({y});
     ctx->saved_data["slope"] = slope;
     return y;
