@@ -43,7 +43,7 @@ OUTDATED := TestFunctionalBinaryCrossEntropy|TestTensorGobEncode
 HURRIED := TestTensorGC
 # The formatter whose opinion counts: each version has its own.
 CLANG_FORMAT_VERSION := 14
-CPP := $(wildcard cgotorch/src/*.cc cgotorch/src/*.h torchx/arena/*.c torchx/spin/*.c)
+CPP := $(wildcard cgotorch/src/*.cc cgotorch/src/*.h torchx/arena/*.c)
 
 # Tests of several packages run side by side, and threads that spin while they wait would take the cores from each other.
 test: export OMP_WAIT_POLICY ?= passive

@@ -2,17 +2,20 @@ package torchx
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	torch "github.com/wangkuiyi/gotorch"
-	"golang.org/x/sys/cpu"
 )
+
+// hasAMX tells whether AMX makes products of bfloat16.
+func hasAMX() bool { return withoutAMX(func() {}) }
 
 // TestAMX: convolutions and linear layers of bfloat16 add in float32 and round once, so that maps have half a digit's error
 // in the mean, and gradients of weights and biases, which are float32, hardly any.
 func TestAMX(t *testing.T) {
-	if !cpu.X86.HasAMXBF16 {
-		t.Skip("this CPU has no amx_bf16")
+	if !hasAMX() {
+		t.Skip("this CPU has no amx_bf16, or the system does not let it be used")
 	}
 	const rounded, exact = 2.5e-3, 3e-6
 	check := func(c computation) {
@@ -40,6 +43,9 @@ func TestAMX(t *testing.T) {
 		square(2, 32, 40, 32, 3, 1, 1),
 		square(64, 64, 8, 96, 1, 1, 0),
 		square(16, 32, 9, 32, 1, 2, 0), // strides over inputs
+		square(4, 32, 1, 32, 1, 5, 3),  // and beyond the map
+		{4, 32, 4, 1, 32, 1, 1, pair(2), pair(0), pair(1), 1},
+		{4, 32, 9, 1, 32, 3, 5, [2]int64{1, 4}, [2]int64{1, 2}, pair(1), 1},
 		square(16, 32, 9, 32, 2, 3, 0), // and leaves the last row
 		square(4, 32, 10, 32, 5, 3, 2),
 		square(4, 32, 2, 32, 3, 1, 3), // more padding than input, and rows that are border alone
@@ -69,4 +75,46 @@ func TestAMX(t *testing.T) {
 		}
 	}
 	noTensors(t)
+}
+
+// TestAMXIsTaken: with it and without, sums are rounded otherwise.
+func TestAMXIsTaken(t *testing.T) {
+	if !hasAMX() {
+		t.Skip("this CPU has no amx_bf16, or the system does not let it be used")
+	}
+	for _, test := range []struct {
+		shapes [2][]int64
+		f      func(x, w torch.Tensor) torch.Tensor
+		want   bool
+	}{
+		{[2][]int64{{8, 32, 8, 8}, {32, 32, 3, 3}}, padded, true},
+		{[2][]int64{{8, 16, 8, 8}, {48, 16, 1, 1}}, padded, true},
+		{[2][]int64{{3, 40, 5, 5}, {17, 40, 4, 4}}, padded, true},
+		{[2][]int64{{8, 15, 8, 8}, {32, 15, 3, 3}}, padded, false}, // few channels
+		{[2][]int64{{8, 32, 8, 8}, {15, 32, 3, 3}}, padded, false},
+		{[2][]int64{{8, 32, 3, 3}, {32, 32, 3, 3}}, unpadded, false}, // to 1x1, a product
+		{[2][]int64{{64, 256}, {96, 256}}, func(x, w torch.Tensor) torch.Tensor { return Linear(x, w, torch.Tensor{}) }, true},
+	} {
+		c := computation{name: fmt.Sprint(test.shapes), shapes: test.shapes[:], f: func(in []torch.Tensor) torch.Tensor { return test.f(in[0], in[1]) }}
+		with := c.gradients(t, inBF16)
+		var without []result
+		withoutAMX(func() { without = c.gradients(t, inBF16) })
+		changed := false
+		for i := range with {
+			changed = changed || !slices.Equal(with[i].values, without[i].values)
+		}
+		if changed != test.want {
+			t.Errorf("%s: computed by AMX: %v, expected %v", c.name, changed, test.want)
+		}
+	}
+	noTensors(t)
+}
+
+func padded(x, w torch.Tensor) torch.Tensor {
+	side := Shape(w)[2]
+	return conv2d(x, w, torch.Tensor{}, pair(1), pair(side/2), pair(1), 1)
+}
+
+func unpadded(x, w torch.Tensor) torch.Tensor {
+	return conv2d(x, w, torch.Tensor{}, pair(1), pair(0), pair(1), 1)
 }

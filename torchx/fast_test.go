@@ -61,6 +61,14 @@ func (w way) outputs(c computation) int8 {
 	return w.dtype
 }
 
+// byVectors is the way without AMX.
+func (w way) byVectors() way {
+	around := w.around
+	w.name += ", without AMX"
+	w.around = func(f func()) { withoutAMX(func() { around(f) }) }
+	return w
+}
+
 // plainly is the way by libtorch's own kernels.
 func (w way) plainly() way {
 	around := w.around
@@ -241,7 +249,7 @@ func (c computation) check(t *testing.T, f32, bf16 tolerance) {
 		}{
 			{inF64, tolerance{1e-11, 1e-11}},
 			{inF32, f32}, {inF32.channelsLast(), f32},
-			{inBF16, bf16}, {inBF16.channelsLast(), bf16},
+			{inBF16, bf16}, {inBF16.channelsLast(), bf16}, {inBF16.byVectors(), bf16},
 		} {
 			got := c.derivatives(t, w.way)
 			compare(t, w.way, got, want, single, w.most)

@@ -34,6 +34,15 @@ func CheckBF16(device string) error {
 	return fmt.Errorf("this CPU does not multiply bfloat16: it has neither amx_bf16 nor avx512_bf16 (see /proc/cpuinfo)")
 }
 
+// withoutAMX runs f as on a CPU that has not got it, for the whole process, and tells whether this one has.
+func withoutAMX(f func()) (has bool) {
+	has = C.ix_bf16_hardware() == 2
+	before := C.ix_set_amx(0)
+	defer C.ix_set_amx(before)
+	f()
+	return has
+}
+
 // Float returns t in float32 if it is bfloat16, else t itself: for what bfloat16's three digits would spoil.
 func Float(t torch.Tensor) torch.Tensor { return unary("float", C.IX_FULL, t, 0, 0) }
 

@@ -63,6 +63,7 @@ at::Tensor by_sign(const at::Tensor &v, const at::Tensor &sign, double slope, co
   return libtorch();
 }
 
+// y is the leaky ReLU's result, which has the sign of what went in: the next layer keeps it anyway.
 struct LeakyGradient : torch::autograd::Function<LeakyGradient> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &g, const at::Tensor &y, double slope) {
     ctx->save_for_backward({y});

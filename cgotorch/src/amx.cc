@@ -8,12 +8,22 @@
 #define IMORI_HAS_AMX 1
 #endif
 
+#include <atomic>
 #include <cstring>
 
+#include "precision.h"
 #include "transpose.h"
 
 namespace imori {
 namespace amx {
+
+namespace {
+
+std::atomic<bool> used{true};
+
+}  // namespace
+
+bool set_used(bool on) { return used.exchange(on); }
 
 void turn(Half *block) {
   // A pair of numbers changes places as one of float32 does.
@@ -30,7 +40,7 @@ namespace {
 
 bool ask() {
   unsigned a = 0, b = 0, c = 0, d = 0;
-  if (!kThreads || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  if (!kThreads || !our_bf16() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
   const bool tiles = (d >> 24 & 1) != 0, bf16 = (d >> 22 & 1) != 0;
   // Linux gives the registers to those processes alone that ask for them, since they are large.
   constexpr long kAskForState = 0x1023, kTileData = 18;
@@ -54,15 +64,21 @@ constexpr int64_t kTile = 16;
 // On the right side, from a pair of rows to the next one, and to the second half of its columns; in bytes.
 constexpr int64_t kRight = 2 * kSide * sizeof(Half), kFarther = kRight / 2;
 
+// The compiler does not know that tiles are read from memory.
+inline void written() { asm volatile("" ::: "memory"); }
+
 // The compiler gives constructors no instructions of their own.
-IMORI_AMX void begin(const Setup *setup) { _tile_loadconfig(setup); }
+IMORI_AMX void begin(const Setup *setup) {
+  written();
+  _tile_loadconfig(setup);
+}
 IMORI_AMX void end() { _tile_release(); }
 
 }  // namespace
 
 bool available() {
   static const bool is = ask();
-  return is;
+  return is && used;
 }
 
 Tiles::Tiles() {
@@ -77,6 +93,7 @@ IMORI_AMX void Tiles::multiply(const std::vector<Factors> &factors, const Shift 
   const int64_t row = sum.row * int64_t{sizeof(float)}, left_bytes = left_row * int64_t{sizeof(Half)};
   float *upper = sum.to, *lower = sum.to + kTile * sum.row;
   const bool both = sum.rows > kTile;
+  written();
   if (sum.more) {
     _tile_loadd(0, upper, row);
     _tile_loadd(1, upper + kTile, row);

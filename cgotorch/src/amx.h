@@ -10,8 +10,10 @@ namespace amx {
 
 using panels::Half;
 
-// Whether the CPU has them, and the system lets this process use them.
+// Whether the CPU has them, and AVX-512's instructions for bfloat16, and the system lets this process use them.
 bool available();
+// As if it had them, which is the default, or not; for tests. Returns what it was.
+bool set_used(bool on);
 
 // What a product takes at once: 32 x 32 numbers without a gap. Those of the left side lie row by row, those of the
 // right side with the numbers of two rows side by side, as panels::pair leaves them.
@@ -38,7 +40,8 @@ struct Sum {
   bool more;
 };
 
-// Where AMX may be used on this thread: the one sets up the registers, the other gives them back.
+// Where AMX may be used on this thread: the one sets up the registers, the other gives them back. Meanwhile there must
+// be no other, nor a call of a library that uses AMX itself.
 class Tiles {
  public:
   Tiles();

@@ -297,8 +297,6 @@ bool numbers(const at::Tensor &t, int64_t c) {
          (t.device().is_cpu() && t.scalar_type() == at::kFloat && t.dim() == 1 && t.size(0) == c && t.is_contiguous());
 }
 
-// y is the leaky ReLU's result, which has the sign of what went in: the next layer keeps it anyway.
-
 }  // namespace
 
 at::Tensor channel_sums(const at::Tensor &x) {

@@ -15,10 +15,11 @@ struct Conv {
 };
 
 // libtorch's, made faster on the CPU, in the type that layer_input gives: maps are laid out with channels last, which
-// oneDNN computes without reordering; where it saves multiplications, Winograd's algorithm takes their place; small
-// maps are a product of matrices; few channels, an image's for instance, have kernels of their own; a gradient's
-// gradient is again one of three sums, where libtorch makes a convolution with a large, dilated kernel of it. x is N x
-// C x H x W, w is out x C/groups x kh x kw, b of out or undefined.
+// oneDNN computes without reordering; in bfloat16 AMX, if there is one, adds products of blocks; else, where it saves
+// multiplications, Winograd's algorithm takes their place; small maps are a product of matrices; few channels, an
+// image's for instance, have kernels of their own; a gradient's gradient is again one of three sums, where libtorch
+// makes a convolution with a large, dilated kernel of it. x is N x C x H x W, w is out x C/groups x kh x kw, b of out
+// or undefined.
 at::Tensor conv2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o);
 
 // The transposed convolution, as the input gradient of a convolution, which is the same sum: libtorch's own multiplies

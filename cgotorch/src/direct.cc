@@ -301,7 +301,7 @@ at::Tensor input(const at::Tensor &g, const at::Tensor &w, const at::Tensor &b, 
 
 at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size, const Conv &o) {
   const Geometry d = geometry(x.sizes(), size, g.sizes(), o);
-  const int64_t out = g.size(1), places = d.kh * d.kw, together = images_together(d.n);
+  const int64_t out = g.size(1), places = d.kh * d.kw, together = images_together(d.n + d.n % 2);
   const int64_t across = blocks_of(d.c), down = blocks_of(out), rows = times(d.n, together) * d.oh;
   // Sums of parts, as many as take little memory, whatever the number of threads; these take some, and of each some
   // blocks of channels.

@@ -12,6 +12,7 @@ bool wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArra
 
 // All take and return tensors with channels last, maps in bfloat16; kernels, their gradients and b, which is added to
 // each place if it is defined, are float32. The results do not depend on the number of threads.
+// They add products with zeros, too: of maps or kernels that are not finite, more becomes NaN than should.
 at::Tensor forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size, const Conv &o);
 at::Tensor input(const at::Tensor &g, const at::Tensor &w, const at::Tensor &b, at::IntArrayRef size, const Conv &o);
 at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size, const Conv &o);

@@ -62,7 +62,7 @@ IMORI_AVX512_INLINED void take_as(const Layout &l, const Maps &maps, int64_t ima
   for (int64_t f = 0; f < l.phases; f++) {
     // Places that are in the maps.
     const int64_t first = std::max<int64_t>(0, (l.before - f + l.phases - 1) / l.phases);
-    const int64_t last = std::max(first, std::min(l.used, (maps.w - 1 + l.before - f) / l.phases + 1));
+    const int64_t last = std::max(first, std::min(l.used, (maps.w - 1 + l.before - f + l.phases) / l.phases));
     const int64_t x = first * l.phases + f - l.before, step = l.phases * maps.c;
     for (int64_t b = 0; b < l.blocks; b++, to += l.line()) {
       std::fill_n(to, first * place, Half(0));

@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
+
 #include "amx.h"
 
 namespace imori {
@@ -28,11 +30,8 @@ struct Maps {
 inline int64_t blocks_of(int64_t channels) { return (channels + kSide - 1) / kSide; }
 
 // How many images lie side by side at each place of a row: so that 32 rows of a product are the same channels of so
-// many images, or of a few neighbouring places of fewer. An even number, since right sides pair them.
-inline int64_t images_together(int64_t n) {
-  const int64_t even = n + n % 2;
-  return std::min(even & -even, kSide);
-}
+// many images, or of a few neighbouring places of fewer. A number that divides n.
+inline int64_t images_together(int64_t n) { return std::min(n & -n, kSide); }
 
 // How a row of maps of some images is laid out to be multiplied: by phases, which are every so-manieth place of the
 // row; by blocks of 32 channels, from one of them on; by places of a phase; and by images. So outputs that lie side by
@@ -51,7 +50,7 @@ struct Layout {
 
 // Row y of images from the given one on, with zeros where there are none, as left sides of products.
 IMORI_AVX512 void take(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to);
-// The same as right sides, of which the rows are paired.
+// The same as right sides, of which the rows are paired; the layout's images are an even number.
 IMORI_AVX512 void take_paired(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to);
 // The same as left sides, with rows and columns exchanged in each block.
 void take_turned(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to);

@@ -12,7 +12,6 @@
 #include <cmath>
 
 #include "activation.h"
-#include "batch_norm.h"
 #include "conv.h"
 #include "precision.h"
 #include "simd.h"

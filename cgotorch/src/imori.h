@@ -36,6 +36,7 @@ int8_t ix_set_plain(int8_t on);  // libtorch's own kernels wherever there are fa
 // On this thread linear layers and convolutions compute in bfloat16; returns what it was.
 int8_t ix_set_bf16_layers(int8_t on);
 int32_t ix_bf16_hardware(void);  // 0 none, 1 avx512_bf16, 2 amx_bf16
+int8_t ix_set_amx(int8_t on);    // whether to use it where it is; returns what it was
 
 // ---- scopes and lifetime ----
 void ix_scope_begin(void);

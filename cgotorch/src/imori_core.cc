@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/version.h>
 
+#include "amx.h"
 #include "blas.h"
 #include "call.h"
 #include "conv.h"
@@ -80,6 +81,7 @@ void ix_free_string(const char *s) { std::free(const_cast<char *>(s)); }
 int8_t ix_plain(void) { return imori::plain(); }
 int8_t ix_set_plain(int8_t on) { return imori::set_plain(on != 0); }
 int8_t ix_set_bf16_layers(int8_t on) { return imori::set_bf16_layers(on != 0); }
+int8_t ix_set_amx(int8_t on) { return imori::amx::set_used(on != 0) ? 1 : 0; }
 int32_t ix_bf16_hardware(void) { return imori::bf16_hardware(); }
 
 // ---- scopes and lifetime ----

@@ -8,7 +8,8 @@
 
 namespace imori {
 
-// What is made, for which type of maps; and for which stride and tiles, 0 for copies, which do not depend on them.
+// What is made, for which type of maps; and for which stride and tiles, 0 for copies and blocks, which do not depend on
+// them.
 struct Making {
   enum What { kCopy, kForwardSums, kInputSums, kForwardBlocks, kInputBlocks } what;
   at::ScalarType type;

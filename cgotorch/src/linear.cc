@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "activation.h"
-#include "batch_norm.h"
 #include "conv.h"
 #include "dense.h"
 #include "precision.h"

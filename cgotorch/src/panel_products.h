@@ -1,4 +1,5 @@
-// Products of matrices in panels, on one thread.
+// Products of matrices in panels, on one thread. Those of bfloat16 are AMX's where there is one, for all rows but 8 at
+// the end, and round otherwise there: how rows are cut must not depend on the number of threads.
 #pragma once
 
 #include "panels.h"

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "activation.h"
-#include "batch_norm.h"
 #include "conv.h"
 #include "panels.h"
 #include "precision.h"

@@ -32,8 +32,7 @@ at::Tensor full(const at::Tensor &x);
 enum Bf16Hardware { kNone = 0, kAVX512 = 1, kAMX = 2 };
 Bf16Hardware bf16_hardware();
 
-// Whether our own products take bfloat16, on CPUs with AVX-512: those that have its instructions for that type. AMX
-// comes with them.
+// Whether our own products take bfloat16: on CPUs that have AVX-512's instructions for that type.
 bool our_bf16();
 
 // Whether they take a type, on CPUs with AVX-512.

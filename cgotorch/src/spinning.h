@@ -4,7 +4,7 @@
 namespace imori {
 
 // GCC's OpenMP library lets threads look for milliseconds, or for microseconds while it has more threads than there are
-// processors. On, it has more: some that sleep. A thread that nothing ends keeps them until off.
+// processors. On, it has more: some that sleep, where there can be so many.
 void limit_spinning(bool on);
 
 }  // namespace imori

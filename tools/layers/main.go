@@ -35,7 +35,7 @@ var layers = [][]string{
 }
 
 // cgoPackages alone import "C": every call into libtorch passes through torchx's handling of memory and errors, and the
-// others set the process up before Go's runtime is there.
+// other sets the process up before Go's runtime is there.
 var cgoPackages = []string{"torchx", "torchx/arena"}
 
 // pure packages work without libtorch: fast to test, testable with -race, usable by any program. Each lists what it

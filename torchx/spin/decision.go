@@ -21,8 +21,7 @@ type decision struct {
 	calm, need int // looks
 }
 
-// next takes the share of the time since the last look that the thread which did so most stood in line, and returns whether
-// the limit changes.
+// next takes the share of its time that the thread which did so most stood in line, and returns whether the limit changes.
 func (d *decision) next(share float64) bool {
 	if !d.limited {
 		d.calm++

@@ -19,8 +19,8 @@ type queue struct {
 // times are what a thread has had of its life.
 type times struct{ worked, waited time.Duration }
 
-// look returns for what share of the time since the last look a thread stood in line, of those that worked for a tenth of
-// it, the one that did so most. It fails where Linux does not count that.
+// look returns for what share of its time since the last look, worked or in line, a thread stood in line: of those that
+// worked for a tenth of an interval, the one that did so most. It fails where Linux does not count that.
 func (q *queue) look() (share float64, err error) {
 	folder, err := os.Open(q.folder)
 	if err != nil {
@@ -46,6 +46,9 @@ func (q *queue) look() (share float64, err error) {
 		if all := worked + waited; ok && all > 0 && worked >= interval/10 {
 			share = max(share, float64(waited)/float64(all))
 		}
+	}
+	if len(found) == 0 {
+		return 0, fmt.Errorf("%s: no thread has a schedstat", q.folder)
 	}
 	q.threads = found
 	return share, nil

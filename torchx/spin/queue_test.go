@@ -52,12 +52,19 @@ func TestQueue(t *testing.T) {
 	}
 	look(0)
 
-	write(t, folder, "1", -1, 0)
 	if err := os.WriteFile(filepath.Join(folder, "1", "schedstat"), []byte("none"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := q.look(); err == nil || !strings.Contains(err.Error(), `found "none", expected three numbers`) {
 		t.Errorf("found the error %v", err)
+	}
+	for _, name := range []string{"1", "3"} {
+		if err := os.Remove(filepath.Join(folder, name, "schedstat")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := q.look(); err == nil || !strings.Contains(err.Error(), "no thread has a schedstat") {
+		t.Errorf("found the error %v where Linux counts nothing", err)
 	}
 	if _, err := (&queue{folder: filepath.Join(folder, "none")}).look(); !os.IsNotExist(err) {
 		t.Errorf("found the error %v for a folder that is not there", err)
