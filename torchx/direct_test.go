@@ -51,6 +51,7 @@ func TestAMX(t *testing.T) {
 		square(4, 32, 2, 32, 3, 1, 3), // more padding than input, and rows that are border alone
 		square(32, 128, 4, 160, 5, 2, 2),
 		square(6, 512, 4, 64, 3, 1, 1),
+		{64, 32, 12, 100, 32, 3, 3, pair(1), pair(1), pair(1), 1}, // of more rows than a part of the weight's gradient takes at once
 		{9, 32, 12, 7, 48, 3, 5, [2]int64{2, 1}, [2]int64{0, 2}, pair(1), 1},
 		{10, 48, 6, 17, 32, 1, 4, [2]int64{1, 3}, [2]int64{1, 1}, pair(1), 1},
 	} {
