@@ -4,7 +4,6 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv_transpose2d.h>
 #include <ATen/ops/convolution_backward.h>
-#include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <atomic>
@@ -28,10 +27,6 @@ std::atomic<bool> plain_kernels{false};
 
 // w for maps of a type.
 at::Tensor kernel(const at::Tensor &w, at::ScalarType type) { return packed(copy_in(w, type)); }
-
-at::Tensor shape_only(at::IntArrayRef size, const at::Tensor &like) {
-  return at::empty(size, like.options(), at::MemoryFormat::ChannelsLast);
-}
 
 std::tuple<at::Tensor, at::Tensor> gradients(const at::Tensor &g, const at::Tensor &x, const at::Tensor &w,
                                              const Conv &o, bool of_x, bool of_w) {
@@ -99,7 +94,7 @@ at::Tensor sum_input(const at::Tensor &maps, const at::Tensor &w, const at::Tens
   const at::Tensor x = gemm::wins(gemm::kInput, g.scalar_type(), size, k.sizes(), g.sizes(), o)
                            ? gemm::input(g, k, size, o)
                            // Of the input only the shape matters.
-                           : std::get<0>(gradients(g, shape_only(size, g), k, o, true, false));
+                           : std::get<0>(gradients(g, empty_maps(size, g.options()), k, o, true, false));
   if (b.defined()) x.add_(copy_in(b, g.scalar_type()).view({1, -1, 1, 1}));
   return x;
 }
@@ -112,7 +107,7 @@ at::Tensor sum_weight(const at::Tensor &maps, const at::Tensor &gradient, at::In
   const Exchanged other(x.scalar_type(), x.sizes(), size, g.sizes(), o);
   if (other.wins) return Exchanged::turned(few::weight(g, x, other.size, other.o));
   if (gemm::wins(gemm::kWeight, x.scalar_type(), x.sizes(), size, g.sizes(), o)) return gemm::weight(x, g, size, o);
-  return packed(std::get<1>(gradients(g, x, shape_only(size, g), o, false, true)));
+  return packed(std::get<1>(gradients(g, x, empty_maps(size, g.options()), o, false, true)));
 }
 
 // ---- the same under autograd ----

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
 #include <vector>
 
@@ -26,6 +27,11 @@ at::Tensor conv2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b,
 // matrices image by image. w is C x out/groups x kh x kw.
 at::Tensor conv_transpose2d(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const Conv &o,
                             const std::vector<int64_t> &output_padding);
+
+// Memory for maps with channels last.
+inline at::Tensor empty_maps(at::IntArrayRef size, const at::TensorOptions &options) {
+  return at::empty(size, options, at::MemoryFormat::ChannelsLast);
+}
 
 // Maps with channels last, if they are of a type that there are kernels for.
 at::Tensor packed(const at::Tensor &maps);

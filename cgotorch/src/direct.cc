@@ -1,7 +1,6 @@
 #include "direct.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <cstring>
@@ -20,13 +19,6 @@ namespace {
 using amx::Factors;
 using amx::Tiles;
 using panels::Scratch;
-
-at::Tensor maps_of(int64_t n, int64_t c, int64_t h, int64_t w, at::ScalarType type) {
-  return at::empty({n, c, h, w}, type, c10::nullopt, c10::nullopt, c10::nullopt, at::MemoryFormat::ChannelsLast);
-}
-
-// How often b goes into a, rounded up.
-int64_t times(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // ---- kernels ----
 
@@ -110,8 +102,8 @@ class Window {
 // Calls work(first image, first row, last row) for stretches of rows of groups of images, on several threads.
 template <typename Work>
 void each_stretch(int64_t n, int64_t together, int64_t rows, const Work &work) {
-  const int64_t groups = times(n, together), threads = at::get_num_threads();
-  const int64_t parts = groups % threads == 0 ? 1 : std::min(rows, times(2 * threads, groups));
+  const int64_t groups = at::divup(n, together), threads = at::get_num_threads();
+  const int64_t parts = groups % threads == 0 ? 1 : std::min(rows, at::divup(2 * threads, groups));
   at::parallel_for(0, groups * parts, 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; i++) {
       const int64_t part = i % parts;
@@ -234,7 +226,7 @@ at::Tensor forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b
   const at::Tensor kernel = kept_blocks(w, Making::kForwardBlocks, [&] { return forward_blocks(d, out, w); });
   const Half *right = kernel.data_ptr<Half>();
   const std::vector<float> bias = padded(b, out);
-  const at::Tensor y = maps_of(d.n, out, d.oh, d.ow, at::kBFloat16);
+  const at::Tensor y = empty_maps({d.n, out, d.oh, d.ow}, at::kBFloat16);
   const Maps from(x), to(y);
   const Layout layout{together, d.sw, d.pw, d.ow + (d.kw - 1) / d.sw, 0, across};
   each_stretch(d.n, together, d.oh, [&](int64_t image, int64_t first, int64_t last) {
@@ -266,21 +258,22 @@ at::Tensor input(const at::Tensor &g, const at::Tensor &w, const at::Tensor &b, 
   const at::Tensor kernel = kept_blocks(w, Making::kInputBlocks, [&] { return input_blocks(d, out, w); });
   const Half *right = kernel.data_ptr<Half>();
   const std::vector<float> bias = padded(b, d.c);
-  const at::Tensor x = maps_of(d.n, d.c, d.h, d.w, at::kBFloat16);
+  const at::Tensor x = empty_maps({d.n, d.c, d.h, d.w}, at::kBFloat16);
   const Maps from(g), to(x);
   // Place j of a phase of the input meets the outputs j, j - 1 and so on, those before the first one too.
   const int64_t before = (d.kw - 1) / d.sw;
   const Layout layout{together, 1, before, before + (d.w - 1 + d.pw) / d.sw + 1, 0, deep};
   each_stretch(d.n, together, d.h, [&](int64_t image, int64_t first, int64_t last) {
-    Window window(layout, from, image, times(d.kh, d.sh));
+    Window window(layout, from, image, at::divup(d.kh, d.sh));
     const Tiles tiles;
     std::vector<Factors> factors;
     for (int64_t y = first; y < last; y++) {
       const int64_t below = y + d.ph;  // as the kernel counts
-      const int64_t begin = std::max<int64_t>(0, times(below - d.kh + 1, d.sh)), end = std::min(d.oh, below / d.sh + 1);
+      const int64_t begin = std::max<int64_t>(0, at::divup(below - d.kh + 1, d.sh)),
+                    end = std::min(d.oh, below / d.sh + 1);
       window.move(begin, end);
       for (int64_t f = 0; f < std::min(d.sw, d.w + d.pw); f++) {
-        const int64_t place = std::max<int64_t>(0, times(d.pw - f, d.sw)), places = (d.w - 1 + d.pw - f) / d.sw + 1;
+        const int64_t place = std::max<int64_t>(0, at::divup(d.pw - f, d.sw)), places = (d.w - 1 + d.pw - f) / d.sw + 1;
         factors.clear();
         for (int64_t row = begin; row < end; row++) {
           const Half *left = window.row(row);
@@ -302,16 +295,16 @@ at::Tensor input(const at::Tensor &g, const at::Tensor &w, const at::Tensor &b, 
 at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size, const Conv &o) {
   const Geometry d = geometry(x.sizes(), size, g.sizes(), o);
   const int64_t out = g.size(1), places = d.kh * d.kw, together = images_together(d.n + d.n % 2);
-  const int64_t across = blocks_of(d.c), down = blocks_of(out), rows = times(d.n, together) * d.oh;
+  const int64_t across = blocks_of(d.c), down = blocks_of(out), rows = at::divup(d.n, together) * d.oh;
   // Sums of parts, as many as take little memory, whatever the number of threads; these take some, and of each some
   // blocks of channels.
   constexpr int64_t kMostSums = 1 << 18, kMostParts = 8;
   const int64_t parts =
       std::max<int64_t>(1, std::min({rows, kMostParts, kMostSums / (down * across * places * kBlock)}));
-  const int64_t shares = times(at::get_num_threads(), parts);
-  const int64_t of_channels = std::min(across, shares), of_outs = std::min(down, times(shares, of_channels));
+  const int64_t shares = at::divup(at::get_num_threads(), parts);
+  const int64_t of_channels = std::min(across, shares), of_outs = std::min(down, at::divup(shares, of_channels));
   const Maps inputs(x), gradients(g);
-  const at::Tensor w = maps_of(out, d.c, d.kh, d.kw, at::kFloat);
+  const at::Tensor w = empty_maps({out, d.c, d.kh, d.kw}, at::kFloat);
   const bool whole = parts == 1 && d.c % kSide == 0 && out % kSide == 0;
   Scratch<float> memory(whole ? 0 : parts * down * places * across * kBlock);
   const Partial sums{whole ? w.data_ptr<float>() : memory.numbers(), down * kSide, places, across * kSide};

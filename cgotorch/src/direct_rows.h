@@ -1,6 +1,7 @@
 // Rows of maps as products of blocks take and give them.
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
@@ -27,7 +28,7 @@ struct Maps {
   }
 };
 
-inline int64_t blocks_of(int64_t channels) { return (channels + kSide - 1) / kSide; }
+inline int64_t blocks_of(int64_t channels) { return at::divup(channels, kSide); }
 
 // How many images lie side by side at each place of a row: so that 32 rows of a product are the same channels of so
 // many images, or of a few neighbouring places of fewer. A number that divides n.

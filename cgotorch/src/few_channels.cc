@@ -126,10 +126,6 @@ IMORI_AVX512 void give(const Planes &planes, const float *product, int64_t row, 
   planes.each_place(FromPlanes<T>{plane, bias, image, planes.d.c, planes.d.h * planes.row()});
 }
 
-at::Tensor maps(int64_t n, int64_t c, int64_t h, int64_t w, const at::TensorOptions &options) {
-  return at::empty({n, c, h, w}, options, at::MemoryFormat::ChannelsLast);
-}
-
 // Rows of the product; those behind the last one are zeros.
 int64_t rows_of(const Geometry &d) { return rounded(d.columns()); }
 // Numbers of a row, for the places, which are a multiple of 32; a power of two would put all rows on the same lines of
@@ -145,7 +141,7 @@ at::Tensor input_of(const Geometry &d, const at::Tensor &g, const at::Tensor &w,
   transpose_block(turned.data(), w.data_ptr<float>(), d.columns(), out, d.columns());
   finish(turned.data(), kernel, rows * out);
   if (b.defined()) std::copy_n(b.contiguous().data_ptr<float>(), d.c, bias.begin());
-  const at::Tensor x = maps(d.n, d.c, d.h, d.w, g.options());
+  const at::Tensor x = empty_maps({d.n, d.c, d.h, d.w}, g.options());
   const T *from = g.data_ptr<T>();
   T *to = x.data_ptr<T>();
   const Planes planes(d);
@@ -189,7 +185,7 @@ at::Tensor weight_of(const Geometry &d, const at::Tensor &x, const at::Tensor &g
       }
     }
   });
-  const at::Tensor w = maps(out, d.c, d.kh, d.kw, partial.options());
+  const at::Tensor w = empty_maps({out, d.c, d.kh, d.kw}, partial.options());
   float *sum = partial.data_ptr<float>();
   for (int64_t part = 1; part < parts; part++) {
     const float *more = sum + part * rows * out;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <type_traits>
 #include <vector>
 
 #include "amx.h"
@@ -114,7 +113,7 @@ struct Done {
 Done multiply_blocks(const Operand<Half> &a, const Panels<Half> &b, const Result &c, int64_t rows, int64_t inner,
                      int64_t columns, bool more) {
   const Done done{rows / 16 * 16, inner / amx::kSide * amx::kSide};
-  if (done.rows == 0 || done.inner == 0) return {0, 0};
+  if (!amx::available() || done.rows == 0 || done.inner == 0) return {0, 0};
   const amx::Tiles tiles;
   std::vector<amx::Factors> factors;
   for (int64_t k = 0; k < done.inner; k += amx::kSide) factors.push_back({a.at(0, k), b.at(k, 0)});
@@ -135,8 +134,7 @@ Done multiply_blocks(const Operand<float> &, const Panels<float> &, const Result
 template <typename T>
 IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
                            int64_t columns, bool more) {
-  const bool blocks = std::is_same<T, Half>::value && amx::available();
-  const Done done = blocks ? multiply_blocks(a, b, c, rows, inner, columns, more) : Done{0, 0};
+  const Done done = multiply_blocks(a, b, c, rows, inner, columns, more);
   if (done.inner > 0 && done.inner < inner) {
     multiply_vectors(a, b, c, 0, done.rows, done.inner, inner, columns, true);
   }

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/avg_pool2d.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/upsample_nearest2d.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -125,12 +124,10 @@ struct Squares {
 
   bool whole() const { return h % 2 == 0 && w % 2 == 0; }
 
-  at::Tensor small(const at::TensorOptions &o) const {
-    return at::empty({n, c, h / 2, w / 2}, o, at::MemoryFormat::ChannelsLast);
-  }
+  at::Tensor small(const at::TensorOptions &o) const { return empty_maps({n, c, h / 2, w / 2}, o); }
   // No square has the last row and column of an odd number of them.
   at::Tensor large(const at::TensorOptions &o) const {
-    at::Tensor made = at::empty({n, c, h, w}, o, at::MemoryFormat::ChannelsLast);
+    at::Tensor made = empty_maps({n, c, h, w}, o);
     return whole() ? made : made.zero_();
   }
 

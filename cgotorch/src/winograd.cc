@@ -1,7 +1,6 @@
 #include "winograd.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <array>
@@ -34,12 +33,6 @@ Plan plan_for(at::ScalarType type, const Sizes &s) {
   constexpr int64_t kMostSums = 1 << 23;
   const Plan two(s, 2), four(s, 4);
   return type == at::kFloat && four.columns() * s.out <= kMostSums && work(four) < work(two) ? four : two;
-}
-
-template <typename T>
-at::Tensor maps(int64_t n, int64_t c, int64_t h, int64_t w) {
-  return at::empty({n, c, h, w}, c10::CppTypeToScalarType<T>::value, c10::nullopt, c10::nullopt, c10::nullopt,
-                   at::MemoryFormat::ChannelsLast);
 }
 
 // Calls work(first output, first channel) for 32 x 32 of a kernel at a time, on several threads.
@@ -125,7 +118,8 @@ at::Tensor forward_of(const Plan &plan, const at::Tensor &x, const at::Tensor &w
   Scratch<T> sums(kept(w, making<T>(plan, Making::kForwardSums), [&] { return forward_sums<T>(plan, w); }));
   const OfPoints<T> kernels = of_points(plan, sums);
   const std::vector<T> zeros(s.c);
-  const at::Tensor y = maps<T>(s.n, s.out, s.oh, s.ow), bias = b.defined() ? b.contiguous() : b;
+  const at::Tensor y = empty_maps({s.n, s.out, s.oh, s.ow}, c10::CppTypeToScalarType<T>::value),
+                   bias = b.defined() ? b.contiguous() : b;
   const T *in = x.data_ptr<T>();
   const float *add = bias.defined() ? bias.data_ptr<float>() : nullptr;
   T *to = y.data_ptr<T>();
@@ -217,7 +211,8 @@ at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w, 
   Scratch<T> kernel_sums(kept(w, making<T>(plan, Making::kInputSums), [&] { return input_sums<T>(plan, w); }));
   const Panels<T> kernel = kernel_sums.panels(s.out, plan.columns());
   const std::vector<T> zeros(s.out);
-  const at::Tensor x = maps<T>(s.n, s.c, s.h, s.w), bias = b.defined() ? b.contiguous() : b;
+  const at::Tensor x = empty_maps({s.n, s.c, s.h, s.w}, c10::CppTypeToScalarType<T>::value),
+                   bias = b.defined() ? b.contiguous() : b;
   const float *add = bias.defined() ? bias.data_ptr<float>() : nullptr;
   const T *in = g.data_ptr<T>();
   T *to = x.data_ptr<T>();
@@ -314,7 +309,7 @@ at::Tensor weight_of(const Plan &plan, const at::Tensor &x, const at::Tensor &g)
       }
     });
   }
-  const at::Tensor w = maps<float>(s.out, s.c, s.kernel, s.kernel);
+  const at::Tensor w = empty_maps({s.out, s.c, s.kernel, s.kernel}, at::kFloat);
   float *to = w.data_ptr<float>();
   each_kernel_block(plan, [&](int64_t first, int64_t c) {
     for (int64_t i = first; i < first + kPanel; i++) give_kernel(plan, sums, i, c, to + i * places * s.c + c, s.c);
