@@ -50,26 +50,26 @@ at::Tensor kept_blocks(const at::Tensor &w, Making::What what, const std::functi
 // The right sides of the forward sum: by blocks of outputs, places, blocks of channels.
 at::Tensor forward_blocks(const Geometry &d, int64_t out, const at::Tensor &w) {
   const int64_t across = blocks_of(d.c), places = d.kh * d.kw;
-  Scratch<Half> made(blocks_of(out) * places * across * kBlock);
-  Half *to = made.numbers();
+  const at::Tensor made = panels::lasting<Half>(blocks_of(out) * places * across * kBlock);
+  Half *to = made.data_ptr<Half>();
   each_block(d, out, w, [&](const Half *block, int64_t place, int64_t o, int64_t c) {
     transpose_block(reinterpret_cast<float *>(to + ((o * places + place) * across + c) * kBlock),
                     reinterpret_cast<const float *>(block), kSide / 2, kSide, kSide / 2);
   });
-  return made.memory();
+  return made;
 }
 
 // Those of the input's gradient: by blocks of channels, places, blocks of outputs.
 at::Tensor input_blocks(const Geometry &d, int64_t out, const at::Tensor &w) {
   const int64_t deep = blocks_of(out), places = d.kh * d.kw;
-  Scratch<Half> made(blocks_of(d.c) * places * deep * kBlock);
-  Half *to = made.numbers();
+  const at::Tensor made = panels::lasting<Half>(blocks_of(d.c) * places * deep * kBlock);
+  Half *to = made.data_ptr<Half>();
   each_block(d, out, w, [&](const Half *block, int64_t place, int64_t o, int64_t c) {
     Half *at = to + ((c * places + place) * deep + o) * kBlock;
     std::memcpy(static_cast<void *>(at), block, kBlock * sizeof(Half));
     panels::pair({at, 0}, 0, kSide, kSide);
   });
-  return made.memory();
+  return made;
 }
 
 // ---- maps ----

@@ -3,6 +3,7 @@
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/core/Tensor.h>
+#include <c10/core/Allocator.h>
 
 #include <algorithm>
 #include <utility>
@@ -12,18 +13,37 @@
 namespace imori {
 namespace panels {
 
-// Lives as long as the matrices are needed.
-template <typename T>
-class Scratch {
+// Memory that a thread uses over and over. Threads that work on parts of one operation would wait for each other in
+// malloc, and the kernel wake them.
+class Lent {
  public:
-  // Past libtorch's dispatcher, which takes longer than some of the products.
-  explicit Scratch(int64_t numbers)
-      : Scratch(at::Tensor(at::detail::empty_cpu({numbers}, c10::CppTypeToScalarType<T>::value))) {}
-  // Memory of another one, whose panels are where they were if they are asked for in the same order.
-  explicit Scratch(at::Tensor memory) : memory_(std::move(memory)), next_(memory_.data_ptr<T>()) {}
+  explicit Lent(size_t bytes);
+  ~Lent();
+  Lent(const Lent &) = delete;
+  Lent &operator=(const Lent &) = delete;
 
-  const at::Tensor &memory() const { return memory_; }
-  T *numbers() const { return memory_.data_ptr<T>(); }
+  void *data() const { return memory_.get(); }
+
+ private:
+  size_t bytes_;
+  at::DataPtr memory_;
+};
+
+// Memory for what is kept. Past libtorch's dispatcher, which takes longer than some of the products.
+template <typename T>
+at::Tensor lasting(int64_t numbers) {
+  return at::Tensor(at::detail::empty_cpu({numbers}, c10::CppTypeToScalarType<T>::value));
+}
+
+// Deals out memory for matrices, one behind the other.
+template <typename T>
+class Room {
+ public:
+  // Of memory that was dealt out before, matrices are where they were if they are asked for in the same order.
+  explicit Room(const at::Tensor &memory) : Room(memory.data_ptr<T>()) {}
+  explicit Room(at::Tensor &&) = delete;  // it must outlive the room
+
+  T *numbers() const { return first_; }
 
   Panels<T> panels(int64_t rows, int64_t columns) {
     const Panels<T> made{next_, stride_for(rows)};
@@ -31,9 +51,19 @@ class Scratch {
     return made;
   }
 
+ protected:
+  explicit Room(T *first) : first_(first), next_(first) {}
+
  private:
-  at::Tensor memory_;
-  T *next_;
+  T *first_, *next_;
+};
+
+// Memory of its own for as long as it lives.
+template <typename T>
+class Scratch : Lent, public Room<T> {
+ public:
+  explicit Scratch(int64_t numbers)
+      : Lent(static_cast<size_t>(numbers) * sizeof(T)), Room<T>(static_cast<T *>(data())) {}
 };
 
 inline int64_t rounded(int64_t n, int64_t to = kRows) { return (n + to - 1) / to * to; }

@@ -76,9 +76,9 @@ template <typename T>
 using OfPoints = std::array<Panels<T>, Plan::kMostPoints>;
 
 template <typename T>
-OfPoints<T> of_points(const Plan &plan, Scratch<T> &scratch) {
+OfPoints<T> of_points(const Plan &plan, Room<T> &room) {
   OfPoints<T> all{};
-  for (int p = 0; p < plan.points; p++) all[p] = scratch.panels(plan.inner[p], plan.s.out);
+  for (int p = 0; p < plan.points; p++) all[p] = room.panels(plan.inner[p], plan.s.out);
   return all;
 }
 
@@ -88,7 +88,8 @@ at::Tensor forward_sums(const Plan &plan, const at::Tensor &w) {
   const int64_t places = s.kernel * s.kernel;
   int64_t numbers = 0;
   for (int p = 0; p < plan.points; p++) numbers += numbers_for(plan.inner[p], s.out);
-  Scratch<T> sums(numbers);
+  const at::Tensor made = panels::lasting<T>(numbers);
+  Room<T> sums(made);
   const OfPoints<T> kernels = of_points(plan, sums);
   const float *from = w.data_ptr<float>();
   each_kernel_block(plan, [&](int64_t out, int64_t c) {
@@ -104,7 +105,7 @@ at::Tensor forward_sums(const Plan &plan, const at::Tensor &w) {
       for (int64_t row = c; row < plan.inner[p]; row += s.c) pair(kernels[p].from(out), row, row + kPanel, kPanel);
     }
   });
-  return sums.memory();
+  return made;
 }
 
 template <typename T>
@@ -115,7 +116,8 @@ Making making(const Plan &plan, Making::What what) {
 template <typename T>
 at::Tensor forward_of(const Plan &plan, const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
   const Sizes &s = plan.s;
-  Scratch<T> sums(kept(w, making<T>(plan, Making::kForwardSums), [&] { return forward_sums<T>(plan, w); }));
+  const at::Tensor made = kept(w, making<T>(plan, Making::kForwardSums), [&] { return forward_sums<T>(plan, w); });
+  Room<T> sums(made);
   const OfPoints<T> kernels = of_points(plan, sums);
   const std::vector<T> zeros(s.c);
   const at::Tensor y = empty_maps({s.n, s.out, s.oh, s.ow}, c10::CppTypeToScalarType<T>::value),
@@ -191,7 +193,8 @@ template <typename T>
 at::Tensor input_sums(const Plan &plan, const at::Tensor &w) {
   const Sizes &s = plan.s;
   const int64_t places = s.kernel * s.kernel;
-  Scratch<T> sums(numbers_for(s.out, plan.columns()));
+  const at::Tensor made = panels::lasting<T>(numbers_for(s.out, plan.columns()));
+  Room<T> sums(made);
   const Panels<T> kernel = sums.panels(s.out, plan.columns());
   const float *from = w.data_ptr<float>();
   each_kernel_block(plan, [&](int64_t first, int64_t c) {
@@ -202,13 +205,14 @@ at::Tensor input_sums(const Plan &plan, const at::Tensor &w) {
       pair(kernel.from(column), first, first + kPanel, kPanel);
     }
   });
-  return sums.memory();
+  return made;
 }
 
 template <typename T>
 at::Tensor input_of(const Plan &plan, const at::Tensor &g, const at::Tensor &w, const at::Tensor &b) {
   const Sizes &s = plan.s;
-  Scratch<T> kernel_sums(kept(w, making<T>(plan, Making::kInputSums), [&] { return input_sums<T>(plan, w); }));
+  const at::Tensor made = kept(w, making<T>(plan, Making::kInputSums), [&] { return input_sums<T>(plan, w); });
+  Room<T> kernel_sums(made);
   const Panels<T> kernel = kernel_sums.panels(s.out, plan.columns());
   const std::vector<T> zeros(s.out);
   const at::Tensor x = empty_maps({s.n, s.c, s.h, s.w}, c10::CppTypeToScalarType<T>::value),
