@@ -24,6 +24,11 @@ func (c Config) checkClipping() (errs []error) {
 	return errs
 }
 
+// needsGradients tells whether clip does anything.
+func (s *Step) needsGradients() bool {
+	return s.log != nil || s.t.ClipNorm > 0 || s.t.ClipValue > 0
+}
+
 // clip limits the gradients of a network that the phase updates, if it is to. The norm that is logged is the one before.
 func (s *Step) clip(n *network, grads []torch.Tensor) error {
 	c := s.t.Config

@@ -42,22 +42,49 @@ func (t *Trainer) runPhase(it *iteration, index int) error {
 // repeatPhase is one update: loss and gradients of every shard, step.
 func (t *Trainer) repeatPhase(s *Step) error {
 	p := s.phase
-	grads, err := t.gradients(s)
-	if err != nil {
-		return err
+	update := t.stepAlong
+	if len(s.it.shards) == 1 && !s.needsGradients() {
+		update = t.minimize
 	}
-	for _, n := range p.networks {
-		if err := s.clip(n, grads[:n.params]); err != nil {
-			return err
-		}
-		n.optimizer.Step(grads[:n.params])
-		grads = grads[n.params:]
+	if err := update(s); err != nil {
+		return err
 	}
 	for _, sh := range s.it.shards {
 		sh.stepped(p.Updates)
 	}
 	if p.After != nil {
 		torchx.NoGrad(p.After)
+	}
+	return nil
+}
+
+// minimize is stepAlong where nobody looks at the gradients.
+func (t *Trainer) minimize(s *Step) error {
+	s.shard = s.it.shards[0]
+	loss, err := t.shardLoss(s)
+	if err != nil {
+		return err
+	}
+	var optimizers []*torchx.Optimizer
+	for _, n := range s.phase.networks {
+		optimizers = append(optimizers, n.optimizer)
+	}
+	torchx.Minimize(loss, optimizers...)
+	return nil
+}
+
+// stepAlong steps along the gradients, clipped.
+func (t *Trainer) stepAlong(s *Step) error {
+	grads, err := t.gradients(s)
+	if err != nil {
+		return err
+	}
+	for _, n := range s.phase.networks {
+		if err := s.clip(n, grads[:n.params]); err != nil {
+			return err
+		}
+		n.optimizer.Step(grads[:n.params])
+		grads = grads[n.params:]
 	}
 	return nil
 }
@@ -105,11 +132,19 @@ func addGradients(sum, grads []torch.Tensor) []torch.Tensor {
 
 // shardGradients are a shard's, as parts of the average.
 func (t *Trainer) shardGradients(s *Step) ([]torch.Tensor, error) {
-	p := s.phase
+	loss, err := t.shardLoss(s)
+	if err != nil {
+		return nil, err
+	}
+	return torchx.Gradients(loss, s.phase.params, false), nil
+}
+
+// shardLoss is a shard's, as a part of the average.
+func (t *Trainer) shardLoss(s *Step) (torch.Tensor, error) {
 	at := len(s.it.values)
 	loss := t.loss(s)
 	if loss.T == nil {
-		return nil, errors.New("its Loss returned no tensor")
+		return loss, errors.New("its Loss returned no tensor")
 	}
 	if s.log != nil {
 		s.record(lossName, loss)
@@ -119,10 +154,10 @@ func (t *Trainer) shardGradients(s *Step) ([]torch.Tensor, error) {
 		values[at] = last
 	}
 	if err := s.checkLoss(loss); err != nil {
-		return nil, err
+		return loss, err
 	}
 	if n := len(s.it.shards); n > 1 {
 		loss = torchx.MulScalar(loss, 1/float64(n))
 	}
-	return torchx.Gradients(loss, p.params, false), nil
+	return loss, nil
 }

@@ -5,9 +5,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <vector>
 
-#include "amx.h"
 #include "panel_copies.h"
 #include "precision.h"
 #include "simd.h"
@@ -21,8 +19,6 @@ using namespace panels;
 // Bytes of an input or output that stay in the cache.
 constexpr int64_t kMost = 1 << 21;
 
-at::Tensor rows_of(const at::Tensor &m) { return m.stride(1) == 1 && m.stride(0) >= m.size(1) ? m : m.contiguous(); }
-
 // Calls work(first column, how many) for the columns of a panel, or several, at a time, on several threads.
 template <typename Work>
 void each_panel(int64_t columns, const Work &work, int64_t width = kPanel) {
@@ -31,16 +27,12 @@ void each_panel(int64_t columns, const Work &work, int64_t width = kPanel) {
   });
 }
 
-int64_t numbers_of(const at::Tensor &m, int64_t rows) { return numbers_for(rows, rounded(m.size(1), kPanel)); }
-
 // A matrix in panels, with zeros up to `rows`.
-Panels<Half> packed(const at::Tensor &m, int64_t rows, bool paired, Scratch<Half> &scratch) {
+Panels<Half> packed(const at::Tensor &m, int64_t rows, Scratch<Half> &scratch) {
   const Panels<Half> to = scratch.panels(rows, rounded(m.size(1), kPanel));
   const Half *from = m.data_ptr<Half>();
-  each_panel(m.size(1), [&](int64_t column, int64_t n) {
-    copy(from + column, m.stride(0), m.size(0), n, to.from(column), rows);
-    if (paired) pair(to.from(column), 0, rows, kPanel);
-  });
+  each_panel(m.size(1),
+             [&](int64_t column, int64_t n) { copy(from + column, m.stride(0), m.size(0), n, to.from(column), rows); });
   return to;
 }
 
@@ -159,70 +151,25 @@ Behind behind_of(const at::Tensor &g, const at::Tensor &y, float slope) {
   return made;
 }
 
-at::Tensor weight_by_vectors(const at::Tensor &g, const at::Tensor &x) {
-  const int64_t n = g.size(0), out = g.size(1), in = x.size(1), rows = rounded(n, 2);
-  Scratch<Half> of_both(numbers_of(g, rows) + numbers_of(x, rows));
-  const Panels<Half> gradients = packed(g, rows, true, of_both), inputs = packed(x, rows, true, of_both);
-  at::Tensor w = at::empty({out, in}, g.options().dtype(at::kFloat));
-  float *to = w.data_ptr<float>();
-  each_panel(in, [&](int64_t first, int64_t ins) {
-    if (ins == kPanel && out % kRows == 0) {
-      return multiply_turned<Half>(gradients, inputs.from(first), {to + first, in}, rows, out, kPanel, false);
-    }
-    Scratch<float> of_products(numbers_for(rounded(out), kPanel));
-    const Panels<float> products = of_products.panels(rounded(out), kPanel);
-    multiply_turned<Half>(gradients, inputs.from(first), products, rows, rounded(out), kPanel, false);
-    for (int64_t i = 0; i < out; i++) std::copy_n(products.at(i, 0), ins, to + i * in + first);
-  });
-  return w;
-}
-
-at::Tensor weight_by_blocks(const at::Tensor &g, const at::Tensor &x) {
-  using amx::kSide;
-  const int64_t n = g.size(0), out = g.size(1), in = x.size(1), rows = rounded(n, kSide);
-  Scratch<Half> of_both(numbers_of(g, rows) + numbers_of(x, rows));
-  const Panels<Half> gradients = packed(g, rows, true, of_both), inputs = packed(x, rows, true, of_both);
-  at::Tensor w = at::empty({out, in}, g.options().dtype(at::kFloat));
-  float *to = w.data_ptr<float>();
-  // All that a thread writes are stretches of a few rows, one behind the other.
-  each_panel(out, [&](int64_t first, int64_t outs) {
-    std::vector<amx::Factors> factors;
-    for (int64_t k = 0; k < rows; k += kSide) {
-      amx::turn(gradients.at(k, first));
-      factors.push_back({gradients.at(k, first), inputs.at(k, 0)});
-    }
-    alignas(64) float part[amx::kBlock];
-    const amx::Tiles tiles;
-    for (int64_t c = 0; c < in; c += kSide) {
-      const int64_t ins = std::min(kSide, in - c);
-      const bool whole = outs == kSide && ins == kSide;
-      float *at = to + first * in + c;
-      const amx::Sum sum = whole ? amx::Sum{at, in, kSide, false} : amx::Sum{part, kSide, kSide, false};
-      tiles.multiply(factors, {0, inputs.at(0, c) - inputs.data}, sum);
-      for (int64_t i = 0; !whole && i < outs; i++) std::copy_n(part + i * kSide, ins, at + i * in);
-    }
-  });
-  return w;
-}
-
 // Narrow products are the BLAS's.
 constexpr int64_t kNarrow = 16;
 
-bool fits(const at::Tensor &rows, const at::Tensor &w) {
-  const int64_t bytes = static_cast<int64_t>(rows.element_size());
-  return has_avx512() && w.scalar_type() == at::kFloat &&
-         rounded(rows.size(0), kPanel) * std::max(w.size(0), w.size(1)) * bytes <= kMost;
-}
-
 }  // namespace
 
-bool gradients_win(const at::Tensor &g, const at::Tensor &w) {
-  return g.scalar_type() == at::kBFloat16 && our_bf16() && fits(g, w);
+at::Tensor rows_of(const at::Tensor &m) { return m.stride(1) == 1 && m.stride(0) >= m.size(1) ? m : m.contiguous(); }
+
+bool fits(const at::Tensor &rows, const at::Tensor &w) {
+  const auto type = rows.scalar_type();
+  const bool typed = w.scalar_type() == at::kFloat && (type == at::kFloat || (type == at::kBFloat16 && our_bf16()));
+  const int64_t bytes = static_cast<int64_t>(rows.element_size());
+  return has_avx512() && typed && rounded(rows.size(0), kPanel) * std::max(w.size(0), w.size(1)) * bytes <= kMost;
 }
+
+bool input_wins(const at::Tensor &g, const at::Tensor &w) { return g.scalar_type() == at::kBFloat16 && fits(g, w); }
 
 bool wins(const at::Tensor &x, const at::Tensor &w) {
   const bool wide = std::min(x.size(0), w.size(0)) >= kNarrow;
-  return gradients_win(x, w) || (x.scalar_type() == at::kFloat && wide && fits(x, w));
+  return (x.scalar_type() == at::kBFloat16 || wide) && fits(x, w);
 }
 
 at::Tensor affine(const at::Tensor &maps, const at::Tensor &weight, const at::Tensor &b, double slope) {
@@ -234,8 +181,8 @@ at::Tensor affine(const at::Tensor &maps, const at::Tensor &weight, const at::Te
 at::Tensor input(const at::Tensor &gradient, const at::Tensor &weight) {
   const at::Tensor g = rows_of(gradient), w = rows_of(weight);
   const int64_t n = g.size(0), out = g.size(1), in = w.size(1), rows = rounded(n), deep = rounded(out, kPanel);
-  Scratch<Half> of_gradients(numbers_of(g, rows));
-  const Panels<Half> gradients = packed(g, rows, false, of_gradients);
+  Scratch<Half> of_gradients(numbers_for(rows, rounded(g.size(1), kPanel)));
+  const Panels<Half> gradients = packed(g, rows, of_gradients);
   at::Tensor x = at::empty({n, in}, g.options());
   const float *from = w.data_ptr<float>();
   Half *to = x.data_ptr<Half>();
@@ -256,11 +203,6 @@ at::Tensor input(const at::Tensor &gradient, const at::Tensor &weight) {
   const bool wide = deep <= 1024 && in >= 8 * kPanel * at::get_num_threads();
   each_panel(in, work, wide ? 4 * kPanel : kPanel);
   return x;
-}
-
-at::Tensor weight(const at::Tensor &gradient, const at::Tensor &maps) {
-  const at::Tensor g = rows_of(gradient), x = rows_of(maps);
-  return amx::available() ? weight_by_blocks(g, x) : weight_by_vectors(g, x);
 }
 
 Behind behind(const at::Tensor &gradient, const at::Tensor &result, double slope) {

@@ -141,6 +141,8 @@ typedef struct {
 } ix_optimizer_options;
 const char *ix_optimizer_new(int32_t kind, ix_optimizer_options o, ix_tensor *params, int64_t n, uint64_t *id);
 const char *ix_optimizer_step(uint64_t id, ix_tensor *grads, int64_t n);  // a NULL gradient leaves its parameter alone
+// A step of n optimisers along the gradients of a loss of one element, none of which is made if it need not be.
+const char *ix_minimize(ix_tensor loss, uint64_t *ids, int64_t n);
 const char *ix_optimizer_set_lr(uint64_t id, double lr);
 void ix_optimizer_free(uint64_t id);
 // slots: SGD {momentum_buffer}; Adam and AdamW {exp_avg, exp_avg_sq}; RMSprop {square_avg, momentum_buffer, grad_avg};

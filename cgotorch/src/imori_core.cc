@@ -4,14 +4,17 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/autograd.h>
 #include <torch/version.h>
+
+#include <iterator>
+#include <utility>
 
 #include "amx.h"
 #include "blas.h"
 #include "call.h"
 #include "conv.h"
 #include "gotorch.h"
+#include "gradients.h"
 #include "imori.h"
 #include "optimizer.h"
 #include "precision.h"
@@ -228,12 +231,11 @@ const char *ix_set_generator_state(const char *device, ix_tensor state) {
 // ---- gradients ----
 const char *ix_gradients(ix_tensor loss, ix_tensor *params, int64_t n, int8_t create_graph, ix_tensor *grads) {
   return guard([&] {
-    const at::Tensor &l = get(loss);
-    TORCH_CHECK(l.numel() == 1, "a loss must be a scalar, found shape ", l.sizes());
-    TORCH_CHECK(l.requires_grad(), "the loss does not depend on any parameter that requires gradients");
-    auto inputs = imori::list(params, n);
-    auto found = torch::autograd::grad({l}, inputs, {}, c10::nullopt, create_graph != 0, /*allow_unused=*/true);
-    for (int64_t i = 0; i < n; i++) grads[i] = found[i].defined() ? wrap(found[i]) : nullptr;
+    auto found = imori::gradients(get(loss), imori::list(params, n), create_graph != 0);
+    for (int64_t i = 0; i < n; i++) {
+      const at::Tensor g = std::exchange(found[static_cast<size_t>(i)], {}).made();
+      grads[i] = g.defined() ? wrap(g) : nullptr;
+    }
   });
 }
 
@@ -247,10 +249,28 @@ const char *ix_optimizer_new(int32_t kind, ix_optimizer_options o, ix_tensor *pa
 }
 const char *ix_optimizer_step(uint64_t id, ix_tensor *grads, int64_t n) {
   return guard([&] {
-    std::vector<at::Tensor> gradients;
+    std::vector<imori::Gradient> gradients;
     gradients.reserve(static_cast<size_t>(n));
-    for (int64_t i = 0; i < n; i++) gradients.push_back(imori::optional(grads[i]));
-    imori::find_optimizer(id)->step(gradients);
+    for (int64_t i = 0; i < n; i++) gradients.push_back({imori::optional(grads[i]), {}, {}});
+    imori::find_optimizer(id)->step(std::move(gradients));
+  });
+}
+const char *ix_minimize(ix_tensor loss, uint64_t *ids, int64_t n) {
+  return guard([&] {
+    std::vector<std::shared_ptr<imori::Optimizer>> optimizers;
+    std::vector<at::Tensor> params;
+    for (int64_t i = 0; i < n; i++) {
+      optimizers.push_back(imori::find_optimizer(ids[i]));
+      const auto &own = optimizers.back()->params();
+      params.insert(params.end(), own.begin(), own.end());
+    }
+    auto found = imori::gradients(get(loss), params, false);
+    auto next = std::make_move_iterator(found.begin());
+    for (const auto &o : optimizers) {
+      const auto end = next + static_cast<std::ptrdiff_t>(o->params().size());
+      o->step({next, end});
+      next = end;
+    }
   });
 }
 const char *ix_optimizer_set_lr(uint64_t id, double lr) {

@@ -9,8 +9,10 @@
 #include "activation.h"
 #include "conv.h"
 #include "dense.h"
+#include "gradients.h"
 #include "precision.h"
 #include "product.h"
+#include "weight_gradient.h"
 
 namespace imori {
 namespace {
@@ -50,9 +52,12 @@ struct Affine : torch::autograd::Function<Affine> {
       return result;
     }
     const dense::Behind inner = slope != 1 || of_b ? dense::behind(outer, y, slope) : dense::Behind{outer, {}};
-    const bool ours = dense::gradients_win(outer, w);
-    if (of_x) result[0] = ours ? dense::input(inner.g, w) : product(inner.g, copy_in(w, type));
-    if (of_w) result[1] = ours ? dense::weight(inner.g, x) : product(inner.g.t(), x).to(w.scalar_type());
+    if (of_x) result[0] = dense::input_wins(outer, w) ? dense::input(inner.g, w) : product(inner.g, copy_in(w, type));
+    if (of_w && !dense::WeightGradient::wins(outer, w)) {
+      result[1] = product(inner.g.t(), x).to(w.scalar_type());
+    } else if (of_w && !put_off(w, inner.g, x)) {
+      result[1] = dense::WeightGradient(inner.g, x).made();
+    }
     if (of_b) result[2] = inner.sums;
     return result;
   }

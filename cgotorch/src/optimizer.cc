@@ -4,23 +4,15 @@
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "optimizer_loops.h"
-
 namespace imori {
 namespace {
-
-// The fused loops take dense float32 and float64 on the CPU whose memory is laid out alike; everything else goes
-// through tensor operations.
-bool fusible(const at::Tensor &p, const at::Tensor &g) {
-  return p.device().is_cpu() && (p.scalar_type() == at::kFloat || p.scalar_type() == at::kDouble) &&
-         g.scalar_type() == p.scalar_type() && g.device().is_cpu() && p.is_non_overlapping_and_dense() &&
-         g.strides() == p.strides() && g.sizes() == p.sizes();
-}
 
 bool alike(const at::Tensor &p, const at::Tensor &slot) { return !slot.defined() || slot.strides() == p.strides(); }
 
@@ -67,19 +59,20 @@ Optimizer::State &Optimizer::state(int64_t param) {
   return states_[param];
 }
 
-void Optimizer::step(const std::vector<at::Tensor> &gradients) {
+void Optimizer::check(const std::vector<Gradient> &gradients) const {
   TORCH_CHECK(gradients.size() == params_.size(), "optimiser step got ", gradients.size(), " gradients for ",
               params_.size(), " parameters");
-  // All checks come before the first change: a refused step changes nothing.
   for (size_t i = 0; i < gradients.size(); i++) {
-    const auto &g = gradients[i];
-    if (!g.defined()) continue;
-    TORCH_CHECK(g.sizes() == params_[i].sizes(), "optimiser step: gradient ", i, " has shape ", g.sizes(),
-                ", its parameter ", params_[i].sizes());
-    TORCH_CHECK(g.device() == params_[i].device(), "optimiser step: gradient ", i, " is on ", g.device(),
-                ", its parameter on ", params_[i].device());
-    TORCH_CHECK(g.scalar_type() == params_[i].scalar_type(), "optimiser step: gradient ", i, " is ", g.scalar_type(),
-                ", its parameter ", params_[i].scalar_type());
+    const auto &g = gradients[i].sum;
+    if (!gradients[i].defined()) continue;
+    if (g.defined()) {
+      TORCH_CHECK(g.sizes() == params_[i].sizes(), "optimiser step: gradient ", i, " has shape ", g.sizes(),
+                  ", its parameter ", params_[i].sizes());
+      TORCH_CHECK(g.device() == params_[i].device(), "optimiser step: gradient ", i, " is on ", g.device(),
+                  ", its parameter on ", params_[i].device());
+      TORCH_CHECK(g.scalar_type() == params_[i].scalar_type(), "optimiser step: gradient ", i, " is ", g.scalar_type(),
+                  ", its parameter ", params_[i].scalar_type());
+    }
     for (const auto &slot : states_[i].slots) {
       TORCH_CHECK(!slot.defined() || (slot.sizes() == params_[i].sizes() && slot.device() == params_[i].device() &&
                                       slot.scalar_type() == params_[i].scalar_type()),
@@ -87,24 +80,44 @@ void Optimizer::step(const std::vector<at::Tensor> &gradients) {
                   "make a new optimiser");
     }
   }
+}
+
+void Optimizer::step(std::vector<Gradient> gradients) {
+  check(gradients);  // before the first change: a refused step changes nothing
   c10::NoGradGuard no_grad;
   std::vector<Fused> fused;
   for (size_t i = 0; i < gradients.size(); i++) {
-    if (!gradients[i].defined()) continue;
-    at::Tensor &p = params_[i], g = gradients[i].detach();
+    Gradient &gradient = gradients[i];
+    if (!gradient.defined()) continue;
+    at::Tensor &p = params_[i];
     State &s = states_[i];
+    s.steps++;
+    prepare(p, s);
+    const bool fuses = fusible(p, s);
+    if (fuses && !gradient.sum.defined() && p.is_contiguous()) {
+      auto product = std::make_unique<dense::WeightGradient>(gradient.of_output, gradient.input);
+      fused.push_back({p, {}, std::move(product), &s, adam_step(s)});
+      continue;
+    }
+    at::Tensor g = gradient.made().detach();
+    gradient = {};
     if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
       g = at::empty_like(p, at::MemoryFormat::Preserve).copy_(g);
     }
-    s.steps++;
-    prepare(p, s);
-    if (kind_ != IX_SGD && fusible(p, g) && alike(p, s.slots[0]) && alike(p, s.slots[1]) && alike(p, s.slots[2])) {
-      fused.push_back({p, g, &s});
+    if (fuses && g.strides() == p.strides()) {
+      fused.push_back({p, g, nullptr, &s, adam_step(s)});
     } else {
       update(p, g, s);
     }
   }
   update_fused(fused);
+}
+
+// The loops take dense float32 and float64 on the CPU whose memory is laid out alike; everything else goes through
+// tensor operations.
+bool Optimizer::fusible(const at::Tensor &p, const State &s) const {
+  return kind_ != IX_SGD && p.device().is_cpu() && (p.scalar_type() == at::kFloat || p.scalar_type() == at::kDouble) &&
+         p.is_non_overlapping_and_dense() && alike(p, s.slots[0]) && alike(p, s.slots[1]) && alike(p, s.slots[2]);
 }
 
 // The slots that the kind uses, before the first step. SGD's first is not zero.
@@ -115,42 +128,72 @@ void Optimizer::prepare(const at::Tensor &p, State &s) const {
   if (kind_ == IX_RMSPROP && options_.centered) zeros_once(s.slots[2], p);
 }
 
+AdamStep Optimizer::adam_step(const State &s) const {
+  const auto &o = options_;
+  const double steps = static_cast<double>(s.steps);
+  return {o.lr / (1 - std::pow(o.beta1, steps)), 1 / std::sqrt(1 - std::pow(o.beta2, steps)), 1 - o.lr * o.weight_decay,
+          kind_ == IX_ADAMW};
+}
+
+// Calls work(i) for all i < n. Their lengths differ: each thread takes what is next.
+template <typename Work>
+void each(int64_t n, const Work &work) {
+  std::atomic<int64_t> next{0};
+  at::parallel_for(0, std::min<int64_t>(n, at::get_num_threads()), 1, [&](int64_t, int64_t) {
+    for (int64_t i; (i = next++) < n;) work(i);
+  });
+}
+
 // All parameters at once: many are too small to be shared out by themselves.
 void Optimizer::update_fused(const std::vector<Fused> &all) const {
-  struct Stretch {
+  struct Part {
     const Fused *of;
-    int64_t from, n;
+    int64_t i;
   };
-  std::vector<Stretch> stretches;
+  std::vector<Part> preparations, updates;
   for (const Fused &f : all) {
-    for (int64_t from = 0; from < f.p.numel(); from += kStretch) {
-      stretches.push_back({&f, from, std::min(kStretch, f.p.numel() - from)});
-    }
+    const int64_t n = f.product ? f.product->tiles() : at::divup(f.p.numel(), kStretch);
+    for (int64_t i = 0; f.product && i < f.product->parts(); i++) preparations.push_back({&f, i});
+    for (int64_t i = 0; i < n; i++) updates.push_back({&f, i});
   }
-  at::parallel_for(0, static_cast<int64_t>(stretches.size()), 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; i++) {
-      const Stretch &s = stretches[static_cast<size_t>(i)];
-      if (s.of->p.scalar_type() == at::kFloat) {
-        loop<float>(*s.of, s.from, s.n);
-      } else {
-        loop<double>(*s.of, s.from, s.n);
-      }
+  each(static_cast<int64_t>(preparations.size()), [&](int64_t i) {
+    const Part &part = preparations[static_cast<size_t>(i)];
+    part.of->product->prepare(part.i);
+  });
+  each(static_cast<int64_t>(updates.size()), [&](int64_t i) {
+    const Part &part = updates[static_cast<size_t>(i)];
+    if (part.of->product) {
+      update_tile(*part.of, part.i);
+    } else {
+      update_stretch(*part.of, part.i * kStretch);
     }
   });
   for (const Fused &f : all) f.p.unsafeGetTensorImpl()->bump_version();
 }
 
+void Optimizer::update_stretch(const Fused &f, int64_t first) const {
+  const int64_t n = std::min(kStretch, f.p.numel() - first);
+  if (f.p.scalar_type() == at::kFloat) return loop(f, f.g.data_ptr<float>() + first, first, n);
+  loop(f, f.g.data_ptr<double>() + first, first, n);
+}
+
+void Optimizer::update_tile(const Fused &f, int64_t i) const {
+  using dense::WeightGradient;
+  const panels::Scratch<float> g(WeightGradient::kRows * WeightGradient::kColumns);
+  const WeightGradient::Tile t = f.product->tile(i);
+  f.product->make(t, g.numbers(), WeightGradient::kColumns);
+  for (int64_t r = 0; r < t.rows; r++) {
+    loop(f, g.numbers() + r * WeightGradient::kColumns, (t.row + r) * f.p.size(1) + t.column, t.columns);
+  }
+}
+
+// n numbers from `from` on, whose gradients are at g.
 template <typename T>
-void Optimizer::loop(const Fused &f, int64_t from, int64_t n) const {
-  const auto &o = options_;
+void Optimizer::loop(const Fused &f, const T *g, int64_t from, int64_t n) const {
   T *p = at_element<T>(f.p, from), *slots[kSlots];
-  const T *g = at_element<T>(f.g, from);
   for (int i = 0; i < kSlots; i++) slots[i] = at_element<T>(f.s->slots[i], from);
-  if (kind_ == IX_RMSPROP) return rmsprop_loop(p, g, slots[0], slots[1], slots[2], n, o);
-  const double steps = static_cast<double>(f.s->steps);
-  const AdamStep step{o.lr / (1 - std::pow(o.beta1, steps)), 1 / std::sqrt(1 - std::pow(o.beta2, steps)),
-                      1 - o.lr * o.weight_decay, kind_ == IX_ADAMW};
-  adam_loop(p, g, slots[0], slots[1], n, o, step);
+  if (kind_ == IX_RMSPROP) return rmsprop_loop(p, g, slots[0], slots[1], slots[2], n, options_);
+  adam_loop(p, g, slots[0], slots[1], n, options_, f.adam);
 }
 
 void Optimizer::update(at::Tensor &p, const at::Tensor &g, State &s) const {

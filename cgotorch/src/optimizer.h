@@ -7,7 +7,10 @@
 #include <memory>
 #include <vector>
 
+#include "gradients.h"
 #include "imori.h"
+#include "optimizer_loops.h"
+#include "weight_gradient.h"
 
 namespace imori {
 
@@ -23,8 +26,9 @@ class Optimizer {
   Optimizer(int32_t kind, const ix_optimizer_options &options);
 
   void add(const std::vector<at::Tensor> &params);
-  // An undefined gradient leaves its parameter alone.
-  void step(const std::vector<at::Tensor> &gradients);
+  // A gradient that is not defined leaves its parameter alone. Products are used up tile by tile where that can be; the
+  // result is the same to the last bit.
+  void step(std::vector<Gradient> gradients);
   void set_lr(double lr) { options_.lr = lr; }
   const std::vector<at::Tensor> &params() const { return params_; }
   State &state(int64_t param);
@@ -32,13 +36,20 @@ class Optimizer {
  private:
   // A parameter whose update is one of the loops of optimizer_loops.h; the others take tensor operations.
   struct Fused {
-    at::Tensor p, g;
+    at::Tensor p, g;  // g is undefined where there is a product
+    std::unique_ptr<dense::WeightGradient> product;
     State *s;
+    AdamStep adam;
   };
+  void check(const std::vector<Gradient> &gradients) const;
   void prepare(const at::Tensor &p, State &s) const;
+  bool fusible(const at::Tensor &p, const State &s) const;
+  AdamStep adam_step(const State &s) const;
   void update_fused(const std::vector<Fused> &all) const;
+  void update_stretch(const Fused &f, int64_t first) const;
+  void update_tile(const Fused &f, int64_t i) const;
   template <typename T>
-  void loop(const Fused &f, int64_t from, int64_t n) const;
+  void loop(const Fused &f, const T *g, int64_t from, int64_t n) const;
   void update(at::Tensor &p, const at::Tensor &g, State &s) const;
   void sgd(at::Tensor &p, at::Tensor g, State &s) const;
   void adam(at::Tensor &p, at::Tensor g, State &s) const;

@@ -1,0 +1,123 @@
+#include "weight_gradient.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "amx.h"
+#include "dense.h"
+#include "panel_copies.h"
+
+namespace imori {
+namespace dense {
+
+using namespace panels;
+
+namespace {
+
+int64_t panels_of(int64_t columns) { return at::divup(columns, kPanel); }
+
+int64_t rows_for(int64_t n, bool half, bool blocks) { return rounded(n, blocks ? amx::kSide : half ? 2 : 1); }
+
+size_t bytes_for(int64_t rows, int64_t columns, bool half) {
+  return static_cast<size_t>(numbers_for(rows, columns)) * (half ? sizeof(Half) : sizeof(float));
+}
+
+}  // namespace
+
+bool WeightGradient::wins(const at::Tensor &g, const at::Tensor &w) { return fits(g, w); }
+
+WeightGradient::WeightGradient(const at::Tensor &g, const at::Tensor &x)
+    : g_(rows_of(g)),
+      x_(rows_of(x)),
+      out_(g.size(1)),
+      in_(x.size(1)),
+      half_(g.scalar_type() == at::kBFloat16),
+      blocks_(half_ && amx::available()),
+      rows_(rows_for(g.size(0), half_, blocks_)),
+      memory_(bytes_for(rows_, (panels_of(out_) + panels_of(in_)) * kPanel, half_)) {}
+
+template <typename T>
+Panels<T> WeightGradient::gradients() const {
+  return {static_cast<T *>(memory_.data()), stride_for(rows_)};
+}
+template <typename T>
+Panels<T> WeightGradient::inputs() const {
+  return gradients<T>().from(panels_of(out_) * kPanel);
+}
+
+int64_t WeightGradient::parts() const { return panels_of(out_) + panels_of(in_); }
+
+template <typename T>
+void WeightGradient::take(int64_t part) const {
+  const bool of_g = part < panels_of(out_);
+  const at::Tensor &m = of_g ? g_ : x_;
+  const int64_t column = (of_g ? part : part - panels_of(out_)) * kPanel;
+  const Panels<T> to = (of_g ? gradients<T>() : inputs<T>()).from(column);
+  copy(m.data_ptr<T>() + column, m.stride(0), m.size(0), std::min(kPanel, m.size(1) - column), to, rows_);
+  pair(to, 0, rows_, kPanel);
+}
+
+void WeightGradient::prepare(int64_t part) const {
+  if (!half_) return take<float>(part);
+  take<Half>(part);
+  if (!blocks_ || part >= panels_of(out_)) return;
+  for (int64_t k = 0; k < rows_; k += amx::kSide) amx::turn(gradients<Half>().at(k, part * kPanel));
+}
+
+int64_t WeightGradient::tiles() const { return at::divup(out_, kRows) * at::divup(in_, kColumns); }
+
+// Those next to each other have the same columns, whose inputs stay in the cache.
+WeightGradient::Tile WeightGradient::tile(int64_t i) const {
+  const int64_t down = at::divup(out_, kRows), row = i % down * kRows, column = i / down * kColumns;
+  return {row, std::min(kRows, out_ - row), column, std::min(kColumns, in_ - column)};
+}
+
+template <typename T>
+void WeightGradient::vectors(const Tile &t, float *to, int64_t to_row) const {
+  Panels<T> g = gradients<T>().from(t.row / kPanel * kPanel);
+  g.data += t.row % kPanel * kTogether<T>;  // in pairs of rows a column has two numbers side by side
+  multiply_turned<T>(g, inputs<T>().from(t.column), {to, to_row}, rows_, rounded(t.rows, panels::kRows),
+                     rounded(t.columns, kPanel), false);
+}
+
+void WeightGradient::make(const Tile &t, float *to, int64_t to_row) const {
+  const int64_t columns = rounded(t.columns, kPanel);
+  if (!half_) return vectors<float>(t, to, to_row);
+  if (!blocks_) return vectors<Half>(t, to, to_row);
+  const Panels<Half> g = gradients<Half>().from(t.row / kPanel * kPanel), x = inputs<Half>().from(t.column);
+  std::vector<amx::Factors> factors;
+  // The rows of a turned block are its panel's columns.
+  for (int64_t k = 0; k < rows_; k += amx::kSide) factors.push_back({g.at(k, 0) + t.row % kPanel * kPanel, x.at(k, 0)});
+  const amx::Tiles tiles;
+  for (int64_t c = 0; c < columns; c += amx::kSide) {
+    tiles.multiply(factors, {0, x.at(0, c) - x.data}, {to + c, to_row, kRows, false});
+  }
+}
+
+at::Tensor WeightGradient::made() const {
+  at::parallel_for(0, parts(), 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; i++) prepare(i);
+  });
+  at::Tensor w = at::empty({out_, in_}, g_.options().dtype(at::kFloat));
+  float *to = w.data_ptr<float>();
+  at::parallel_for(0, tiles(), 1, [&](int64_t first, int64_t last) {
+    Scratch<float> ragged(kRows * kColumns);
+    for (int64_t i = first; i < last; i++) {
+      const Tile t = tile(i);
+      float *at = to + t.row * in_ + t.column;
+      if (t.rows == kRows && t.columns % kPanel == 0) {
+        make(t, at, in_);
+        continue;
+      }
+      make(t, ragged.numbers(), kColumns);
+      for (int64_t r = 0; r < t.rows; r++) std::copy_n(ragged.numbers() + r * kColumns, t.columns, at + r * in_);
+    }
+  });
+  return w;
+}
+
+}  // namespace dense
+}  // namespace imori
