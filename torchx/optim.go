@@ -179,7 +179,7 @@ func (o *Optimizer) Step(grads []torch.Tensor) {
 
 // Minimize is a step of the optimisers along the gradients of a loss of one element: that of Gradients and Step, to the last
 // bit, but faster, and in less memory. A gradient that is a product of matrices, as a linear layer's weight has it, is used
-// up piece by piece as it is made. No two optimisers may share a parameter. The loss's graph is gone afterwards.
+// up piece by piece as it is made. The loss's graph is gone afterwards.
 func Minimize(loss torch.Tensor, optimizers ...*Optimizer) {
 	const op = "minimize"
 	if len(optimizers) == 0 {

@@ -1,0 +1,173 @@
+package torchx
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	torch "github.com/wangkuiyi/gotorch"
+)
+
+// Minimize steps as Step does along what Gradients returns, to the last bit: for weights that fill tiles and that do not, used
+// once, more often, beside another operation, not at all, and laid out in another way.
+func TestMinimize(t *testing.T) {
+	optimisers := map[string]OptimizerOptions{
+		"adam":    Adam{LR: 0.01, Betas: [2]float64{0.5, 0.9}, Eps: 1e-8, WeightDecay: 0.1},
+		"adamw":   AdamW{LR: 0.01, Betas: [2]float64{0.9, 0.99}, Eps: 1e-8, WeightDecay: 0.1},
+		"rmsprop": RMSprop{LR: 0.01, Alpha: 0.9, Eps: 1e-8, Momentum: 0.5, Centered: true},
+		"sgd":     SGD{LR: 0.01, Momentum: 0.9},
+	}
+	shapes := [][]int64{{70, 1601}, {64, 70}, {64, 64}, {17, 64}, {1, 17}, {3, 2}}
+	const shared, alsoDecayed, turned = 2, 3, 1
+	ways := []way{inF32, inBF16, inBF16.byVectors(), inF32.plainly()}
+	for name, o := range optimisers {
+		for _, w := range ways {
+			for _, batch := range []int64{1, 37, 64} {
+				t.Run(fmt.Sprintf("%s, %s, batch %d", name, w.name, batch), func(t *testing.T) {
+					// run makes three steps of two optimisers, which have one half of the parameters each.
+					run := func(step func(loss torch.Tensor, optimizers []*Optimizer, params []torch.Tensor)) (after [][]float32) {
+						ManualSeed(5)
+						var params []torch.Tensor
+						var entries []Entry
+						for i, shape := range shapes {
+							p := MulScalar(Normal(0, 1, "cpu", shape...), 0.1)
+							if i == turned {
+								p = Detach(Permute(Contiguous(Permute(p, 1, 0)), 1, 0))
+							}
+							SetRequiresGrad(p, true)
+							params = append(params, p)
+							entries = append(entries, Entry{Name: fmt.Sprint(i), Tensor: p})
+						}
+						optimizers := []*Optimizer{NewOptimizer(o, entries[:2]), NewOptimizer(o, entries[2:])}
+						for range 3 {
+							x := Normal(0, 1, "cpu", batch, shapes[0][1])
+							var loss torch.Tensor
+							w.around(func() {
+								for i, p := range params[:len(params)-1] {
+									for uses := 1; uses > 0 || (i == shared && uses > -2); uses-- {
+										x = LeakyReLU(Linear(x, p, torch.Tensor{}), 0.2)
+									}
+								}
+								loss = Add(Mean(Square(To(x, "cpu", torch.Float))), Mean(Square(params[alsoDecayed])))
+								step(loss, optimizers, params)
+							})
+						}
+						for _, opt := range optimizers {
+							opt.Close()
+						}
+						for _, p := range params {
+							after = append(after, Float32s(Contiguous(p)))
+						}
+						return after
+					}
+					scoped(t, func() {
+						want := run(func(loss torch.Tensor, optimizers []*Optimizer, params []torch.Tensor) {
+							grads := Gradients(loss, params, false)
+							optimizers[0].Step(grads[:2])
+							optimizers[1].Step(grads[2:])
+						})
+						got := run(func(loss torch.Tensor, optimizers []*Optimizer, _ []torch.Tensor) { Minimize(loss, optimizers...) })
+						for i := range shapes {
+							if !slices.Equal(got[i], want[i]) {
+								t.Errorf("parameter %d, of %v, differs", i, shapes[i])
+							}
+						}
+					})
+				})
+			}
+		}
+	}
+	noTensors(t)
+}
+
+func TestMinimizeRefuses(t *testing.T) {
+	scoped(t, func() {
+		p := Full(1, torch.Float, "cpu", 2, 2)
+		SetRequiresGrad(p, true)
+		open, closed := NewOptimizer(SGD{LR: 1}, []Entry{{Name: "p", Tensor: p}}), NewOptimizer(SGD{LR: 1}, nil)
+		defer open.Close()
+		closed.Close()
+		for want, f := range map[string]func(){
+			"the optimiser is closed":                         func() { Minimize(Sum(p), open, closed) },
+			"a loss must be a scalar, found shape [2, 2]":     func() { Minimize(p, open) },
+			"the loss does not depend on any parameter that ": func() { Minimize(Sum(Detach(p)), open) },
+		} {
+			if err := Try(f); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("error is %v, expected %s", err, want)
+			}
+		}
+		Minimize(Sum(p))
+		near(t, "a parameter after refused steps", Float64s(To(p, "cpu", torch.Double)), []float64{1, 1, 1, 1}, 0)
+	})
+	noTensors(t)
+}
+
+// The gradients of weights are those of float64, also of a batch of several thousand and where a row is longer than a tile.
+func TestWeightGradients(t *testing.T) {
+	for _, c := range []struct{ n, in, out int64 }{{64, 3100, 33}, {2100, 40, 48}, {130, 16, 1700}, {5, 1536, 16}} {
+		for _, w := range []way{inF32, inBF16, inBF16.byVectors()} {
+			scoped(t, func() {
+				ManualSeed(6)
+				// Numbers of bfloat16, which no type rounds on the way in.
+				draw := func(shape ...int64) torch.Tensor {
+					return To(To(Normal(0, 1, "cpu", shape...), "cpu", torch.BFloat16), "cpu", torch.Float)
+				}
+				x, weight, g := draw(c.n, c.in), draw(c.out, c.in), draw(c.n, c.out)
+				gradient := func(dtype int8) torch.Tensor {
+					p := Detach(To(weight, "cpu", dtype))
+					SetRequiresGrad(p, true)
+					y := Linear(To(x, "cpu", dtype), p, torch.Tensor{})
+					loss := Sum(Mul(To(y, "cpu", dtype), To(g, "cpu", dtype)))
+					return To(Gradients(loss, []torch.Tensor{p}, false)[0], "cpu", torch.Double)
+				}
+				want := gradient(torch.Double)
+				var got torch.Tensor
+				w.around(func() { got = gradient(torch.Float) })
+				if off := Item(Norm(Sub(got, want))) / Item(Norm(want)); !(off < 1e-6) {
+					t.Errorf("%s, %d x %d x %d: off by %g of its norm", w.name, c.n, c.in, c.out, off)
+				}
+			})
+		}
+	}
+}
+
+// Adam's step is PyTorch's for averages that are zero, tiny, huge or no numbers, wherever they stand.
+func TestAdamExtremes(t *testing.T) {
+	scoped(t, func() {
+		// A parameter that one step makes infinite has no second one.
+		steps := map[float64]int{1e-8: 2, 0: 1}
+		numbers := []float32{0, 1e-38, 1e-30, 1e-22, 1e-18, 1e-15, 1e-9, 1, 1e12, 1e15, 1e17, 1e19, float32(math.Inf(1)), float32(math.NaN())}
+		for eps, n := range steps {
+			run := func(gradients []float32, layout func(torch.Tensor) torch.Tensor) []float32 {
+				p := layout(Full(1, torch.Float, "cpu", int64(len(gradients))))
+				SetRequiresGrad(p, true)
+				opt := NewOptimizer(Adam{LR: 0.5, Betas: [2]float64{0.5, 0.9}, Eps: eps}, []Entry{{Name: "p", Tensor: p}})
+				defer opt.Close()
+				for range n {
+					opt.Step([]torch.Tensor{FromFloat32(gradients, int64(len(gradients)))})
+				}
+				return Float32s(Contiguous(p))
+			}
+			want := run(numbers, spaced)
+			for _, among := range []float32{0, 1, float32(math.NaN())} {
+				for before := range 17 {
+					gradients := slices.Repeat([]float32{among}, before)
+					gradients = append(gradients, numbers...)
+					got := run(gradients, func(x torch.Tensor) torch.Tensor { return x })[before:]
+					first := run(numbers, func(x torch.Tensor) torch.Tensor { return x })
+					for i := range numbers {
+						a, b := float64(got[i]), float64(want[i])
+						if a != b && !(math.Abs(a-b) <= 1e-6) && !(math.IsNaN(a) && math.IsNaN(b)) {
+							t.Errorf("eps %g, gradient %g behind %d of %g: %g, expected %g", eps, numbers[i], before, among, got[i], want[i])
+						}
+						if math.Float32bits(got[i]) != math.Float32bits(first[i]) {
+							t.Errorf("eps %g, gradient %g behind %d of %g: %g, but %g at the front", eps, numbers[i], before, among, got[i], first[i])
+						}
+					}
+				}
+			}
+		}
+	})
+}
