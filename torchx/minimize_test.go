@@ -3,11 +3,14 @@ package torchx
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	torch "github.com/wangkuiyi/gotorch"
+
+	"github.com/imori-ml/imori/torchx/safetensors"
 )
 
 // Minimize steps as Step does along what Gradients returns, to the last bit: for weights that fill tiles and that do not, used
@@ -27,7 +30,7 @@ func TestMinimize(t *testing.T) {
 			for _, batch := range []int64{1, 37, 64} {
 				t.Run(fmt.Sprintf("%s, %s, batch %d", name, w.name, batch), func(t *testing.T) {
 					// run makes three steps of two optimisers, which have one half of the parameters each.
-					run := func(step func(loss torch.Tensor, optimizers []*Optimizer, params []torch.Tensor)) (after [][]float32) {
+					run := func(step func(loss torch.Tensor, optimizers []*Optimizer, params []torch.Tensor)) (after [][]float32, states []safetensors.Tensor) {
 						ManualSeed(5)
 						var params []torch.Tensor
 						var entries []Entry
@@ -55,24 +58,28 @@ func TestMinimize(t *testing.T) {
 							})
 						}
 						for _, opt := range optimizers {
+							states = append(states, opt.State()...)
 							opt.Close()
 						}
 						for _, p := range params {
 							after = append(after, Float32s(Contiguous(p)))
 						}
-						return after
+						return after, states
 					}
 					scoped(t, func() {
-						want := run(func(loss torch.Tensor, optimizers []*Optimizer, params []torch.Tensor) {
+						want, wantStates := run(func(loss torch.Tensor, optimizers []*Optimizer, params []torch.Tensor) {
 							grads := Gradients(loss, params, false)
 							optimizers[0].Step(grads[:2])
 							optimizers[1].Step(grads[2:])
 						})
-						got := run(func(loss torch.Tensor, optimizers []*Optimizer, _ []torch.Tensor) { Minimize(loss, optimizers...) })
+						got, states := run(func(loss torch.Tensor, optimizers []*Optimizer, _ []torch.Tensor) { Minimize(loss, optimizers...) })
 						for i := range shapes {
 							if !slices.Equal(got[i], want[i]) {
 								t.Errorf("parameter %d, of %v, differs", i, shapes[i])
 							}
+						}
+						if !reflect.DeepEqual(states, wantStates) {
+							t.Error("the states of the optimisers differ")
 						}
 					})
 				})
@@ -80,6 +87,88 @@ func TestMinimize(t *testing.T) {
 		}
 	}
 	noTensors(t)
+}
+
+// What a layer takes in may be a parameter: a step of that one must not come between it and the gradient of the weight.
+func TestMinimizeOfParameterTimesParameter(t *testing.T) {
+	orders := map[string]func(o OptimizerOptions, p, w []Entry) []*Optimizer{
+		"one optimiser": func(o OptimizerOptions, p, w []Entry) []*Optimizer {
+			return []*Optimizer{NewOptimizer(o, append(p, w...))}
+		},
+		"two optimisers": func(o OptimizerOptions, p, w []Entry) []*Optimizer {
+			return []*Optimizer{NewOptimizer(o, p), NewOptimizer(o, w)}
+		},
+	}
+	for order, optimizersOf := range orders {
+		for _, o := range []OptimizerOptions{SGD{LR: 0.1}, Adam{LR: 0.1, Betas: [2]float64{0.5, 0.9}, Eps: 1e-8}} {
+			scoped(t, func() {
+				run := func(step func(loss torch.Tensor, p, w torch.Tensor, optimizers []*Optimizer)) []float32 {
+					ManualSeed(7)
+					p, w := Normal(0, 1, "cpu", 2, 64), Normal(0, 1, "cpu", 32, 64)
+					SetRequiresGrad(p, true)
+					SetRequiresGrad(w, true)
+					optimizers := optimizersOf(o, []Entry{{Name: "p", Tensor: p}}, []Entry{{Name: "w", Tensor: w}})
+					step(Mean(Square(Linear(p, w, torch.Tensor{}))), p, w, optimizers)
+					for _, o := range optimizers {
+						o.Close()
+					}
+					return append(Float32s(p), Float32s(w)...)
+				}
+				want := run(func(loss, p, w torch.Tensor, optimizers []*Optimizer) {
+					grads := Gradients(loss, []torch.Tensor{p, w}, false)
+					for _, o := range optimizers {
+						o.Step(grads[:len(o.params)])
+						grads = grads[len(o.params):]
+					}
+				})
+				got := run(func(loss, _, _ torch.Tensor, optimizers []*Optimizer) { Minimize(loss, optimizers...) })
+				if !slices.Equal(got, want) {
+					t.Errorf("%s, %T: Minimize gave other parameters than a step along Gradients", order, o)
+				}
+			})
+		}
+	}
+}
+
+// A gradient has all its parts where a weight is used more than once, and so has that of what a weight was made from.
+func TestGradientsOfSharedWeights(t *testing.T) {
+	for _, w := range []way{inF32, inBF16, inBF16.byVectors()} {
+		for _, batch := range []int64{3, 40} {
+			scoped(t, func() {
+				ManualSeed(8)
+				x, start, more := Normal(0, 1, "cpu", batch, 64), MulScalar(Normal(0, 1, "cpu", 64, 64), 0.125), Normal(0, 1, "cpu", 64, 64)
+				gradients := func(dtype int8) (grads []torch.Tensor) {
+					origin := Detach(To(start, "cpu", dtype))
+					SetRequiresGrad(origin, true)
+					weight := MulScalar(origin, 2)
+					y := To(x, "cpu", dtype)
+					for _, p := range []torch.Tensor{weight, origin, weight, origin, origin} {
+						y = Linear(y, p, torch.Tensor{})
+					}
+					loss := Sum(To(y, "cpu", dtype))
+					for _, p := range []torch.Tensor{weight, origin} {
+						loss = Add(loss, Sum(Mul(p, To(more, "cpu", dtype))))
+					}
+					for _, g := range Gradients(loss, []torch.Tensor{weight, origin}, false) {
+						grads = append(grads, To(g, "cpu", torch.Double))
+					}
+					return grads
+				}
+				want := gradients(torch.Double)
+				var got []torch.Tensor
+				w.around(func() { got = gradients(torch.Float) })
+				tolerance := 1e-5
+				if w.converted {
+					tolerance = 0.02
+				}
+				for i, of := range []string{"the weight that was made", "the one that it was made from"} {
+					if off := Item(Norm(Sub(got[i], want[i]))) / Item(Norm(want[i])); !(off < tolerance) {
+						t.Errorf("%s, batch %d: the gradient of %s is off by %g of its norm", w.name, batch, of, off)
+					}
+				}
+			})
+		}
+	}
 }
 
 func TestMinimizeRefuses(t *testing.T) {
@@ -97,6 +186,15 @@ func TestMinimizeRefuses(t *testing.T) {
 			if err := Try(f); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("error is %v, expected %s", err, want)
 			}
+		}
+		other := Full(1, torch.Float, "cpu", 2, 2)
+		SetRequiresGrad(other, true)
+		changed := NewOptimizer(Adam{LR: 0.1, Betas: [2]float64{0.5, 0.9}, Eps: 1e-8}, []Entry{{Name: "other", Tensor: other}})
+		defer changed.Close()
+		changed.Step([]torch.Tensor{Full(0, torch.Float, "cpu", 2, 2)})
+		SetData(other, Full(1, torch.Float, "cpu", 3))
+		if err := Try(func() { Minimize(Add(Sum(p), Sum(other)), open, changed) }); err == nil || !strings.Contains(err.Error(), "make a new optimiser") {
+			t.Errorf("error of a parameter that was reshaped is %v", err)
 		}
 		Minimize(Sum(p))
 		near(t, "a parameter after refused steps", Float64s(To(p, "cpu", torch.Double)), []float64{1, 1, 1, 1}, 0)
@@ -137,9 +235,10 @@ func TestWeightGradients(t *testing.T) {
 func TestAdamExtremes(t *testing.T) {
 	scoped(t, func() {
 		// A parameter that one step makes infinite has no second one.
-		steps := map[float64]int{1e-8: 2, 0: 1}
+		steps := map[float64]int{1e-8: 2, 1e-40: 1, 0: 1}
 		numbers := []float32{0, 1e-38, 1e-30, 1e-22, 1e-18, 1e-15, 1e-9, 1, 1e12, 1e15, 1e17, 1e19, float32(math.Inf(1)), float32(math.NaN())}
 		for eps, n := range steps {
+			plain := func(x torch.Tensor) torch.Tensor { return x }
 			run := func(gradients []float32, layout func(torch.Tensor) torch.Tensor) []float32 {
 				p := layout(Full(1, torch.Float, "cpu", int64(len(gradients))))
 				SetRequiresGrad(p, true)
@@ -150,13 +249,12 @@ func TestAdamExtremes(t *testing.T) {
 				}
 				return Float32s(Contiguous(p))
 			}
-			want := run(numbers, spaced)
+			want, first := run(numbers, spaced), run(numbers, plain)
 			for _, among := range []float32{0, 1, float32(math.NaN())} {
 				for before := range 17 {
 					gradients := slices.Repeat([]float32{among}, before)
 					gradients = append(gradients, numbers...)
-					got := run(gradients, func(x torch.Tensor) torch.Tensor { return x })[before:]
-					first := run(numbers, func(x torch.Tensor) torch.Tensor { return x })
+					got := run(gradients, plain)[before:]
 					for i := range numbers {
 						a, b := float64(got[i]), float64(want[i])
 						if a != b && !(math.Abs(a-b) <= 1e-6) && !(math.IsNaN(a) && math.IsNaN(b)) {

@@ -3,28 +3,60 @@
 #include <ATen/ops/add.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "weight_gradient.h"
 
 namespace imori {
 namespace {
 
-using Products = std::unordered_map<const at::TensorImpl *, Gradient>;
-
-// Those that are put off on this thread, where libtorch runs the backward of what is on the CPU.
-thread_local Products *collected = nullptr;
-
+// What is put off on one thread, where libtorch runs the backward of what is on the CPU.
 class Collecting {
  public:
-  explicit Collecting(Products *products) : before_(collected) { collected = products; }
-  ~Collecting() { collected = before_; }
+  explicit Collecting(const std::vector<at::Tensor> &params) : before_(now) {
+    for (const at::Tensor &p : params) {
+      // The weight that a layer has saved may be one that autograd goes on from: then it needs the gradient itself.
+      if (p.is_leaf()) products_[p.unsafeGetTensorImpl()];
+      if (p.has_storage()) memory_.insert(p.storage().unsafeGetStorageImpl());
+    }
+    now = this;
+  }
+  ~Collecting() { now = before_; }
   Collecting(const Collecting &) = delete;
   Collecting &operator=(const Collecting &) = delete;
 
+  bool put_off(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x) {
+    const auto found = products_.find(w.unsafeGetTensorImpl());
+    if (found == products_.end() || found->second.defined() || changes(g) || changes(x)) return false;
+    found->second = {{}, g.detach(), x.detach()};
+    return true;
+  }
+
+  Gradient product(const at::Tensor &p) const {
+    const auto found = products_.find(p.unsafeGetTensorImpl());
+    return found == products_.end() ? Gradient{} : found->second;
+  }
+
+  static thread_local Collecting *now;
+
  private:
-  Products *before_;
+  // Whether a step of one of the parameters changes it before it is used.
+  bool changes(const at::Tensor &factor) const { return memory_.count(factor.storage().unsafeGetStorageImpl()) > 0; }
+
+  Collecting *before_;
+  std::unordered_map<const at::TensorImpl *, Gradient> products_;
+  std::unordered_set<const c10::StorageImpl *> memory_;
 };
+
+thread_local Collecting *Collecting::now = nullptr;
+
+// Whether two factors, and once more as panels, take less memory than their product, or little at all.
+bool saves_memory(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x) {
+  constexpr size_t kLittle = 1 << 18;
+  return 2 * (g.nbytes() + x.nbytes()) <= std::max(w.nbytes(), kLittle);
+}
 
 }  // namespace
 
@@ -35,26 +67,18 @@ at::Tensor Gradient::made() const {
 }
 
 bool put_off(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x) {
-  if (collected == nullptr) return false;
-  const auto found = collected->find(w.unsafeGetTensorImpl());
-  if (found == collected->end() || found->second.defined()) return false;
-  found->second = {{}, g.detach(), x.detach()};
-  return true;
+  return Collecting::now != nullptr && saves_memory(w, g, x) && Collecting::now->put_off(w, g, x);
 }
 
 std::vector<Gradient> gradients(const at::Tensor &loss, const std::vector<at::Tensor> &params, bool create_graph) {
   TORCH_CHECK(loss.numel() == 1, "a loss must be a scalar, found shape ", loss.sizes());
   TORCH_CHECK(loss.requires_grad(), "the loss does not depend on any parameter that requires gradients");
-  Products products;
-  if (!create_graph) {
-    for (const at::Tensor &p : params) products[p.unsafeGetTensorImpl()];
-  }
-  const Collecting collecting(&products);
+  const Collecting collecting(create_graph ? std::vector<at::Tensor>() : params);
   const auto sums = torch::autograd::grad({loss}, params, {}, c10::nullopt, create_graph, /*allow_unused=*/true);
   std::vector<Gradient> all;
   all.reserve(params.size());
   for (size_t i = 0; i < params.size(); i++) {
-    Gradient g = create_graph ? Gradient{} : products[params[i].unsafeGetTensorImpl()];
+    Gradient g = collecting.product(params[i]);
     g.sum = sums[i];
     all.push_back(std::move(g));
   }

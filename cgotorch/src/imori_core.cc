@@ -265,12 +265,14 @@ const char *ix_minimize(ix_tensor loss, uint64_t *ids, int64_t n) {
       params.insert(params.end(), own.begin(), own.end());
     }
     auto found = imori::gradients(get(loss), params, false);
+    std::vector<std::vector<imori::Gradient>> parts;
     auto next = std::make_move_iterator(found.begin());
     for (const auto &o : optimizers) {
       const auto end = next + static_cast<std::ptrdiff_t>(o->params().size());
-      o->step({next, end});
+      o->check(parts.emplace_back(next, end));  // before the first of them steps
       next = end;
     }
+    for (size_t i = 0; i < optimizers.size(); i++) optimizers[i]->step(std::move(parts[i]));
   });
 }
 const char *ix_optimizer_set_lr(uint64_t id, double lr) {

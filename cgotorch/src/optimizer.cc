@@ -10,6 +10,7 @@
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 namespace imori {
 namespace {
@@ -27,6 +28,15 @@ constexpr int64_t kStretch = 1 << 14;
 
 void zeros_once(at::Tensor &slot, const at::Tensor &p) {
   if (!slot.defined()) slot = at::zeros_like(p, at::MemoryFormat::Preserve);
+}
+
+// Calls work(i) for all i < n. Their lengths differ: each thread takes what is next.
+template <typename Work>
+void each(int64_t n, const Work &work) {
+  std::atomic<int64_t> next{0};
+  at::parallel_for(0, std::min<int64_t>(n, at::get_num_threads()), 1, [&](int64_t, int64_t) {
+    for (int64_t i; (i = next++) < n;) work(i);
+  });
 }
 
 }  // namespace
@@ -82,35 +92,41 @@ void Optimizer::check(const std::vector<Gradient> &gradients) const {
   }
 }
 
+// All that needs memory comes before the first change: a step that is refused, or has too little, changes nothing.
 void Optimizer::step(std::vector<Gradient> gradients) {
-  check(gradients);  // before the first change: a refused step changes nothing
+  check(gradients);
   c10::NoGradGuard no_grad;
-  std::vector<Fused> fused;
+  std::vector<Update> fused, others;
   for (size_t i = 0; i < gradients.size(); i++) {
-    Gradient &gradient = gradients[i];
-    if (!gradient.defined()) continue;
-    at::Tensor &p = params_[i];
-    State &s = states_[i];
-    s.steps++;
-    prepare(p, s);
-    const bool fuses = fusible(p, s);
-    if (fuses && !gradient.sum.defined() && p.is_contiguous()) {
-      auto product = std::make_unique<dense::WeightGradient>(gradient.of_output, gradient.input);
-      fused.push_back({p, {}, std::move(product), &s, adam_step(s)});
-      continue;
-    }
-    at::Tensor g = gradient.made().detach();
-    gradient = {};
-    if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
-      g = at::empty_like(p, at::MemoryFormat::Preserve).copy_(g);
-    }
-    if (fuses && g.strides() == p.strides()) {
-      fused.push_back({p, g, nullptr, &s, adam_step(s)});
-    } else {
-      update(p, g, s);
-    }
+    if (!gradients[i].defined()) continue;
+    Update u = update_for(i, std::exchange(gradients[i], {}));
+    (u.fuses ? fused : others).push_back(std::move(u));
+  }
+  for (Update &u : others) {
+    u.s->steps++;
+    update(u.p, u.g, *u.s);
+  }
+  for (Update &u : fused) {
+    u.s->steps++;
+    u.adam = adam_step(*u.s);
   }
   update_fused(fused);
+}
+
+Optimizer::Update Optimizer::update_for(size_t param, Gradient gradient) {
+  const at::Tensor &p = params_[param];
+  State &s = states_[param];
+  prepare(p, s);
+  const bool fuses = fusible(p, s);
+  if (fuses && !gradient.sum.defined() && p.is_contiguous()) {
+    auto product = std::make_unique<dense::WeightGradient>(gradient.of_output, gradient.input);
+    return {p, {}, std::move(product), &s, true, {}};
+  }
+  at::Tensor g = gradient.made().detach();
+  if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
+    g = at::empty_like(p, at::MemoryFormat::Preserve).copy_(g);
+  }
+  return {p, g, nullptr, &s, fuses && g.strides() == p.strides(), {}};
 }
 
 // The loops take dense float32 and float64 on the CPU whose memory is laid out alike; everything else goes through
@@ -135,23 +151,14 @@ AdamStep Optimizer::adam_step(const State &s) const {
           kind_ == IX_ADAMW};
 }
 
-// Calls work(i) for all i < n. Their lengths differ: each thread takes what is next.
-template <typename Work>
-void each(int64_t n, const Work &work) {
-  std::atomic<int64_t> next{0};
-  at::parallel_for(0, std::min<int64_t>(n, at::get_num_threads()), 1, [&](int64_t, int64_t) {
-    for (int64_t i; (i = next++) < n;) work(i);
-  });
-}
-
 // All parameters at once: many are too small to be shared out by themselves.
-void Optimizer::update_fused(const std::vector<Fused> &all) const {
+void Optimizer::update_fused(const std::vector<Update> &all) const {
   struct Part {
-    const Fused *of;
+    const Update *of;
     int64_t i;
   };
   std::vector<Part> preparations, updates;
-  for (const Fused &f : all) {
+  for (const Update &f : all) {
     const int64_t n = f.product ? f.product->tiles() : at::divup(f.p.numel(), kStretch);
     for (int64_t i = 0; f.product && i < f.product->parts(); i++) preparations.push_back({&f, i});
     for (int64_t i = 0; i < n; i++) updates.push_back({&f, i});
@@ -168,16 +175,16 @@ void Optimizer::update_fused(const std::vector<Fused> &all) const {
       update_stretch(*part.of, part.i * kStretch);
     }
   });
-  for (const Fused &f : all) f.p.unsafeGetTensorImpl()->bump_version();
+  for (const Update &f : all) f.p.unsafeGetTensorImpl()->bump_version();
 }
 
-void Optimizer::update_stretch(const Fused &f, int64_t first) const {
+void Optimizer::update_stretch(const Update &f, int64_t first) const {
   const int64_t n = std::min(kStretch, f.p.numel() - first);
   if (f.p.scalar_type() == at::kFloat) return loop(f, f.g.data_ptr<float>() + first, first, n);
   loop(f, f.g.data_ptr<double>() + first, first, n);
 }
 
-void Optimizer::update_tile(const Fused &f, int64_t i) const {
+void Optimizer::update_tile(const Update &f, int64_t i) const {
   using dense::WeightGradient;
   const panels::Scratch<float> g(WeightGradient::kRows * WeightGradient::kColumns);
   const WeightGradient::Tile t = f.product->tile(i);
@@ -189,7 +196,7 @@ void Optimizer::update_tile(const Fused &f, int64_t i) const {
 
 // n numbers from `from` on, whose gradients are at g.
 template <typename T>
-void Optimizer::loop(const Fused &f, const T *g, int64_t from, int64_t n) const {
+void Optimizer::loop(const Update &f, const T *g, int64_t from, int64_t n) const {
   T *p = at_element<T>(f.p, from), *slots[kSlots];
   for (int i = 0; i < kSlots; i++) slots[i] = at_element<T>(f.s->slots[i], from);
   if (kind_ == IX_RMSPROP) return rmsprop_loop(p, g, slots[0], slots[1], slots[2], n, options_);

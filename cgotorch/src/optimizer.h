@@ -26,6 +26,8 @@ class Optimizer {
   Optimizer(int32_t kind, const ix_optimizer_options &options);
 
   void add(const std::vector<at::Tensor> &params);
+  // Throws where a step would refuse the gradients. It has changed nothing then.
+  void check(const std::vector<Gradient> &gradients) const;
   // A gradient that is not defined leaves its parameter alone. Products are used up tile by tile where that can be; the
   // result is the same to the last bit.
   void step(std::vector<Gradient> gradients);
@@ -34,22 +36,23 @@ class Optimizer {
   State &state(int64_t param);
 
  private:
-  // A parameter whose update is one of the loops of optimizer_loops.h; the others take tensor operations.
-  struct Fused {
+  // One parameter's part of a step.
+  struct Update {
     at::Tensor p, g;  // g is undefined where there is a product
     std::unique_ptr<dense::WeightGradient> product;
     State *s;
+    bool fuses;  // by the loops of optimizer_loops.h, not by tensor operations
     AdamStep adam;
   };
-  void check(const std::vector<Gradient> &gradients) const;
+  Update update_for(size_t param, Gradient gradient);
   void prepare(const at::Tensor &p, State &s) const;
   bool fusible(const at::Tensor &p, const State &s) const;
   AdamStep adam_step(const State &s) const;
-  void update_fused(const std::vector<Fused> &all) const;
-  void update_stretch(const Fused &f, int64_t first) const;
-  void update_tile(const Fused &f, int64_t i) const;
+  void update_fused(const std::vector<Update> &all) const;
+  void update_stretch(const Update &f, int64_t first) const;
+  void update_tile(const Update &f, int64_t i) const;
   template <typename T>
-  void loop(const Fused &f, const T *g, int64_t from, int64_t n) const;
+  void loop(const Update &f, const T *g, int64_t from, int64_t n) const;
   void update(at::Tensor &p, const at::Tensor &g, State &s) const;
   void sgd(at::Tensor &p, at::Tensor g, State &s) const;
   void adam(at::Tensor &p, at::Tensor g, State &s) const;

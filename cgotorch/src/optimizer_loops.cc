@@ -84,16 +84,16 @@ IMORI_AVX512_INLINED __mmask16 within(const Vector &v, float least, float most) 
   return _mm512_mask_cmp_ps_mask(large, (__m512)v, _mm512_set1_ps(most), _CMP_LT_OQ);
 }
 
-// 1 / (sqrt(second) * unbias + eps). Division and root take the processor longer than all else that Adam does, memory
+// top / (sqrt(second) * unbias + eps). Division and root take the processor longer than all else that Adam does, memory
 // included. What is made of a number does not depend on those beside it.
-IMORI_AVX512_INLINED Vector adam_divisor(const Vector &second, float unbias, float eps) {
+IMORI_AVX512_INLINED Vector adam_quotient(const Vector &top, const Vector &second, float unbias, float eps) {
   constexpr float kLeast = 1e-30f, kMost = 1e30f;
   const Vector r = inverse_root(second), estimate = second * r;
   const Vector divisor = (estimate + 0.5f * r * (second - estimate * estimate)) * unbias + eps;
-  const Vector result = inverse(divisor);
+  const Vector result = top * inverse(divisor);
   const __mmask16 fine = within(second, kLeast, kMost) & within(divisor, kLeast, kMost);
   if (fine == 0xffff) return result;
-  const Vector slowly = 1 / (root(second) * unbias + eps);
+  const Vector slowly = top / (root(second) * unbias + eps);
   return (Vector)_mm512_mask_mov_ps((__m512)slowly, fine, (__m512)result);
 }
 
@@ -108,7 +108,7 @@ IMORI_AVX512_INLINED void adam_vector(float *p, const float *g, float *m, float 
   const Vector second = s.b2 * get(v) + s.c2 * gradient * gradient;
   put(m, first);
   put(v, second);
-  put(p, value - s.step * first * adam_divisor(second, s.unbias, s.eps));
+  put(p, value - adam_quotient(s.step * first, second, s.unbias, s.eps));
 }
 
 IMORI_AVX512 void adam_vectors(float *p, const float *g, float *m, float *v, int64_t n, AdamNumbers s) {

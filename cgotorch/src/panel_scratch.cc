@@ -2,6 +2,7 @@
 
 #include <c10/core/CPUAllocator.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace imori {
@@ -9,7 +10,12 @@ namespace panels {
 namespace {
 
 // A thread holds on to so much at most, and to no block that is larger than all of it.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr size_t kMost = 0;  // or the sanitizer could not tell whose a block is
+#else
 constexpr size_t kMost = 8 << 20;
+#endif
+constexpr size_t kLeast = 1 << 12;
 
 struct Block {
   size_t bytes;
@@ -21,6 +27,9 @@ struct Free {
   std::vector<Block> blocks;
   size_t bytes = 0;
 
+  // Returning a block must not fail: there is room for as many as there can be, and one on its way.
+  Free() { blocks.reserve(kMost / kLeast + 1); }
+
   Block remove(size_t i) {
     Block b = std::move(blocks[i]);
     blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(i));
@@ -31,11 +40,12 @@ struct Free {
 
 thread_local Free unused;
 
-// Sizes are few: then blocks fit what is asked for next.
+// Sizes are few, four between a power of two and the next: then blocks fit what is asked for next.
 size_t size_of_block(size_t bytes) {
-  size_t size = 1 << 12;
-  while (size < bytes) size *= 2;
-  return size;
+  size_t power = kLeast;
+  while (2 * power < bytes) power *= 2;
+  const size_t step = power / 4;
+  return std::max(kLeast, (bytes + step - 1) / step * step);
 }
 
 }  // namespace
