@@ -2,7 +2,6 @@
 
 #include <c10/core/CPUAllocator.h>
 
-#include <algorithm>
 #include <vector>
 
 namespace imori {
@@ -40,12 +39,11 @@ struct Free {
 
 thread_local Free unused;
 
-// Sizes are few, four between a power of two and the next: then blocks fit what is asked for next.
+// Sizes are few: then blocks fit what is asked for next.
 size_t size_of_block(size_t bytes) {
-  size_t power = kLeast;
-  while (2 * power < bytes) power *= 2;
-  const size_t step = power / 4;
-  return std::max(kLeast, (bytes + step - 1) / step * step);
+  size_t size = kLeast;
+  while (size < bytes) size *= 2;
+  return size;
 }
 
 }  // namespace
