@@ -1,5 +1,5 @@
 // gotorch's optimisers: on the .grad fields of their parameters.
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdio>
 #include <mutex>

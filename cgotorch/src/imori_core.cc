@@ -1,8 +1,11 @@
 // The library itself, scopes, data, random numbers, gradients and optimisers of torchx.
-#include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
 #include <c10/core/GradMode.h>
 #include <torch/version.h>
 

@@ -10,9 +10,12 @@
 #include "gradients.h"
 #include "imori.h"
 #include "optimizer_loops.h"
-#include "weight_gradient.h"
 
 namespace imori {
+
+namespace dense {
+class WeightGradient;
+}
 
 class Optimizer {
  public:
