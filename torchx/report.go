@@ -19,6 +19,7 @@ type Report struct {
 	BLASCore      string // the CPU whose kernels OpenBLAS uses: SkylakeX, Haswell, ...; empty for another library
 	Threads       int    // of libtorch, on this thread
 	CPU           string // the instructions that libtorch uses: AVX2, AVX512, DEFAULT, ...
+	OwnKernels    bool   // imori's library was compiled with OpenMP, which its own kernels need
 	CUDADevices   int
 }
 
@@ -32,6 +33,7 @@ func NewReport() Report {
 		BLASCore:      C.GoString(C.ix_blas_core()),
 		Threads:       Threads(),
 		CPU:           C.GoString(C.ix_cpu_capability()),
+		OwnKernels:    C.ix_own_kernels() != 0,
 		CUDADevices:   int(C.ix_cuda_devices()),
 	}
 }
@@ -62,6 +64,10 @@ func (r Report) Warnings() []string {
 	if runtime.GOARCH == "amd64" && !strings.HasPrefix(r.CPU, "AVX2") && !strings.HasPrefix(r.CPU, "AVX512") {
 		warnings = append(warnings, fmt.Sprintf("libtorch does not use AVX2 (it reports %s): training will be slow; "+
 			"use a CPU that has it, or unset ATEN_CPU_CAPABILITY if that is set", r.CPU))
+	}
+	if runtime.GOOS == "linux" && !r.OwnKernels {
+		warnings = append(warnings, "imori's library was compiled without OpenMP, so that its own kernels are off and training is slower: "+
+			"install g++ and run go run github.com/imori-ml/imori/tools/setup")
 	}
 	return warnings
 }

@@ -13,7 +13,7 @@ import (
 // ours tells whether this CPU multiplies numbers of a way by instructions of AVX-512, for which there are kernels here.
 func ours(w way) bool {
 	x := cpu.X86
-	return x.HasAVX512F && (!w.converted || x.HasAVX512BF16)
+	return NewReport().OwnKernels && x.HasAVX512F && (!w.converted || x.HasAVX512BF16)
 }
 
 // sideOfTiles tells whether f, a convolution of maps with a kernel that is 0 but for its last place, is computed by

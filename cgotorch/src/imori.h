@@ -24,6 +24,7 @@ const char *ix_blas_library(void);           // file that sgemm comes from; "" i
 int8_t ix_reference_blas(const char *file);  // whether a file is the reference BLAS
 const char *ix_blas_core(void);       // OpenBLAS's kernels: "SkylakeX"; "" for another library; until the next call
 const char *ix_cpu_capability(void);  // "AVX2", "AVX512", "DEFAULT", ...; static
+int8_t ix_own_kernels(void);          // whether imori's own loops were compiled: they need OpenMP
 int32_t ix_num_threads(void);
 const char *ix_set_num_threads(int32_t n);
 const char *ix_limit_spinning(int8_t on);  // of OpenMP's threads that have no work

@@ -21,6 +21,7 @@
 #include "imori.h"
 #include "optimizer.h"
 #include "precision.h"
+#include "simd.h"
 #include "spinning.h"
 
 using imori::get;
@@ -69,6 +70,7 @@ const char *ix_cpu_capability(void) {
   return name.c_str();
 }
 
+int8_t ix_own_kernels(void) { return imori::kThreads; }
 int32_t ix_num_threads(void) { return at::get_num_threads(); }
 const char *ix_limit_spinning(int8_t on) {
   return guard([&] { imori::limit_spinning(on != 0); });
