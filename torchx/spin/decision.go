@@ -8,17 +8,19 @@ const (
 	little = 0.2
 )
 
-// How many looks with little of that it takes to lift the limit; each time that was too soon, twice as many, up to those
-// of two minutes.
+// How many looks in a row with much of that it takes to set the limit: one alone is the start of a program, or a
+// collection of garbage. How many with little it takes to lift it; each time that was too soon, twice as many, up to
+// those of two minutes.
 const (
+	leastBusy = 2
 	leastCalm = 10
 	mostCalm  = 600
 )
 
 // decision is whether spinning is limited, and what leads to the next change.
 type decision struct {
-	limited    bool
-	calm, need int // looks
+	limited          bool
+	busy, calm, need int // looks
 }
 
 // next takes the share of its time that the thread which did so most stood in line, and returns whether the limit changes.
@@ -26,6 +28,10 @@ func (d *decision) next(share float64) bool {
 	if !d.limited {
 		d.calm++
 		if share < much {
+			d.busy = 0
+			return false
+		}
+		if d.busy++; d.busy < leastBusy {
 			return false
 		}
 		if d.calm > d.need { // the limit was lifted in time
@@ -33,7 +39,7 @@ func (d *decision) next(share float64) bool {
 		} else {
 			d.need = min(2*d.need, mostCalm)
 		}
-		d.limited, d.calm = true, 0
+		d.limited, d.busy, d.calm = true, 0, 0
 		return true
 	}
 	d.calm++

@@ -25,14 +25,15 @@ func TestDecision(t *testing.T) {
 	}{
 		{"a machine of one's own", stretch(0.1, 100), nil},
 		{"between the bounds", stretch(0.22, 100), nil},
-		{"a neighbour from the start", stretch(0.5, 100), []int{0}},
-		{"a neighbour that comes", slices.Concat(stretch(0, 5), stretch(0.5, 100)), []int{5}},
-		{"a neighbour that goes", slices.Concat(stretch(0.5, 5), stretch(0, 100)), []int{0, 14}},
-		{"calm that does not last", slices.Concat(stretch(0.5, 5), stretch(0, 9), stretch(0.3, 1), stretch(0, 20)), []int{0, 24}},
-		{"between the bounds while limited", slices.Concat(stretch(0.5, 5), stretch(0.22, 100)), []int{0}},
-		{"the limit lifted too soon", slices.Concat(stretch(0.5, 1), stretch(0, 10), stretch(0.5, 1), stretch(0, 20), stretch(0.5, 1), stretch(0, 40)),
-			[]int{0, 10, 11, 31, 32, 72}},
-		{"the limit lifted in time", slices.Concat(stretch(0.5, 1), stretch(0, 30), stretch(0.5, 1), stretch(0, 10)), []int{0, 10, 31, 41}},
+		{"moments", slices.Repeat([]float64{0.5, 0, 0.9, 0.24}, 20), nil},
+		{"a neighbour from the start", stretch(0.5, 100), []int{1}},
+		{"a neighbour that comes", slices.Concat(stretch(0, 5), stretch(0.5, 100)), []int{6}},
+		{"a neighbour that goes", slices.Concat(stretch(0.5, 5), stretch(0, 100)), []int{1, 14}},
+		{"calm that does not last", slices.Concat(stretch(0.5, 5), stretch(0, 9), stretch(0.3, 1), stretch(0, 20)), []int{1, 24}},
+		{"between the bounds while limited", slices.Concat(stretch(0.5, 5), stretch(0.22, 100)), []int{1}},
+		{"the limit lifted too soon", slices.Concat(stretch(0.5, 2), stretch(0, 10), stretch(0.5, 2), stretch(0, 20), stretch(0.5, 2), stretch(0, 40)),
+			[]int{1, 11, 13, 33, 35, 75}},
+		{"the limit lifted in time", slices.Concat(stretch(0.5, 2), stretch(0, 30), stretch(0.5, 2), stretch(0, 10)), []int{1, 11, 33, 43}},
 	} {
 		if got := changes(new(decision), test.shares...); !slices.Equal(got, test.want) {
 			t.Errorf("%s: the limit changes at looks %v, want %v", test.name, got, test.want)
@@ -50,8 +51,8 @@ func TestPatience(t *testing.T) {
 			share = 1
 		}
 		if d.next(share) && d.limited {
-			if last != 0 && look > 10000 && look-last != mostCalm+1 {
-				t.Fatalf("the limit was lifted after %d looks, want %d", look-last-1, mostCalm)
+			if last != 0 && look > 10000 && look-last != mostCalm+2 {
+				t.Fatalf("the limit was lifted after %d looks, want %d", look-last-2, mostCalm)
 			}
 			last = look
 		}

@@ -1,9 +1,11 @@
 package spin
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,28 +75,30 @@ func TestQueue(t *testing.T) {
 
 // Watching sets the limit while a thread stands in line, and lifts it where there is no telling any more.
 func TestWatch(t *testing.T) {
-	folder := t.TempDir()
-	write(t, folder, "1", 0, 0)
-	looks, limits := make(chan time.Time), make(chan bool)
-	done := make(chan struct{})
-	go func() {
-		watch(&queue{folder: folder}, looks, func(on bool) { limits <- on })
-		close(done)
-	}()
-	looks <- time.Time{}
-	write(t, folder, "1", interval, interval)
-	looks <- time.Time{}
-	if on := <-limits; !on {
-		t.Error("the limit was lifted, want set")
+	for _, test := range []struct {
+		shares []float64 // then there is an error
+		want   []bool
+	}{
+		{nil, nil},
+		{[]float64{0}, []bool{false}},
+		{[]float64{0, 0.5, 0.1, 0.5, 0.5, 0.5}, []bool{true, false}},
+	} {
+		times := make(chan time.Time, len(test.shares)+1)
+		for range cap(times) {
+			times <- time.Time{}
+		}
+		var looks int
+		var limits []bool
+		watch(func() (float64, error) {
+			if looks++; looks > len(test.shares) {
+				return 0, errors.New("there is no telling")
+			}
+			return test.shares[looks-1], nil
+		}, times, func(on bool) { limits = append(limits, on) })
+		if !slices.Equal(limits, test.want) {
+			t.Errorf("after the shares %v the limit was set to %v, want %v", test.shares, limits, test.want)
+		}
 	}
-	if err := os.RemoveAll(folder); err != nil {
-		t.Fatal(err)
-	}
-	looks <- time.Time{}
-	if on := <-limits; on {
-		t.Error("the limit was set, want lifted")
-	}
-	<-done
 }
 
 // TestLinux looks at this process itself.

@@ -8,7 +8,7 @@
 //	import _ "github.com/imori-ml/imori/torchx/spin"
 //
 // Five times a second such a program asks Linux for how long its threads stood in line for a processor, and has OpenMP's
-// threads sleep after some microseconds as long as one that works did so for a good part of its time. Where the environment
+// threads sleep after some microseconds as long as one that works did so for a good part of its time, twice running. Where the environment
 // says how threads wait (GOMP_SPINCOUNT or OMP_WAIT_POLICY), and where there is no answer, as on systems other than Linux,
 // the package does nothing.
 package spin
@@ -29,17 +29,18 @@ func init() {
 			return
 		}
 	}
-	go watch(&queue{folder: "/proc/self/task"}, time.Tick(interval), torchx.LimitSpinning)
+	q := queue{folder: "/proc/self/task"}
+	go watch(q.look, time.Tick(interval), torchx.LimitSpinning)
 }
 
-// watch sets the limit as the queue's looks ask for, until there is nothing to look at.
-func watch(q *queue, looks <-chan time.Time, limit func(bool)) {
-	if _, err := q.look(); err != nil {
+// watch sets the limit as looks ask for, until there is nothing to look at.
+func watch(look func() (share float64, err error), times <-chan time.Time, limit func(bool)) {
+	if _, err := look(); err != nil {
 		return
 	}
 	var d decision
-	for range looks {
-		share, err := q.look()
+	for range times {
+		share, err := look()
 		if err != nil {
 			limit(false)
 			return
