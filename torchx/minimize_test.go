@@ -202,6 +202,37 @@ func TestMinimizeRefuses(t *testing.T) {
 	noTensors(t)
 }
 
+// An optimiser refuses parameters whose numbers are in several places, or in each other's.
+func TestOptimizerRefusesSharedMemory(t *testing.T) {
+	scoped(t, func() {
+		leaf := func(x torch.Tensor) torch.Tensor {
+			x = Detach(x)
+			SetRequiresGrad(x, true)
+			return x
+		}
+		whole := Full(1, torch.Float, "cpu", 4, 2)
+		for name, c := range map[string]struct {
+			params []torch.Tensor
+			want   string
+		}{
+			"expanded": {[]torch.Tensor{leaf(Expand(Full(1, torch.Float, "cpu", 1, 2), 3, 2))}, "clone it"},
+			"twice":    {[]torch.Tensor{leaf(whole), leaf(whole)}, "share memory"},
+			"overlap":  {[]torch.Tensor{leaf(Narrow(whole, 0, 0, 3)), leaf(Narrow(whole, 0, 2, 2))}, "share memory"},
+			"beside":   {[]torch.Tensor{leaf(Narrow(whole, 0, 2, 2)), leaf(Narrow(whole, 0, 0, 2))}, ""},
+		} {
+			var entries []Entry
+			for i, p := range c.params {
+				entries = append(entries, Entry{Name: fmt.Sprint(i), Tensor: p})
+			}
+			err := Try(func() { NewOptimizer(SGD{LR: 1}, entries).Close() })
+			if (c.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: error is %v, expected %q", name, err, c.want)
+			}
+		}
+	})
+	noTensors(t)
+}
+
 // The gradients of weights are those of float64, also of a batch of several thousand and where a row is longer than a tile.
 func TestWeightGradients(t *testing.T) {
 	for _, c := range []struct{ n, in, out int64 }{{64, 3100, 33}, {2100, 40, 48}, {130, 16, 1700}, {5, 1536, 16}} {

@@ -177,9 +177,10 @@ func (o *Optimizer) Step(grads []torch.Tensor) {
 	check(op, C.ix_optimizer_step(o.open(op), unsafe.SliceData(hs), C.int64_t(len(hs))), grads...)
 }
 
-// Minimize is a step of the optimisers along the gradients of a loss of one element: that of Gradients and Step, to the last
-// bit, but faster, and in less memory. A gradient that is a product of matrices, as a linear layer's weight has it, is used
-// up piece by piece as it is made. The loss's graph is gone afterwards.
+// Minimize is a step of the optimisers along the gradients of a loss of one element: that of Gradients, for all their
+// parameters, and Step, to the last bit, but faster. Adam, AdamW and RMSprop use up piece by piece, as it is made, a gradient
+// that is one product of matrices with less numbers in them, as a linear layer's weight has it: it takes no memory. The
+// loss's graph is gone afterwards.
 func Minimize(loss torch.Tensor, optimizers ...*Optimizer) {
 	const op = "minimize"
 	if len(optimizers) == 0 {

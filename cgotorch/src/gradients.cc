@@ -52,10 +52,12 @@ class Collecting {
 
 thread_local Collecting *Collecting::now = nullptr;
 
-// Whether two factors, and once more as panels, take less memory than their product, or little at all.
+// Whether two factors, and their panels in blocks of up to twice the size, take less memory than the product, or
+// little.
 bool saves_memory(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x) {
-  constexpr size_t kLittle = 1 << 18;
-  return 2 * (g.nbytes() + x.nbytes()) <= std::max(w.nbytes(), kLittle);
+  constexpr size_t kLittle = 3 << 17;
+  // A view keeps all that it is of.
+  return 3 * (g.storage().nbytes() + x.storage().nbytes()) <= std::max(w.nbytes(), kLittle);
 }
 
 }  // namespace

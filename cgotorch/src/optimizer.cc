@@ -1,5 +1,6 @@
 #include "optimizer.h"
 
+#include <ATen/MemoryOverlap.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros_like.h>
@@ -33,13 +34,32 @@ void zeros_once(at::Tensor &slot, const at::Tensor &p) {
   if (!slot.defined()) slot = at::zeros_like(p, at::MemoryFormat::Preserve);
 }
 
-// Calls work(i) for all i < n. Their lengths differ: each thread takes what is next.
-template <typename Work>
-void each(int64_t n, const Work &work) {
-  std::atomic<int64_t> next{0};
+// Calls work(part) for all parts. Their lengths differ: each thread takes what is next.
+template <typename Part, typename Work>
+void each(const std::vector<Part> &parts, const Work &work) {
+  std::atomic<size_t> next{0};
+  const auto n = static_cast<int64_t>(parts.size());
   at::parallel_for(0, std::min<int64_t>(n, at::get_num_threads()), 1, [&](int64_t, int64_t) {
-    for (int64_t i; (i = next++) < n;) work(i);
+    for (size_t i; (i = next++) < parts.size();) work(parts[i]);
   });
+}
+
+// Parameters whose memory overlaps would race with each other, or be changed twice.
+void check_memory(const std::vector<at::Tensor> &params) {
+  std::vector<std::pair<const char *, const at::Tensor *>> begins;
+  for (const at::Tensor &p : params) {
+    TORCH_CHECK(at::has_internal_overlap(p) != at::MemOverlap::Yes, "an optimiser was given a parameter of shape ",
+                p.sizes(), " that has one number in several places; clone it");
+    if (p.is_non_overlapping_and_dense()) begins.emplace_back(static_cast<const char *>(p.data_ptr()), &p);
+  }
+  std::sort(begins.begin(), begins.end());
+  for (size_t i = 1; i < begins.size(); i++) {
+    const at::Tensor &p = *begins[i - 1].second, &next = *begins[i].second;
+    TORCH_CHECK(p.numel() == 0 || next.numel() == 0 || p.device() != next.device() ||
+                    begins[i - 1].first + p.nbytes() <= begins[i].first,
+                "an optimiser was given parameters of shapes ", p.sizes(), " and ", next.sizes(),
+                " that share memory; name shared weights once");
+  }
 }
 
 }  // namespace
@@ -62,6 +82,7 @@ void Optimizer::add(const std::vector<at::Tensor> &params) {
     TORCH_CHECK(known.insert(p.unsafeGetTensorImpl()).second, "an optimiser was given a parameter of shape ", p.sizes(),
                 " twice; name shared weights once");
   }
+  check_memory(all);
   params_ = std::move(all);
   states_.resize(params_.size());
 }
@@ -95,7 +116,7 @@ void Optimizer::check(const std::vector<Gradient> &gradients) const {
   }
 }
 
-// All that needs memory comes before the first change: a step that is refused, or has too little, changes nothing.
+// Gradients, averages and lists are made before the first change, so that there is none if memory does not do for them.
 void Optimizer::step(std::vector<Gradient> gradients) {
   check(gradients);
   c10::NoGradGuard no_grad;
@@ -105,31 +126,43 @@ void Optimizer::step(std::vector<Gradient> gradients) {
     Update u = update_for(i, std::exchange(gradients[i], {}));
     (u.fuses ? fused : others).push_back(std::move(u));
   }
+  const std::vector<Part> before = preparations(fused), all = parts(fused);
+  each(before, [](const Part &part) { part.of->product->prepare(part.i); });
   for (Update &u : others) {
-    u.s->steps++;
+    *u.s = std::move(u.begun);
     update(u.p, u.g, *u.s);
+    u.g.reset();
   }
   for (Update &u : fused) {
-    u.s->steps++;
-    u.adam = adam_step(*u.s);
+    *u.s = std::move(u.begun);
+    u.p.unsafeGetTensorImpl()->bump_version();
   }
-  update_fused(fused);
+  // All parameters at once: many are too small to be shared out by themselves.
+  each(all, [this](const Part &part) {
+    if (part.of->product) {
+      update_tile(*part.of, part.i);
+    } else {
+      update_stretch(*part.of, part.i * kStretch);
+    }
+  });
 }
 
 Optimizer::Update Optimizer::update_for(size_t param, Gradient gradient) {
   const at::Tensor &p = params_[param];
-  State &s = states_[param];
-  prepare(p, s);
-  const bool fuses = fusible(p, s);
+  State *s = &states_[param], begun = *s;
+  begun.steps++;
+  prepare(p, begun);
+  const AdamStep adam = adam_step(begun);
+  const bool fuses = fusible(p, begun);
   if (fuses && !gradient.sum.defined() && p.is_contiguous()) {
     auto product = std::make_unique<dense::WeightGradient>(gradient.of_output, gradient.input);
-    return {p, {}, std::move(product), &s, true, {}};
+    return {p, {}, std::move(product), s, std::move(begun), true, adam};
   }
   at::Tensor g = gradient.made().detach();
   if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
     g = at::empty_like(p, at::MemoryFormat::Preserve).copy_(g);
   }
-  return {p, g, nullptr, &s, fuses && g.strides() == p.strides(), {}};
+  return {p, g, nullptr, s, std::move(begun), fuses && g.strides() == p.strides(), adam};
 }
 
 // The loops take dense float32 and float64 on the CPU whose memory is laid out alike; everything else goes through
@@ -154,31 +187,21 @@ AdamStep Optimizer::adam_step(const State &s) const {
           kind_ == IX_ADAMW};
 }
 
-// All parameters at once: many are too small to be shared out by themselves.
-void Optimizer::update_fused(const std::vector<Update> &all) const {
-  struct Part {
-    const Update *of;
-    int64_t i;
-  };
-  std::vector<Part> preparations, updates;
-  for (const Update &f : all) {
-    const int64_t n = f.product ? f.product->tiles() : at::divup(f.p.numel(), kStretch);
-    for (int64_t i = 0; f.product && i < f.product->parts(); i++) preparations.push_back({&f, i});
-    for (int64_t i = 0; i < n; i++) updates.push_back({&f, i});
+std::vector<Optimizer::Part> Optimizer::preparations(const std::vector<Update> &all) const {
+  std::vector<Part> made;
+  for (const Update &u : all) {
+    for (int64_t i = 0; u.product && i < u.product->parts(); i++) made.push_back({&u, i});
   }
-  each(static_cast<int64_t>(preparations.size()), [&](int64_t i) {
-    const Part &part = preparations[static_cast<size_t>(i)];
-    part.of->product->prepare(part.i);
-  });
-  each(static_cast<int64_t>(updates.size()), [&](int64_t i) {
-    const Part &part = updates[static_cast<size_t>(i)];
-    if (part.of->product) {
-      update_tile(*part.of, part.i);
-    } else {
-      update_stretch(*part.of, part.i * kStretch);
-    }
-  });
-  for (const Update &f : all) f.p.unsafeGetTensorImpl()->bump_version();
+  return made;
+}
+
+std::vector<Optimizer::Part> Optimizer::parts(const std::vector<Update> &all) const {
+  std::vector<Part> made;
+  for (const Update &u : all) {
+    const int64_t n = u.product ? u.product->tiles() : at::divup(u.p.numel(), kStretch);
+    for (int64_t i = 0; i < n; i++) made.push_back({&u, i});
+  }
+  return made;
 }
 
 void Optimizer::update_stretch(const Update &f, int64_t first) const {

@@ -43,15 +43,21 @@ class Optimizer {
   struct Update {
     at::Tensor p, g;  // g is undefined where there is a product
     std::unique_ptr<dense::WeightGradient> product;
-    State *s;
-    bool fuses;  // by the loops of optimizer_loops.h, not by tensor operations
+    State *s, begun;  // as it is, and with one step more and the slots that the kind uses
+    bool fuses;       // by the loops of optimizer_loops.h, not by tensor operations
     AdamStep adam;
   };
   Update update_for(size_t param, Gradient gradient);
   void prepare(const at::Tensor &p, State &s) const;
   bool fusible(const at::Tensor &p, const State &s) const;
   AdamStep adam_step(const State &s) const;
-  void update_fused(const std::vector<Update> &all) const;
+  // A stretch or tile of a parameter's update, or a part of a product's preparation.
+  struct Part {
+    const Update *of;
+    int64_t i;
+  };
+  std::vector<Part> preparations(const std::vector<Update> &all) const;
+  std::vector<Part> parts(const std::vector<Update> &all) const;
   void update_stretch(const Update &f, int64_t first) const;
   void update_tile(const Update &f, int64_t i) const;
   template <typename T>
