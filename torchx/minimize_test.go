@@ -128,6 +128,7 @@ func TestMinimizeOfParameterTimesParameter(t *testing.T) {
 			})
 		}
 	}
+	noTensors(t)
 }
 
 // A gradient has all its parts where a weight is used more than once, and so has that of what a weight was made from.
@@ -169,6 +170,7 @@ func TestGradientsOfSharedWeights(t *testing.T) {
 			})
 		}
 	}
+	noTensors(t)
 }
 
 func TestMinimizeRefuses(t *testing.T) {

@@ -179,7 +179,7 @@ func (o *Optimizer) Step(grads []torch.Tensor) {
 
 // Minimize is a step of the optimisers along the gradients of a loss of one element: that of Gradients, for all their
 // parameters, and Step, to the last bit, but faster. Adam, AdamW and RMSprop use up piece by piece, as it is made, a gradient
-// that is one product of matrices with less numbers in them, as a linear layer's weight has it: it takes no memory. The
+// that is one product of matrices with fewer numbers in them, as a linear layer's weight has it: it takes no memory. The
 // loss's graph is gone afterwards.
 func Minimize(loss torch.Tensor, optimizers ...*Optimizer) {
 	const op = "minimize"

@@ -15,7 +15,7 @@ namespace {
 // What is put off on one thread, where libtorch runs the backward of what is on the CPU.
 class Collecting {
  public:
-  explicit Collecting(const std::vector<at::Tensor> &params) : before_(now) {
+  explicit Collecting(at::TensorList params) : before_(now) {
     for (const at::Tensor &p : params) {
       // The weight that a layer has saved may be one that autograd goes on from: then it needs the gradient itself.
       if (p.is_leaf()) products_[p.unsafeGetTensorImpl()];
@@ -75,7 +75,7 @@ bool put_off(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x) {
 std::vector<Gradient> gradients(const at::Tensor &loss, const std::vector<at::Tensor> &params, bool create_graph) {
   TORCH_CHECK(loss.numel() == 1, "a loss must be a scalar, found shape ", loss.sizes());
   TORCH_CHECK(loss.requires_grad(), "the loss does not depend on any parameter that requires gradients");
-  const Collecting collecting(create_graph ? std::vector<at::Tensor>() : params);
+  const Collecting collecting(create_graph ? at::TensorList() : at::TensorList(params));
   const auto sums = torch::autograd::grad({loss}, params, {}, c10::nullopt, create_graph, /*allow_unused=*/true);
   std::vector<Gradient> all;
   all.reserve(params.size());

@@ -21,8 +21,8 @@ struct Gradient {
 std::vector<Gradient> gradients(const at::Tensor &loss, const std::vector<at::Tensor> &params, bool create_graph);
 
 // What a layer's backward asks: whether g^T x can be left to who called `gradients`, instead of being the gradient of
-// w. It can be once for each parameter that is a leaf, where that takes less memory than the gradient does, and where
-// no parameter's memory is read.
+// w. It can be once for each parameter that is a leaf, where that takes less memory than the gradient does, or little,
+// and where no parameter's memory is read.
 bool put_off(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x);
 
 }  // namespace imori

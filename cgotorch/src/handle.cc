@@ -4,6 +4,8 @@
 
 #include <mutex>
 
+#include "sanitizer.h"
+
 namespace imori {
 namespace {
 
@@ -32,7 +34,7 @@ void uncount(Handle *h) {
 
 }  // namespace
 
-#ifdef __SANITIZE_ADDRESS__  // which would take no freed shell of a pool for freed
+#ifdef IMORI_SANITIZED
 void *Handle::operator new(std::size_t n) { return ::operator new(n); }
 void Handle::operator delete(void *p) noexcept { ::operator delete(p); }
 #else

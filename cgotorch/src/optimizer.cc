@@ -45,9 +45,12 @@ void each(const std::vector<Part> &parts, const Work &work) {
 }
 
 // Parameters whose memory overlaps would race with each other, or be changed twice.
-void check_memory(const std::vector<at::Tensor> &params) {
+void check_distinct(const std::vector<at::Tensor> &params) {
+  std::unordered_set<const at::TensorImpl *> known;
   std::vector<std::pair<const char *, const at::Tensor *>> begins;
   for (const at::Tensor &p : params) {
+    TORCH_CHECK(known.insert(p.unsafeGetTensorImpl()).second, "an optimiser was given a parameter of shape ", p.sizes(),
+                " twice; name shared weights once");
     TORCH_CHECK(at::has_internal_overlap(p) != at::MemOverlap::Yes, "an optimiser was given a parameter of shape ",
                 p.sizes(), " that has one number in several places; clone it");
     if (p.is_non_overlapping_and_dense()) begins.emplace_back(static_cast<const char *>(p.data_ptr()), &p);
@@ -77,12 +80,7 @@ void Optimizer::add(const std::vector<at::Tensor> &params) {
   }
   std::vector<at::Tensor> all = params_;
   all.insert(all.end(), params.begin(), params.end());
-  std::unordered_set<const at::TensorImpl *> known;  // the update of one given twice would race with itself
-  for (const auto &p : all) {
-    TORCH_CHECK(known.insert(p.unsafeGetTensorImpl()).second, "an optimiser was given a parameter of shape ", p.sizes(),
-                " twice; name shared weights once");
-  }
-  check_memory(all);
+  check_distinct(all);
   params_ = std::move(all);
   states_.resize(params_.size());
 }
@@ -135,6 +133,7 @@ void Optimizer::step(std::vector<Gradient> gradients) {
   }
   for (Update &u : fused) {
     *u.s = std::move(u.begun);
+    u.adam = adam_step(*u.s);
     u.p.unsafeGetTensorImpl()->bump_version();
   }
   // All parameters at once: many are too small to be shared out by themselves.
@@ -152,17 +151,16 @@ Optimizer::Update Optimizer::update_for(size_t param, Gradient gradient) {
   State *s = &states_[param], begun = *s;
   begun.steps++;
   prepare(p, begun);
-  const AdamStep adam = adam_step(begun);
   const bool fuses = fusible(p, begun);
   if (fuses && !gradient.sum.defined() && p.is_contiguous()) {
     auto product = std::make_unique<dense::WeightGradient>(gradient.of_output, gradient.input);
-    return {p, {}, std::move(product), s, std::move(begun), true, adam};
+    return {p, {}, std::move(product), s, std::move(begun), true, {}};
   }
   at::Tensor g = gradient.made().detach();
   if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
     g = at::empty_like(p, at::MemoryFormat::Preserve).copy_(g);
   }
-  return {p, g, nullptr, s, std::move(begun), fuses && g.strides() == p.strides(), adam};
+  return {p, g, nullptr, s, std::move(begun), fuses && g.strides() == p.strides(), {}};
 }
 
 // The loops take dense float32 and float64 on the CPU whose memory is laid out alike; everything else goes through

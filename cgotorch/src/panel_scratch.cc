@@ -4,18 +4,15 @@
 
 #include <vector>
 
+#include "sanitizer.h"
+
 namespace imori {
 namespace panels {
 namespace {
 
 // A thread holds on to so much at most, and to no block that is larger than all of it.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__ 1  // clang's name for it
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-constexpr size_t kMost = 0;  // or the sanitizer could not tell whose a block is
+#ifdef IMORI_SANITIZED
+constexpr size_t kMost = 0;
 #else
 constexpr size_t kMost = 8 << 20;
 #endif

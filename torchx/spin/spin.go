@@ -8,9 +8,9 @@
 //	import _ "github.com/imori-ml/imori/torchx/spin"
 //
 // Five times a second such a program asks Linux for how long its threads stood in line for a processor, and has OpenMP's
-// threads sleep after some microseconds as long as one that works did so for a good part of its time, twice running. Where the environment
-// says how threads wait (GOMP_SPINCOUNT or OMP_WAIT_POLICY), and where there is no answer, as on systems other than Linux,
-// the package does nothing.
+// threads sleep after some microseconds as long as one that works did so for a good part of its time, twice running. Where
+// the environment says how threads wait (GOMP_SPINCOUNT or OMP_WAIT_POLICY), and where there is no answer, as on systems
+// other than Linux, the package does nothing.
 package spin
 
 import (
