@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "apart.h"
 #include "panel_copies.h"
 #include "precision.h"
 #include "simd.h"
@@ -31,8 +32,13 @@ void each_panel(int64_t columns, const Work &work, int64_t width = kPanel) {
 Panels<Half> packed(const at::Tensor &m, int64_t rows, Scratch<Half> &scratch) {
   const Panels<Half> to = scratch.panels(rows, rounded(m.size(1), kPanel));
   const Half *from = m.data_ptr<Half>();
-  each_panel(m.size(1),
-             [&](int64_t column, int64_t n) { copy(from + column, m.stride(0), m.size(0), n, to.from(column), rows); });
+  const bool past = apart();
+  each_panel(m.size(1), [&](int64_t column, int64_t n) {
+    if (!past || n < kPanel) return copy(from + column, m.stride(0), m.size(0), n, to.from(column), rows);
+    for (int64_t i = 0; i < m.size(0); i++) write_past(to.at(i, column), from + i * m.stride(0) + column, kPanel);
+    clear(to.from(column), m.size(0), rows, kPanel);
+    settle();
+  });
   return to;
 }
 
@@ -192,8 +198,7 @@ at::Tensor input(const at::Tensor &gradient, const at::Tensor &weight) {
     Scratch<float> of_products(numbers_for(rows, columns));
     const Panels<Half> weights = of_weights.panels(deep, columns);
     const Panels<float> products = of_products.panels(rows, columns);
-    copy(from + first, w.stride(0), out, ins, weights, deep);
-    pair(weights, 0, deep, columns);
+    copy_paired(from + first, w.stride(0), out, ins, weights, deep);
     multiply<Half>(gradients, weights, products, rows, deep, columns);
     for (int64_t c = 0; c < ins; c += kPanel) {
       give(products.at(0, c), n, std::min(kPanel, ins - c), nullptr, 1, to + first + c, in);

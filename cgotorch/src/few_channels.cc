@@ -178,8 +178,7 @@ at::Tensor weight_of(const Geometry &d, const at::Tensor &x, const at::Tensor &g
       const int64_t first = d.n * part / parts, last = d.n * (part + 1) / parts;
       for (int64_t i = first; i < last; i++) {
         take(planes, in + i * d.h * d.w * d.c, plane.data(), inputs.data(), row);
-        copy(gradients + i * places * out, out, places, out, outputs, places);
-        pair(outputs, 0, places, out);
+        copy_paired(gradients + i * places * out, out, places, out, outputs, places);
         multiply<T>({inputs.data(), row}, outputs, {partial.data_ptr<float>() + part * rows * out, out}, rows, places,
                     out, i > first);
       }

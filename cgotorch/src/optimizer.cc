@@ -14,6 +14,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "apart.h"
 #include "weight_gradient.h"
 
 namespace imori {
@@ -34,14 +35,9 @@ void zeros_once(at::Tensor &slot, const at::Tensor &p) {
   if (!slot.defined()) slot = at::zeros_like(p, at::MemoryFormat::Preserve);
 }
 
-// Calls work(part) for all parts. Their lengths differ: each thread takes what is next.
-template <typename Part, typename Work>
-void each(const std::vector<Part> &parts, const Work &work) {
-  std::atomic<size_t> next{0};
-  const auto n = static_cast<int64_t>(parts.size());
-  at::parallel_for(0, std::min<int64_t>(n, at::get_num_threads()), 1, [&](int64_t, int64_t) {
-    for (size_t i; (i = next++) < parts.size();) work(parts[i]);
-  });
+// Which thread at::parallel_for gives the i-th of n to.
+size_t home(int64_t i, int64_t n, size_t threads) {
+  return static_cast<size_t>(i / at::divup(n, static_cast<int64_t>(threads)));
 }
 
 // Parameters whose memory overlaps would race with each other, or be changed twice.
@@ -117,6 +113,7 @@ void Optimizer::check(const std::vector<Gradient> &gradients) const {
 // Gradients, averages and lists are made before the first change, so that there is none if memory does not do for them.
 void Optimizer::step(std::vector<Gradient> gradients) {
   check(gradients);
+  look_apart();
   c10::NoGradGuard no_grad;
   std::vector<Update> fused, others;
   for (size_t i = 0; i < gradients.size(); i++) {
@@ -124,7 +121,7 @@ void Optimizer::step(std::vector<Gradient> gradients) {
     Update u = update_for(i, std::exchange(gradients[i], {}));
     (u.fuses ? fused : others).push_back(std::move(u));
   }
-  const std::vector<Part> before = preparations(fused), all = parts(fused);
+  const Shares before = preparations(fused), all = parts(fused);
   each(before, [](const Part &part) { part.of->product->prepare(part.i); });
   for (Update &u : others) {
     *u.s = std::move(u.begun);
@@ -185,19 +182,45 @@ AdamStep Optimizer::adam_step(const State &s) const {
           kind_ == IX_ADAMW};
 }
 
-std::vector<Optimizer::Part> Optimizer::preparations(const std::vector<Update> &all) const {
-  std::vector<Part> made;
+// Its own are in a thread's cache from the last step, or from the forward pass; from another thread's, which may be on
+// another part of the chip, they would come several times more slowly than from memory. Who is done helps the others.
+template <typename Work>
+void Optimizer::each(const Shares &shares, const Work &work) {
+  std::vector<std::atomic<size_t>> next(shares.size());
+  at::parallel_for(0, static_cast<int64_t>(shares.size()), 1, [&](int64_t own, int64_t) {
+    for (size_t k = 0; k < shares.size(); k++) {
+      const size_t s = (static_cast<size_t>(own) + k) % shares.size();
+      for (size_t i; (i = next[s]++) < shares[s].size();) work(shares[s][i]);
+    }
+    settle();  // what has been written past the caches
+  });
+}
+
+// Panels of columns of the outputs' gradients, and then of the inputs, as layers share them out.
+Optimizer::Shares Optimizer::preparations(const std::vector<Update> &all) const {
+  Shares made(static_cast<size_t>(at::get_num_threads()));
   for (const Update &u : all) {
-    for (int64_t i = 0; u.product && i < u.product->parts(); i++) made.push_back({&u, i});
+    if (!u.product) continue;
+    const int64_t first = u.product->gradient_parts(), n = u.product->parts();
+    for (int64_t i = 0; i < n; i++) {
+      const size_t of = i < first ? home(i, first, made.size()) : home(i - first, n - first, made.size());
+      made[of].push_back({&u, i});
+    }
   }
   return made;
 }
 
-std::vector<Optimizer::Part> Optimizer::parts(const std::vector<Update> &all) const {
-  std::vector<Part> made;
+// Rows of weights as linear layers share them out, and stretches of others.
+Optimizer::Shares Optimizer::parts(const std::vector<Update> &all) const {
+  Shares made(static_cast<size_t>(at::get_num_threads()));
   for (const Update &u : all) {
     const int64_t n = u.product ? u.product->tiles() : at::divup(u.p.numel(), kStretch);
-    for (int64_t i = 0; i < n; i++) made.push_back({&u, i});
+    for (int64_t i = 0; i < n; i++) {
+      const size_t of = u.product
+                            ? home(u.product->tile(i).row / panels::kPanel, u.product->gradient_parts(), made.size())
+                            : home(i, n, made.size());
+      made[of].push_back({&u, i});
+    }
   }
   return made;
 }
@@ -218,10 +241,25 @@ void Optimizer::update_tile(const Update &f, int64_t i) const {
   }
 }
 
-// n numbers from `from` on, whose gradients are at g.
+// n numbers from `from` on, whose gradients are at g. Other threads have read the parameters, but not their averages.
 template <typename T>
 void Optimizer::loop(const Update &f, const T *g, int64_t from, int64_t n) const {
-  T *p = at_element<T>(f.p, from), *slots[kSlots];
+  if (!apart()) return loop(f, at_element<T>(f.p, from), g, from, n);
+  constexpr int64_t kAtOnce = 1 << 10;
+  T p[kAtOnce];
+  for (int64_t i = 0; i < n; i += kAtOnce) {
+    T *to = at_element<T>(f.p, from + i);
+    const int64_t some = std::min(kAtOnce, n - i);
+    std::copy_n(to, some, p);
+    loop(f, p, g + i, from + i, some);
+    write_past(to, p, some);
+  }
+}
+
+// The same with the parameters at p.
+template <typename T>
+void Optimizer::loop(const Update &f, T *p, const T *g, int64_t from, int64_t n) const {
+  T *slots[kSlots];
   for (int i = 0; i < kSlots; i++) slots[i] = at_element<T>(f.s->slots[i], from);
   if (kind_ == IX_RMSPROP) return rmsprop_loop(p, g, slots[0], slots[1], slots[2], n, options_);
   adam_loop(p, g, slots[0], slots[1], n, options_, f.adam);

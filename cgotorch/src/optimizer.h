@@ -56,12 +56,17 @@ class Optimizer {
     const Update *of;
     int64_t i;
   };
-  std::vector<Part> preparations(const std::vector<Update> &all) const;
-  std::vector<Part> parts(const std::vector<Update> &all) const;
+  using Shares = std::vector<std::vector<Part>>;  // those of each thread
+  Shares preparations(const std::vector<Update> &all) const;
+  Shares parts(const std::vector<Update> &all) const;
+  template <typename Work>
+  static void each(const Shares &shares, const Work &work);
   void update_stretch(const Update &f, int64_t first) const;
   void update_tile(const Update &f, int64_t i) const;
   template <typename T>
   void loop(const Update &f, const T *g, int64_t from, int64_t n) const;
+  template <typename T>
+  void loop(const Update &f, T *p, const T *g, int64_t from, int64_t n) const;
   void update(at::Tensor &p, const at::Tensor &g, State &s) const;
   void sgd(at::Tensor &p, at::Tensor g, State &s) const;
   void adam(at::Tensor &p, at::Tensor g, State &s) const;

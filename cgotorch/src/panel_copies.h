@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "apart.h"
 #include "panel_scratch.h"
 #include "transpose.h"
 
@@ -26,17 +27,44 @@ inline void copy(const float *from, int64_t n, Half *to) {
   finish(padded, to, kPanel);
 }
 
+// The processor does not foresee such short stretches. So many rows ahead is soon enough for memory.
+template <typename From>
+void fetch_ahead(const From *from, int64_t row) {
+  for (int64_t i = 0; i < kPanel; i += 64 / int64_t{sizeof(From)}) __builtin_prefetch(from + i + 8 * row);
+}
+
 // Rows that are `row` numbers apart, in panels, and zeros behind them up to `all` rows.
 template <typename From, typename T>
 void copy(const From *from, int64_t row, int64_t rows, int64_t columns, const Panels<T> &to, int64_t all) {
   for (int64_t i = 0; i < rows; i++, from += row) {
     for (int64_t c = 0; c < columns; c += kPanel) {
-      // The processor does not foresee such short stretches. So many rows ahead is soon enough for memory.
-      for (int64_t at = 0; at < kPanel; at += 64 / int64_t{sizeof(From)}) __builtin_prefetch(from + c + at + 8 * row);
+      fetch_ahead(from + c, row);
       copy(from + c, std::min(kPanel, columns - c), to.at(i, c));
     }
   }
   clear(to, rows, all, columns);
+}
+
+// The same with rows paired; past the caches if that is told, for what other threads read.
+template <typename From, typename T>
+void copy_paired(const From *from, int64_t row, int64_t rows, int64_t columns, const Panels<T> &to, int64_t all,
+                 bool past = false) {
+  constexpr int64_t kRowsOfPair = kTogether<T>;
+  for (int64_t i = 0; i < rows; i += kRowsOfPair, from += kRowsOfPair * row) {
+    for (int64_t c = 0; c < columns; c += kPanel) {
+      for (int64_t r = 0; r < kRowsOfPair; r++) fetch_ahead(from + r * row + c, row);
+      const int64_t n = std::min(kPanel, columns - c), there = std::min(kRowsOfPair, rows - i);
+      if (n == kPanel && there == kRowsOfPair) {
+        put_rows(from + c, row, to.at(i, c), past);
+        continue;
+      }
+      From padded[kRowsOfPair * kPanel] = {};
+      for (int64_t r = 0; r < there; r++) std::copy_n(from + r * row + c, n, padded + r * kPanel);
+      put_rows(padded, kPanel, to.at(i, c), past);
+    }
+  }
+  clear(to, rounded(rows, kRowsOfPair), all, columns);
+  if (past) settle();
 }
 
 // The transposed of rows, a multiple of 32 of them, with its own rows paired: two numbers of bfloat16 change places as

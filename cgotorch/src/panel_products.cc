@@ -162,6 +162,42 @@ IMORI_AVX512 void multiply_turned(const Panels<T> &a, const Panels<T> &b, const 
   }
 }
 
+namespace {
+
+// What fills a line of the cache.
+template <typename Line>
+IMORI_AVX512_INLINED void put_line(void *to, const Line &line, bool past) {
+  static_assert(sizeof(Line) == 64, "a line");
+#ifdef __x86_64__
+  if (past) {
+    asm volatile("vmovntdq %1, %0" : "=m"(*static_cast<Line *>(to)) : "v"(line));
+    return;
+  }
+#endif
+  std::memcpy(to, &line, sizeof line);
+}
+
+}  // namespace
+
+IMORI_AVX512 void put_rows(const float *from, int64_t, float *to, bool past) {
+  for (int64_t i = 0; i < kPanel; i += kVector) put_line(to + i, get(from + i), past);
+}
+IMORI_AVX512 void put_rows(const float *from, int64_t row, Half *to, bool past) {
+  for (int64_t i = 0; i < kPanel; i += kVector) {
+    const Vector pairs[] = {get(from + i), get(from + row + i)};
+    Half numbers[kPanel];
+    put_together(numbers, pairs, 1);
+    Bits line;
+    std::memcpy(&line, numbers, sizeof line);
+    put_line(to + 2 * i, line, past);
+  }
+}
+IMORI_AVX512 void put_rows(const Half *from, int64_t row, Half *to, bool past) {
+  for (int64_t i = 0; i < kPanel; i += kVector) {
+    put_line(to + 2 * i, widened(from + i) | widened(from + row + i) << 16, past);
+  }
+}
+
 IMORI_AVX512 void pair(const Panels<Half> &m, int64_t first, int64_t last, int64_t columns) {
   for (int64_t j = 0; j < columns; j += kPanel) {
     Half *upper = m.at(first, j);

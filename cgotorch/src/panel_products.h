@@ -52,6 +52,12 @@ IMORI_AVX512 void multiply_turned(const Panels<T> &a, const Panels<T> &b, const 
 inline void pair(const Panels<float> &, int64_t, int64_t, int64_t) {}
 IMORI_AVX512 void pair(const Panels<Half> &m, int64_t first, int64_t last, int64_t columns);
 
+// 32 numbers of a row, and of the next one where rows are paired, side by side as pair leaves them; past the caches if
+// that is told.
+IMORI_AVX512 void put_rows(const float *from, int64_t row, float *to, bool past);
+IMORI_AVX512 void put_rows(const float *from, int64_t row, Half *to, bool past);
+IMORI_AVX512 void put_rows(const Half *from, int64_t row, Half *to, bool past);
+
 // The leaky ReLU of n numbers, a multiple of 16, to which others are added, if there are any; slope 1 is none.
 template <typename T>
 IMORI_AVX512 void finish(const float *from, T *to, int64_t n, const float *add = nullptr, float slope = 1);

@@ -48,7 +48,9 @@ Panels<T> WeightGradient::inputs() const {
   return gradients<T>().from(panels_of(out_) * kPanel);
 }
 
-int64_t WeightGradient::parts() const { return panels_of(out_) + panels_of(in_); }
+int64_t WeightGradient::gradient_parts() const { return panels_of(out_); }
+
+int64_t WeightGradient::parts() const { return gradient_parts() + panels_of(in_); }
 
 template <typename T>
 void WeightGradient::take(int64_t part) const {
@@ -56,8 +58,9 @@ void WeightGradient::take(int64_t part) const {
   const at::Tensor &m = of_g ? g_ : x_;
   const int64_t column = (of_g ? part : part - panels_of(out_)) * kPanel;
   const Panels<T> to = (of_g ? gradients<T>() : inputs<T>()).from(column);
-  copy(m.data_ptr<T>() + column, m.stride(0), m.size(0), std::min(kPanel, m.size(1) - column), to, rows_);
-  pair(to, 0, rows_, kPanel);
+  // Each thread reads all of the inputs, and of the gradients its own.
+  copy_paired(m.data_ptr<T>() + column, m.stride(0), m.size(0), std::min(kPanel, m.size(1) - column), to, rows_,
+              !of_g && apart());
 }
 
 void WeightGradient::prepare(int64_t part) const {

@@ -19,6 +19,7 @@ class WeightGradient {
   WeightGradient(const at::Tensor &g, const at::Tensor &x);
 
   int64_t parts() const;
+  int64_t gradient_parts() const;  // the first ones: those of g
   void prepare(int64_t part) const;
 
   struct Tile {

@@ -1,0 +1,24 @@
+// Threads on parts of a chip that have caches of their own, or on several chips.
+#pragma once
+
+#include <cstdint>
+
+#include "simd.h"
+
+namespace imori {
+
+// Whether memory that other threads have read is written several times faster past the caches: where they share none,
+// all copies of each line are called back before it changes. On the cores of an EPYC it takes ten times as long then,
+// where they share one as long as past it. Numbers are the same either way.
+bool apart();
+// Measures that, once a second at most: a virtual machine's processors may move. Outside of parallel regions.
+void look_apart();
+// What apart() is, whatever was measured, or -1 for what was; for tests. Returns what it was.
+int set_apart(int to);
+
+// Copies n numbers past the caches, where the processor can. Before other threads read them there is to be a settle().
+template <typename T>
+void write_past(T *to, const T *from, int64_t n);
+void settle();
+
+}  // namespace imori
