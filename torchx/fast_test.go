@@ -69,6 +69,14 @@ func (w way) byVectors() way {
 	return w
 }
 
+// farApart is the way where threads share no cache.
+func (w way) farApart() way {
+	around := w.around
+	w.name += ", far apart"
+	w.around = func(f func()) { asIfApart(true, func() { around(f) }) }
+	return w
+}
+
 // plainly is the way by libtorch's own kernels.
 func (w way) plainly() way {
 	around := w.around
@@ -249,7 +257,7 @@ func (c computation) check(t *testing.T, f32, bf16 tolerance) {
 		}{
 			{inF64, tolerance{1e-11, 1e-11}},
 			{inF32, f32}, {inF32.channelsLast(), f32},
-			{inBF16, bf16}, {inBF16.channelsLast(), bf16}, {inBF16.byVectors(), bf16},
+			{inBF16, bf16}, {inBF16.channelsLast(), bf16}, {inBF16.byVectors(), bf16}, {inBF16.farApart(), bf16},
 		} {
 			got := c.derivatives(t, w.way)
 			compare(t, w.way, got, want, single, w.most)

@@ -24,7 +24,7 @@ func TestMinimize(t *testing.T) {
 	}
 	shapes := [][]int64{{70, 1601}, {64, 70}, {64, 64}, {17, 64}, {1, 17}, {3, 2}}
 	const shared, alsoDecayed, turned = 2, 3, 1
-	ways := []way{inF32, inBF16, inBF16.byVectors(), inF32.plainly()}
+	ways := []way{inF32, inBF16, inBF16.byVectors(), inF32.plainly(), inF32.farApart(), inBF16.farApart()}
 	for name, o := range optimisers {
 		for _, w := range ways {
 			for _, batch := range []int64{1, 37, 64} {

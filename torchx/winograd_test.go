@@ -129,7 +129,7 @@ func TestWinogradIsTaken(t *testing.T) {
 }
 
 // TestThreadsChangeNothing: Winograd's algorithm, sums of blocks, few channels, and linear layers in bfloat16 give the same bits whatever
-// the number of threads that share the work.
+// the number of threads that share the work, and wherever they are.
 func TestThreadsChangeNothing(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -166,14 +166,16 @@ func TestThreadsChangeNothing(t *testing.T) {
 			}
 			var first []result
 			for _, threads := range []int{1, 2, 3, 4, 7} {
-				SetThreads(threads)
-				results := m.gradients(t, w)
-				if first == nil {
-					first = results
-				}
-				for i, r := range results {
-					if !slices.Equal(r.values, first[i].values) {
-						t.Errorf("%s, %s, %s: %d threads make another result than 1", m.name, w.name, r.name, threads)
+				for _, w := range []way{w, w.farApart()} {
+					SetThreads(threads)
+					results := m.gradients(t, w)
+					if first == nil {
+						first = results
+					}
+					for i, r := range results {
+						if !slices.Equal(r.values, first[i].values) {
+							t.Errorf("%s, %s, %s: %d threads make another result than 1", m.name, w.name, r.name, threads)
+						}
 					}
 				}
 			}

@@ -11,7 +11,9 @@ namespace imori {
 // all copies of each line are called back before it changes. On the cores of an EPYC it takes ten times as long then,
 // where they share one as long as past it. Numbers are the same either way.
 bool apart();
-// Measures that, once a second at most: a virtual machine's processors may move. Outside of parallel regions.
+// Measures that, outside of parallel regions: some tens of microseconds. Returns what it found.
+bool measure_apart();
+// The same once a second at most: a virtual machine's processors move from chip to chip.
 void look_apart();
 // What apart() is, whatever was measured, or -1 for what was; for tests. Returns what it was.
 int set_apart(int to);

@@ -39,6 +39,9 @@ int8_t ix_set_bf16_layers(int8_t on);
 int32_t ix_bf16_hardware(void);  // 0 none, 1 avx512_bf16, 2 amx_bf16
 int8_t ix_set_amx(int8_t on);    // whether to use it where it is; returns what it was
 
+int8_t ix_measure_apart(void);   // whether threads are on parts of a chip that share no cache
+int8_t ix_set_apart(int8_t to);  // 0 or 1: as if they were not, or were; -1: as measured; returns what it was
+
 // ---- scopes and lifetime ----
 void ix_scope_begin(void);
 void ix_scope_end(void);

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "amx.h"
+#include "apart.h"
 #include "blas.h"
 #include "call.h"
 #include "conv.h"
@@ -91,6 +92,13 @@ int8_t ix_set_plain(int8_t on) { return imori::set_plain(on != 0); }
 int8_t ix_set_bf16_layers(int8_t on) { return imori::set_bf16_layers(on != 0); }
 int8_t ix_set_amx(int8_t on) { return imori::amx::set_used(on != 0) ? 1 : 0; }
 int32_t ix_bf16_hardware(void) { return imori::bf16_hardware(); }
+
+int8_t ix_measure_apart(void) {
+  bool is = false;
+  imori::guard_or([&] { is = imori::measure_apart(); }, [](const char *) {});
+  return is;
+}
+int8_t ix_set_apart(int8_t to) { return static_cast<int8_t>(imori::set_apart(to)); }
 
 // ---- scopes and lifetime ----
 void ix_scope_begin(void) { imori::scope_begin(); }

@@ -113,7 +113,7 @@ void Optimizer::check(const std::vector<Gradient> &gradients) const {
 // Gradients, averages and lists are made before the first change, so that there is none if memory does not do for them.
 void Optimizer::step(std::vector<Gradient> gradients) {
   check(gradients);
-  look_apart();
+  if (!params_.empty() && params_[0].is_cpu()) look_apart();
   c10::NoGradGuard no_grad;
   std::vector<Update> fused, others;
   for (size_t i = 0; i < gradients.size(); i++) {
