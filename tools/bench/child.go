@@ -31,7 +31,9 @@ type result struct {
 	OutsideShare      float64 `json:"outside_libtorch,omitempty"` // see outside
 	Calls             float64 `json:"c_calls_per_iteration,omitempty"`
 
-	ForeignCPU float64 `json:"foreign_cpu,omitempty"` // added by the parent: share of the machine that others used
+	// Added by the parent.
+	ForeignCPU float64 `json:"foreign_cpu,omitempty"` // share of the machine that others used
+	Apart      bool    `json:"apart,omitempty"`       // torchx.Apart, before or after
 }
 
 // runChild is what the program does when it is its own child.

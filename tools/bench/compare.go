@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+
+	"github.com/imori-ml/imori/torchx"
 )
 
 // pair is one run of each side, one right after the other.
@@ -20,6 +22,19 @@ type pair struct {
 }
 
 func (p pair) ratio() float64 { return p.Ours.ImagesPerSecond / p.Peer.ImagesPerSecond }
+
+// where tells which side had processors that share no cache: a virtual machine's move from chip to chip.
+func (p pair) where() string {
+	switch {
+	case p.Peer.Apart && p.Ours.Apart:
+		return ", processors apart"
+	case p.Peer.Apart:
+		return ", processors apart for PyTorch"
+	case p.Ours.Apart:
+		return ", processors apart for imori"
+	}
+	return ""
+}
 
 // compare runs both sides of each model in turns.
 func compare(ctx context.Context, s settings, out io.Writer) error {
@@ -34,6 +49,9 @@ func compare(ctx context.Context, s settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	runtime.LockOSThread() // OpenMP's threads, between which runs measure, belong to one
+	defer runtime.UnlockOSThread()
+	torchx.SetThreads(threads)
 	r := newReport(s)
 	rows := map[string]map[string]*row{} // by model and precision
 	run := runner{ctx: ctx, out: out, busy: s.busy > 0}
@@ -68,8 +86,8 @@ func compare(ctx context.Context, s settings, out io.Writer) error {
 				if err := p.check(); err != nil {
 					return fmt.Errorf("%s: %w", model, err)
 				}
-				fmt.Fprintf(out, "  pair %d: PyTorch %s %.1f images/s, imori %s %s %.1f, ratio %.2f\n",
-					n+1, peer.Torch, peer.ImagesPerSecond, ours.Torch, precision, ours.ImagesPerSecond, p.ratio())
+				fmt.Fprintf(out, "  pair %d: PyTorch %s %.1f images/s, imori %s %s %.1f, ratio %.2f%s\n",
+					n+1, peer.Torch, peer.ImagesPerSecond, ours.Torch, precision, ours.ImagesPerSecond, p.ratio(), p.where())
 				row := rows[model][precision]
 				row.Pairs = append(row.Pairs, p)
 			}

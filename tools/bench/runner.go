@@ -9,6 +9,8 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+
+	"github.com/imori-ml/imori/torchx"
 )
 
 // runner runs processes that print one line of JSON, one at a time.
@@ -21,11 +23,12 @@ type runner struct {
 // result runs one side, and watches what else the machine does meanwhile.
 func (r runner) result(name string, args ...string) (result, error) {
 	var figures result
-	before := readCPU()
+	apart, before := torchx.Apart(), readCPU()
 	if err := r.once(&figures, name, args...); err != nil {
 		return result{}, err
 	}
 	figures.ForeignCPU = before.foreign(readCPU())
+	figures.Apart = torchx.Apart() || apart
 	if figures.ForeignCPU > 0.05 && !r.busy {
 		fmt.Fprintf(r.out, "  warning: other programs used %.0f %% of the processors during this run; its figures say little\n", 100*figures.ForeignCPU)
 	}

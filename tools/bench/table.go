@@ -30,7 +30,23 @@ func (r *report) print(out io.Writer) {
 			fmt.Fprintf(out, "floor in %s: matrix products reach %.0f GFLOP/s\n", precision, gflops)
 		}
 	}
+	if apart, all := r.apart(); apart > 0 {
+		fmt.Fprintf(out, "processors apart: in %d of %d pairs one side or both ran on processors that share no cache, between which data go slowly\n", apart, all)
+	}
 	fmt.Fprint(out, footnotes)
+}
+
+// apart counts the pairs in which processors were apart.
+func (r *report) apart() (n, all int) {
+	for _, m := range r.Rows {
+		for _, p := range m.Pairs {
+			all++
+			if p.where() != "" {
+				n++
+			}
+		}
+	}
+	return n, all
 }
 
 func mebibytes(bytes float64) string { return fmt.Sprintf("%.0f MiB", bytes/(1<<20)) }

@@ -37,6 +37,29 @@ func TestTable(t *testing.T) {
 	if !strings.Contains(out.String(), "floor in fp32: matrix products reach 100 GFLOP/s") {
 		t.Errorf("the speed of matrix products is missing in\n%s", out.String())
 	}
+	if strings.Contains(out.String(), "apart") {
+		t.Errorf("found processors that are apart in\n%s", out.String())
+	}
+	r := testReport()
+	r.Rows[0].Pairs[1].Ours.Apart = true
+	out.Reset()
+	r.print(&out)
+	if !strings.Contains(out.String(), "processors apart: in 1 of 3 pairs") {
+		t.Errorf("expected one pair whose processors were apart in\n%s", out.String())
+	}
+}
+
+func TestWhere(t *testing.T) {
+	for want, p := range map[string]pair{
+		"":                               {},
+		", processors apart":             {Peer: result{Apart: true}, Ours: result{Apart: true}},
+		", processors apart for PyTorch": {Peer: result{Apart: true}},
+		", processors apart for imori":   {Ours: result{Apart: true}},
+	} {
+		if got := p.where(); got != want {
+			t.Errorf("%v, %v: got %q, want %q", p.Peer.Apart, p.Ours.Apart, got, want)
+		}
+	}
 }
 
 func TestSave(t *testing.T) {
