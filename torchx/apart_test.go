@@ -2,19 +2,24 @@ package torchx
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 
 	torch "github.com/wangkuiyi/gotorch"
 )
 
-// TestApart: it can be asked for at any time, with any number of threads; one has nobody to be apart from.
+// TestApart: one thread has nobody to be apart from, even where several have just been.
 func TestApart(t *testing.T) {
+	runtime.LockOSThread() // the number of threads belongs to one
+	defer runtime.UnlockOSThread()
 	defer SetThreads(Threads())
-	for _, threads := range []int{2, 1, 5} {
+	for _, threads := range []int{2, 1, 5, 1} {
 		SetThreads(threads)
-		if is := Apart(); is && threads == 1 {
-			t.Error("one thread is apart")
+		is := Apart()
+		t.Logf("%d threads apart: %v", threads, is)
+		if is && (threads == 1 || !NewReport().OwnKernels) {
+			t.Errorf("%d threads are apart", threads)
 		}
 	}
 }

@@ -174,7 +174,7 @@ func TestThreadsChangeNothing(t *testing.T) {
 					}
 					for i, r := range results {
 						if !slices.Equal(r.values, first[i].values) {
-							t.Errorf("%s, %s, %s: %d threads make another result than 1", m.name, w.name, r.name, threads)
+							t.Errorf("%s, %s, %s: %d threads make another result than 1 that is not apart", m.name, w.name, r.name, threads)
 						}
 					}
 				}

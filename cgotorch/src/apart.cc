@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
+#include <exception>
 #include <limits>
 #include <mutex>
 #include <vector>
@@ -19,12 +19,12 @@
 namespace imori {
 namespace {
 
-constexpr int64_t kLine = 64;  // bytes that caches hold and exchange together
-
 std::atomic<bool> measured{false};
 std::atomic<int> wanted{-1};
 
 #ifdef __x86_64__
+
+constexpr int64_t kLine = 64;  // bytes that caches hold and exchange together
 
 // Whole lines.
 IMORI_AVX512 void write_lines(char *to, const char *from, int64_t lines) {
@@ -39,7 +39,7 @@ using Clock = std::chrono::steady_clock;
 class Trial {
  public:
   explicit Trial(int64_t threads)
-      : lines_(std::max<int64_t>(32, 1024 / threads)), numbers_(threads * lines_ * kNumbers), times_(threads) {}
+      : lines_(std::max<int64_t>(8, 1024 / threads)), numbers_(threads * lines_ * kNumbers), times_(threads) {}
 
   // Nanoseconds that the slowest thread took; past the caches, or not.
   double round(bool past) {
@@ -105,7 +105,7 @@ bool measure() {
   trial.round(false);  // what nobody has read is written fast
   for (int i = 0; i < kRounds; i++) within = std::min(within, trial.round(false));
   for (int i = 0; i < kRounds; i++) past = std::min(past, trial.round(true));
-  return within > 2 * past;
+  return within > (measured ? 1.4 : 2) * past;  // what is between does not change from look to look
 }
 
 std::mutex mutex;  // of what measures
@@ -124,9 +124,9 @@ int set_apart(int to) { return wanted.exchange(to); }
 
 bool measure_apart() {
 #ifdef __x86_64__
-  if (!panels::has_avx512() || at::get_num_threads() < 2 || at::in_parallel_region()) return false;
+  if (!panels::has_avx512() || at::in_parallel_region()) return measured;
   const std::lock_guard<std::mutex> lock(mutex);
-  measured = measure();
+  measured = at::get_num_threads() > 1 && measure();
   next = Clock::now() + std::chrono::seconds(1);
 #endif
   return measured;
@@ -138,7 +138,10 @@ void look_apart() {
     const std::unique_lock<std::mutex> lock(mutex, std::try_to_lock);
     if (!lock.owns_lock() || Clock::now() < next) return;
   }
-  measure_apart();
+  try {
+    measure_apart();
+  } catch (const std::exception &) {  // no memory; nothing depends on it
+  }
 #endif
 }
 
@@ -146,9 +149,11 @@ template <typename T>
 void write_past(T *to, const T *from, int64_t n) {
 #ifdef __x86_64__
   if (panels::has_avx512()) {
-    const int64_t before = -reinterpret_cast<intptr_t>(to) & (kLine - 1);
-    const int64_t head = std::min(n, before / int64_t{sizeof(T)}), lines = (n - head) * int64_t{sizeof(T)} / kLine;
-    const int64_t rest = head + lines * (kLine / int64_t{sizeof(T)});
+    constexpr int64_t kBytes = sizeof(T);
+    const int64_t before = -reinterpret_cast<intptr_t>(to) & (kLine - 1);  // until a line begins
+    // Numbers over memory that is not ours may lie anywhere, with no line's beginning between two of them.
+    const int64_t head = before % kBytes == 0 ? std::min(n, before / kBytes) : n;
+    const int64_t lines = (n - head) * kBytes / kLine, rest = head + lines * (kLine / kBytes);
     std::copy_n(from, head, to);
     write_lines(reinterpret_cast<char *>(to + head), reinterpret_cast<const char *>(from + head), lines);
     std::copy_n(from + rest, n - rest, to + rest);

@@ -3,15 +3,14 @@
 
 #include <cstdint>
 
-#include "simd.h"
-
 namespace imori {
 
 // Whether memory that other threads have read is written several times faster past the caches: where they share none,
 // all copies of each line are called back before it changes. On the cores of an EPYC it takes ten times as long then,
-// where they share one as long as past it. Numbers are the same either way.
+// where they share one as long as past it. It is one answer for the process, and numbers are the same either way.
 bool apart();
-// Measures that, outside of parallel regions: some tens of microseconds. Returns what it found.
+// Measures that for this thread's threads, outside of parallel regions, in a tenth of a millisecond. Returns what it
+// found.
 bool measure_apart();
 // The same once a second at most: a virtual machine's processors move from chip to chip.
 void look_apart();

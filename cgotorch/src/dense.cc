@@ -35,7 +35,11 @@ Panels<Half> packed(const at::Tensor &m, int64_t rows, Scratch<Half> &scratch) {
   const bool past = apart();
   each_panel(m.size(1), [&](int64_t column, int64_t n) {
     if (!past || n < kPanel) return copy(from + column, m.stride(0), m.size(0), n, to.from(column), rows);
-    for (int64_t i = 0; i < m.size(0); i++) write_past(to.at(i, column), from + i * m.stride(0) + column, kPanel);
+    for (int64_t i = 0; i < m.size(0); i++) {
+      const Half *row = from + i * m.stride(0) + column;
+      fetch_ahead(row, m.stride(0));
+      write_past(to.at(i, column), row, kPanel);
+    }
     clear(to.from(column), m.size(0), rows, kPanel);
     settle();
   });

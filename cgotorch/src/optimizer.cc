@@ -35,6 +35,11 @@ void zeros_once(at::Tensor &slot, const at::Tensor &p) {
   if (!slot.defined()) slot = at::zeros_like(p, at::MemoryFormat::Preserve);
 }
 
+// A count in a line of the cache of its own.
+struct alignas(64) Count {
+  std::atomic<size_t> n{0};
+};
+
 // Which thread at::parallel_for gives the i-th of n to.
 size_t home(int64_t i, int64_t n, size_t threads) {
   return static_cast<size_t>(i / at::divup(n, static_cast<int64_t>(threads)));
@@ -182,15 +187,18 @@ AdamStep Optimizer::adam_step(const State &s) const {
           kind_ == IX_ADAMW};
 }
 
-// Its own are in a thread's cache from the last step, or from the forward pass; from another thread's, which may be on
-// another part of the chip, they would come several times more slowly than from memory. Who is done helps the others.
+// Each thread begins with its own, whose averages are in its cache from the last step: from another thread's, which may
+// be on another part of the chip, they would come more slowly than from memory. Who is done helps the others.
 template <typename Work>
 void Optimizer::each(const Shares &shares, const Work &work) {
-  std::vector<std::atomic<size_t>> next(shares.size());
-  at::parallel_for(0, static_cast<int64_t>(shares.size()), 1, [&](int64_t own, int64_t) {
+  size_t all = 0;
+  for (const std::vector<Part> &share : shares) all += share.size();
+  std::vector<Count> taken(shares.size());
+  // None of them are no reason to wake the threads.
+  at::parallel_for(0, static_cast<int64_t>(std::min(all, shares.size())), 1, [&](int64_t own, int64_t) {
     for (size_t k = 0; k < shares.size(); k++) {
       const size_t s = (static_cast<size_t>(own) + k) % shares.size();
-      for (size_t i; (i = next[s]++) < shares[s].size();) work(shares[s][i]);
+      for (size_t i; (i = taken[s].n++) < shares[s].size();) work(shares[s][i]);
     }
     settle();  // what has been written past the caches
   });
@@ -210,15 +218,18 @@ Optimizer::Shares Optimizer::preparations(const std::vector<Update> &all) const 
   return made;
 }
 
-// Rows of weights as linear layers share them out, and stretches of others.
+// Rows of weights as linear layers share them out, and stretches of others, of which small ones take turns.
 Optimizer::Shares Optimizer::parts(const std::vector<Update> &all) const {
   Shares made(static_cast<size_t>(at::get_num_threads()));
+  size_t turn = 0;
   for (const Update &u : all) {
     const int64_t n = u.product ? u.product->tiles() : at::divup(u.p.numel(), kStretch);
+    const bool small = !u.product && n < static_cast<int64_t>(made.size());
     for (int64_t i = 0; i < n; i++) {
       const size_t of = u.product
                             ? home(u.product->tile(i).row / panels::kPanel, u.product->gradient_parts(), made.size())
-                            : home(i, n, made.size());
+                        : small ? turn++ % made.size()
+                                : home(i, n, made.size());
       made[of].push_back({&u, i});
     }
   }

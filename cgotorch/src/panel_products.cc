@@ -173,6 +173,8 @@ IMORI_AVX512_INLINED void put_line(void *to, const Line &line, bool past) {
     asm volatile("vmovntdq %1, %0" : "=m"(*static_cast<Line *>(to)) : "v"(line));
     return;
   }
+#else
+  static_cast<void>(past);
 #endif
   std::memcpy(to, &line, sizeof line);
 }

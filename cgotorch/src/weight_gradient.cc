@@ -54,11 +54,11 @@ int64_t WeightGradient::parts() const { return gradient_parts() + panels_of(in_)
 
 template <typename T>
 void WeightGradient::take(int64_t part) const {
-  const bool of_g = part < panels_of(out_);
+  const bool of_g = part < gradient_parts();
   const at::Tensor &m = of_g ? g_ : x_;
-  const int64_t column = (of_g ? part : part - panels_of(out_)) * kPanel;
+  const int64_t column = (of_g ? part : part - gradient_parts()) * kPanel;
   const Panels<T> to = (of_g ? gradients<T>() : inputs<T>()).from(column);
-  // Each thread reads all of the inputs, and of the gradients its own.
+  // Each thread reads all of the inputs, but in an optimiser's step only its own of the gradients.
   copy_paired(m.data_ptr<T>() + column, m.stride(0), m.size(0), std::min(kPanel, m.size(1) - column), to, rows_,
               !of_g && apart());
 }
@@ -66,7 +66,7 @@ void WeightGradient::take(int64_t part) const {
 void WeightGradient::prepare(int64_t part) const {
   if (!half_) return take<float>(part);
   take<Half>(part);
-  if (!blocks_ || part >= panels_of(out_)) return;
+  if (!blocks_ || part >= gradient_parts()) return;
   for (int64_t k = 0; k < rows_; k += amx::kSide) amx::turn(gradients<Half>().at(k, part * kPanel));
 }
 
