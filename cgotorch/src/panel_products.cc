@@ -164,13 +164,11 @@ IMORI_AVX512 void multiply_turned(const Panels<T> &a, const Panels<T> &b, const 
 
 namespace {
 
-// What fills a line of the cache.
-template <typename Line>
-IMORI_AVX512_INLINED void put_line(void *to, const Line &line, bool past) {
-  static_assert(sizeof(Line) == 64, "a line");
+// A line of the cache.
+IMORI_AVX512_INLINED void put_line(void *to, const Bits &line, bool past) {
 #ifdef __x86_64__
   if (past) {
-    asm volatile("vmovntdq %1, %0" : "=m"(*static_cast<Line *>(to)) : "v"(line));
+    asm volatile("vmovntdq %1, %0" : "=m"(*static_cast<Bits *>(to)) : "v"(line));
     return;
   }
 #else
@@ -182,7 +180,7 @@ IMORI_AVX512_INLINED void put_line(void *to, const Line &line, bool past) {
 }  // namespace
 
 IMORI_AVX512 void put_rows(const float *from, int64_t, float *to, bool past) {
-  for (int64_t i = 0; i < kPanel; i += kVector) put_line(to + i, get(from + i), past);
+  for (int64_t i = 0; i < kPanel; i += kVector) put_line(to + i, reinterpret_cast<Bits>(get(from + i)), past);
 }
 IMORI_AVX512 void put_rows(const float *from, int64_t row, Half *to, bool past) {
   for (int64_t i = 0; i < kPanel; i += kVector) {
