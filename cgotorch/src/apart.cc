@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <exception>
 #include <limits>
 #include <mutex>
@@ -24,12 +25,13 @@ std::atomic<int> wanted{-1};
 
 #ifdef __x86_64__
 
-constexpr int64_t kLine = 64;  // bytes that caches hold and exchange together
+constexpr int64_t kLine = sizeof(panels::Bits);  // bytes that caches hold and exchange together
 
-// Whole lines.
 IMORI_AVX512 void write_lines(char *to, const char *from, int64_t lines) {
   for (int64_t i = 0; i < lines; i++, to += kLine, from += kLine) {
-    _mm512_stream_si512(reinterpret_cast<__m512i *>(to), _mm512_loadu_si512(from));
+    panels::Bits line;
+    std::memcpy(&line, from, sizeof line);
+    panels::put_line(to, line, true);
   }
 }
 
@@ -64,17 +66,10 @@ class Trial {
     return most;
   }
 
-  void write(int64_t thread, bool past) {
-    float line[kNumbers];
-    std::fill_n(line, kNumbers, ++times_[thread].number);
+  IMORI_AVX512 void write(int64_t thread, bool past) {
+    const panels::Bits line = ++times_[thread].number - panels::Bits{};
     float *to = numbers_.numbers() + thread * lines_ * kNumbers;
-    for (int64_t i = 0; i < lines_; i++, to += kNumbers) {
-      if (past) {
-        write_lines(reinterpret_cast<char *>(to), reinterpret_cast<const char *>(line), 1);
-      } else {
-        std::copy_n(line, kNumbers, to);
-      }
-    }
+    for (int64_t i = 0; i < lines_; i++, to += kNumbers) panels::put_line(to, line, past);
     if (past) settle();
   }
 
@@ -88,7 +83,7 @@ class Trial {
   // Each in a line of its own.
   struct alignas(kLine) Time {
     double ns = 0;
-    float number = 0;
+    uint32_t number = 0;
     volatile float sum = 0;
   };
 

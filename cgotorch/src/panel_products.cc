@@ -162,23 +162,6 @@ IMORI_AVX512 void multiply_turned(const Panels<T> &a, const Panels<T> &b, const 
   }
 }
 
-namespace {
-
-// A line of the cache.
-IMORI_AVX512_INLINED void put_line(void *to, const Bits &line, bool past) {
-#ifdef __x86_64__
-  if (past) {
-    asm volatile("vmovntdq %1, %0" : "=m"(*static_cast<Bits *>(to)) : "v"(line));
-    return;
-  }
-#else
-  static_cast<void>(past);
-#endif
-  std::memcpy(to, &line, sizeof line);
-}
-
-}  // namespace
-
 IMORI_AVX512 void put_rows(const float *from, int64_t, float *to, bool past) {
   for (int64_t i = 0; i < kPanel; i += kVector) put_line(to + i, reinterpret_cast<Bits>(get(from + i)), past);
 }

@@ -4,6 +4,7 @@
 #include <c10/util/BFloat16.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "simd.h"
 
@@ -64,6 +65,19 @@ IMORI_AVX512_INLINED void put(Half *p, const Vector &v) {
 #else
   for (int64_t i = 0; i < kVector; i++) store(p + i, v[i]);
 #endif
+}
+
+// What fills a line of the cache, from whose beginning `to` must be if it goes past the caches; see apart.h.
+IMORI_AVX512_INLINED void put_line(void *to, const Bits &line, bool past) {
+#ifdef __x86_64__
+  if (past) {
+    asm volatile("vmovntdq %1, %0" : "=m"(*static_cast<Bits *>(to)) : "v"(line));
+    return;
+  }
+#else
+  static_cast<void>(past);
+#endif
+  std::memcpy(to, &line, sizeof line);
 }
 
 // As many numbers as fill a vector's memory, where they need not be in their order: 16 of float32 are v[0]; of 32 of

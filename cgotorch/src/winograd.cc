@@ -72,11 +72,11 @@ void each_block(int64_t first, int64_t last, int64_t columns_in, int64_t columns
   }
 }
 
-// Rows of panels, an even number, paired in others from a row on, past the caches.
+// Rows of panels, an even number, paired in others from a row on; past the caches if that is told.
 template <typename T>
-void put_paired(const Panels<T> &from, int64_t rows, int64_t columns, const Panels<T> &to, int64_t row) {
+void put_paired(const Panels<T> &from, int64_t rows, int64_t columns, const Panels<T> &to, int64_t row, bool past) {
   for (int64_t c = 0; c < columns; c += kPanel) {
-    for (int64_t r = 0; r < rows; r += kTogether<T>) put_rows(from.at(r, c), kPanel, to.at(row + r, c), true);
+    for (int64_t r = 0; r < rows; r += kTogether<T>) put_rows(from.at(r, c), kPanel, to.at(row + r, c), past);
   }
 }
 
@@ -298,37 +298,25 @@ at::Tensor weight_of(const Plan &plan, const at::Tensor &x, const at::Tensor &g)
   const Panels<float> sums = results.panels(s.out, plan.columns());
   const std::vector<T> zeros(std::max(s.c, s.out));
   const T *in = x.data_ptr<T>(), *out = g.data_ptr<T>();
-  const bool past = apart();  // then threads take tiles in memory of their own, and write what all read only once
+  const bool past = apart();
   std::vector<int> point_of;  // each panel of columns
   for (int p = 0; p < plan.points; p++) point_of.insert(point_of.end(), plan.inner[p] / kPanel, p);
   for (int64_t tile = 0; tile < all; tile += rows) {
     const int64_t n = std::min(rows, all - tile), even = n + n % 2;
-    // Of tiles [first, last), from a row on.
-    const auto take = [&](int64_t first, int64_t last, int64_t row, const Panels<T> &to_x, const Panels<T> &to_g) {
-      each_image(plan, tile + first, tile + last, [&](int64_t image, Tiles tiles) {
-        tiles.row += row;
-        take_input(plan, tiles, in + image * s.h * s.w * s.c, zeros.data(), to_x);
-        take_output(plan, tiles, out + image * s.oh * s.ow * s.out, zeros.data(), to_g);
-      });
-      const int64_t end = row + last - first, paired = rounded(end, 2);
-      clear(to_x, end, paired, plan.columns());
-      clear(to_g, end, paired, outputs);
-    };
+    // A thread's own memory is written over and over, and what all threads read only once.
     at::parallel_for(0, rounded(n) / kRows, 1, [&](int64_t first_block, int64_t last_block) {
-      const int64_t first = first_block * kRows, last = std::min(n, last_block * kRows);
-      if (!past) {
-        take(first, last, first, of_x, of_g);
-        pair(of_x, first, rounded(last, 2), plan.columns());
-        pair(of_g, first, rounded(last, 2), outputs);
-        return;
-      }
       Scratch<T> own(numbers_for(kRows, plan.columns()) + numbers_for(kRows, outputs));
       const Panels<T> own_x = own.panels(kRows, plan.columns()), own_g = own.panels(kRows, outputs);
-      for (int64_t row = first; row < last; row += kRows) {
-        const int64_t some = std::min(kRows, last - row);
-        take(row, row + some, 0, own_x, own_g);
-        put_paired(own_x, rounded(some, 2), plan.columns(), of_x, row);
-        put_paired(own_g, rounded(some, 2), outputs, of_g, row);
+      for (int64_t row = first_block * kRows; row < std::min(n, last_block * kRows); row += kRows) {
+        const int64_t some = std::min(kRows, n - row), paired = rounded(some, 2);
+        each_image(plan, tile + row, tile + row + some, [&](int64_t image, const Tiles &tiles) {
+          take_input(plan, tiles, in + image * s.h * s.w * s.c, zeros.data(), own_x);
+          take_output(plan, tiles, out + image * s.oh * s.ow * s.out, zeros.data(), own_g);
+        });
+        clear(own_x, some, paired, plan.columns());
+        clear(own_g, some, paired, outputs);
+        put_paired(own_x, paired, plan.columns(), of_x, row, past);
+        put_paired(own_g, paired, outputs, of_g, row, past);
       }
       settle();
     });
