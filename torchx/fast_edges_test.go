@@ -210,7 +210,7 @@ func TestFastPathsRepeat(t *testing.T) {
 	}
 	for _, threads := range []int{1, 2} {
 		SetThreads(threads)
-		for _, w := range []way{inF32, inBF16} {
+		for _, w := range []way{inF32, inF32.byAVX2(), inBF16} {
 			var first [][]float64
 			for range 3 {
 				var all [][]float64

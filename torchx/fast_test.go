@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	torch "github.com/wangkuiyi/gotorch"
+	"golang.org/x/sys/cpu"
 )
 
 // What torchx computes with kernels of its own is compared here with libtorch's in float64, from the same numbers: all are
@@ -34,13 +35,14 @@ type way struct {
 	around    func(func())
 	layout    func(torch.Tensor) // of maps and kernels
 	converted bool
+	older     bool // by AVX2
 }
 
 var (
 	contiguous = func(torch.Tensor) {}
-	inF64      = way{"float64", torch.Double, func(f func()) { f() }, contiguous, false}
-	inF32      = way{"float32", torch.Float, func(f func()) { f() }, contiguous, false}
-	inBF16     = way{"bfloat16", torch.Float, BF16, contiguous, true}
+	inF64      = way{"float64", torch.Double, func(f func()) { f() }, contiguous, false, false}
+	inF32      = way{"float32", torch.Float, func(f func()) { f() }, contiguous, false, false}
+	inBF16     = way{"bfloat16", torch.Float, BF16, contiguous, true, false}
 )
 
 func (w way) channelsLast() way {
@@ -61,9 +63,20 @@ func (w way) outputs(c computation) int8 {
 	return w.dtype
 }
 
-// refused tells whether this CPU does not compute in a way: where nothing multiplies bfloat16, recipes may not ask for it, and
-// libtorch rounds sums in it as it likes.
-func (w way) refused() bool { return w.converted && CheckBF16("cpu") != nil }
+// refused tells whether to leave a way out: bfloat16 where nothing multiplies it, so that recipes may not ask for it, and
+// libtorch rounds sums as it likes; and the older way where all others are it.
+func (w way) refused() bool {
+	return w.converted && CheckBF16("cpu") != nil || w.older && !cpu.X86.HasAVX512F
+}
+
+// byAVX2 is the way of our own kernels on a CPU without AVX-512.
+func (w way) byAVX2() way {
+	around := w.around
+	w.name += ", by AVX2"
+	w.around = func(f func()) { withoutAVX512(func() { around(f) }) }
+	w.older = true
+	return w
+}
 
 // byVectors is the way without AMX.
 func (w way) byVectors() way {
@@ -260,7 +273,7 @@ func (c computation) check(t *testing.T, f32, bf16 tolerance) {
 			most tolerance
 		}{
 			{inF64, tolerance{1e-11, 1e-11}},
-			{inF32, f32}, {inF32.channelsLast(), f32}, {inF32.farApart(), f32},
+			{inF32, f32}, {inF32.channelsLast(), f32}, {inF32.farApart(), f32}, {inF32.byAVX2(), f32}, {inF32.byAVX2().farApart(), f32},
 			{inBF16, bf16}, {inBF16.channelsLast(), bf16}, {inBF16.byVectors(), bf16}, {inBF16.byVectors().farApart(), bf16},
 		} {
 			if w.refused() {

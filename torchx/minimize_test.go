@@ -24,9 +24,12 @@ func TestMinimize(t *testing.T) {
 	}
 	shapes := [][]int64{{70, 1601}, {64, 70}, {64, 64}, {17, 64}, {1, 17}, {3, 2}}
 	const shared, alsoDecayed, turned = 2, 3, 1
-	ways := []way{inF32, inBF16, inBF16.byVectors(), inF32.plainly(), inF32.farApart(), inBF16.farApart()}
+	ways := []way{inF32, inBF16, inBF16.byVectors(), inF32.plainly(), inF32.farApart(), inBF16.farApart(), inF32.byAVX2(), inF32.byAVX2().farApart()}
 	for name, o := range optimisers {
 		for _, w := range ways {
+			if w.refused() {
+				continue
+			}
 			for _, batch := range []int64{1, 37, 64} {
 				t.Run(fmt.Sprintf("%s, %s, batch %d", name, w.name, batch), func(t *testing.T) {
 					// run makes three steps of two optimisers, which have one half of the parameters each.
@@ -133,7 +136,7 @@ func TestMinimizeOfParameterTimesParameter(t *testing.T) {
 
 // A gradient has all its parts where a weight is used more than once, and so has that of what a weight was made from.
 func TestGradientsOfSharedWeights(t *testing.T) {
-	for _, w := range []way{inF32, inBF16, inBF16.byVectors()} {
+	for _, w := range []way{inF32, inF32.byAVX2(), inBF16, inBF16.byVectors()} {
 		if w.refused() {
 			continue
 		}
@@ -241,7 +244,7 @@ func TestOptimizerRefusesSharedMemory(t *testing.T) {
 // The gradients of weights are those of float64, also of a batch of several thousand and where a row is longer than a tile.
 func TestWeightGradients(t *testing.T) {
 	for _, c := range []struct{ n, in, out int64 }{{64, 3100, 33}, {2100, 40, 48}, {130, 16, 1700}, {5, 1536, 16}} {
-		for _, w := range []way{inF32, inBF16, inBF16.byVectors()} {
+		for _, w := range []way{inF32, inF32.byAVX2(), inBF16, inBF16.byVectors()} {
 			if w.refused() {
 				continue
 			}

@@ -63,6 +63,12 @@ func TestActivationBeforeMaximum(t *testing.T) {
 
 // Of equal numbers libtorch takes the first; NaN is larger than all, and of several it takes the last.
 func TestMaximumOfSpecialNumbers(t *testing.T) {
+	testMaximumOfSpecialNumbers(t)
+	withoutAVX512(func() { testMaximumOfSpecialNumbers(t) })
+}
+
+func testMaximumOfSpecialNumbers(t *testing.T) {
+	t.Helper()
 	nan, inf, zero := math.NaN(), math.Inf(1), math.Copysign(0, -1)
 	squares := [][]float64{
 		{1, 1, 1, 1}, {0, 0, 0, 0}, {-1, -1, -2, -1}, {2, 3, 3, 1}, {1, 2, 2, 2}, {zero, 0, zero, 0},
@@ -114,6 +120,12 @@ func TestMaximumOfSpecialNumbers(t *testing.T) {
 // Which loops run shows in what they round: ours add two pairs of numbers, libtorch's one after the other; and behind NaN an
 // activation's gradient has slope 1, libtorch's the other one.
 func TestPoolsRunLoopsOfTheirOwn(t *testing.T) {
+	testPoolsRunLoopsOfTheirOwn(t)
+	withoutAVX512(func() { testPoolsRunLoopsOfTheirOwn(t) })
+}
+
+func testPoolsRunLoopsOfTheirOwn(t *testing.T) {
+	t.Helper()
 	pairs := func(channels int64) torch.Tensor {
 		var numbers []float64
 		for range channels {

@@ -43,6 +43,16 @@ func withoutAMX(f func()) (has bool) {
 	return has
 }
 
+// withoutAVX512 runs f with our kernels of float32 for layers as on a CPU that has not got it, for the whole process.
+func withoutAVX512(f func()) {
+	before := C.ix_set_avx512(0)
+	defer C.ix_set_avx512(before)
+	f()
+}
+
+// floatKernels tells which these are: 0 none, 1 those for AVX2, 2 those for AVX-512.
+func floatKernels() int { return int(C.ix_float_kernels()) }
+
 // Float returns t in float32 if it is bfloat16, else t itself: for what bfloat16's three digits would spoil.
 func Float(t torch.Tensor) torch.Tensor { return unary("float", C.IX_FULL, t, 0, 0) }
 

@@ -89,7 +89,7 @@ func TestWhatIsKeptFollowsWeights(t *testing.T) {
 			{"convolution", narrow, []int64{2, 2, 8, 8}, func(x, w, b torch.Tensor) torch.Tensor { return Conv2d(x, w, b, Conv2dOptions{}) }},
 			{"sums", wide, []int64{3, 32, 16, 16}, func(x, w, b torch.Tensor) torch.Tensor { return Conv2d(x, w, b, Conv2dOptions{Padding: 1}) }},
 		} {
-			for _, w := range []way{inF32, inBF16} {
+			for _, w := range []way{inF32, inF32.byAVX2(), inBF16} {
 				t.Run(c.name+", "+layer.name+", "+w.name, func(t *testing.T) {
 					scoped(t, func() {
 						ManualSeed(5)

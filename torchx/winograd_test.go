@@ -10,10 +10,34 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// ours tells whether this CPU multiplies numbers of a way by instructions of AVX-512, for which there are kernels here.
+// ours tells whether this CPU multiplies numbers of a way by instructions for which there are kernels here.
 func ours(w way) bool {
-	x := cpu.X86
-	return NewReport().OwnKernels && x.HasAVX512F && (!w.converted || x.HasAVX512BF16)
+	if w.converted {
+		return NewReport().OwnKernels && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BF16
+	}
+	return floatKernels() > 0
+}
+
+// TestFloatKernels: a CPU's are the best that there are for it, and those for AVX2 can be had on all.
+func TestFloatKernels(t *testing.T) {
+	want, older := 0, 0
+	if NewReport().OwnKernels && cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		want, older = 1, 1
+		if cpu.X86.HasAVX512F {
+			want = 2
+		}
+	}
+	if got := floatKernels(); got != want {
+		t.Errorf("kernels %d, expected %d", got, want)
+	}
+	inF32.byAVX2().around(func() {
+		if got := floatKernels(); got != older {
+			t.Errorf("by AVX2: kernels %d, expected %d", got, older)
+		}
+	})
+	if got := floatKernels(); got != want {
+		t.Errorf("kernels %d afterwards, expected %d", got, want)
+	}
 }
 
 // sideOfTiles tells whether f, a convolution of maps with a kernel that is 0 but for its last place, is computed by
@@ -108,7 +132,7 @@ func TestWinogradIsTaken(t *testing.T) {
 				return convTranspose2d(m, weight(), torch.Tensor{}, transposed{c.stride, c.padding, rest, c.dilation, c.groups})
 			}
 		})
-		for _, w := range []way{inF32, inBF16} {
+		for _, w := range []way{inF32, inF32.byAVX2(), inBF16} {
 			want := c.want
 			if !ours(w) {
 				want = 0
@@ -156,8 +180,8 @@ func TestThreadsChangeNothing(t *testing.T) {
 	if !ours(inF32) {
 		t.Skip("this CPU has not what it needs, and other libraries' kernels promise no such thing")
 	}
-	for _, w := range []way{inF32.channelsLast(), inBF16.channelsLast()} {
-		if !ours(w) {
+	for _, w := range []way{inF32.channelsLast(), inF32.byAVX2().channelsLast(), inBF16.channelsLast()} {
+		if !ours(w) || w.refused() {
 			continue
 		}
 		for i, m := range layers {

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "precision.h"
+#include "simd.h"
 #include "transpose.h"
 
 namespace imori {

@@ -9,13 +9,18 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <exception>
 #include <limits>
 #include <mutex>
 #include <vector>
 
+#include "cpu.h"
 #include "panel_scratch.h"
+
+#ifdef __x86_64__
+#define IMORI_EACH_CPU "apart_loops.h"
+#include "each_cpu.h"
+#endif
 
 namespace imori {
 namespace {
@@ -25,14 +30,9 @@ std::atomic<int> wanted{-1};
 
 #ifdef __x86_64__
 
-constexpr int64_t kLine = sizeof(panels::Bits);  // bytes that caches hold and exchange together
-
-IMORI_AVX512 void write_lines(char *to, const char *from, int64_t lines) {
-  for (int64_t i = 0; i < lines; i++, to += kLine, from += kLine) {
-    panels::Bits line;
-    std::memcpy(&line, from, sizeof line);
-    panels::put_line(to, line, true);
-  }
+void write_lines(char *to, const char *from, int64_t lines) { IMORI_CALL(float, write_lines(to, from, lines)); }
+void fill_lines(float *to, int64_t lines, uint32_t number, bool past) {
+  IMORI_CALL(float, fill_lines(to, lines, number, past));
 }
 
 using Clock = std::chrono::steady_clock;
@@ -50,7 +50,7 @@ class Trial {
   }
 
  private:
-  static constexpr int64_t kNumbers = kLine / sizeof(float);  // of a line
+  static constexpr int64_t kNumbers = kLine / int64_t{sizeof(float)};  // of a line
 
   template <typename Work>
   double slowest(const Work &work) {
@@ -66,10 +66,8 @@ class Trial {
     return most;
   }
 
-  IMORI_AVX512 void write(int64_t thread, bool past) {
-    const panels::Bits line = ++times_[thread].number - panels::Bits{};
-    float *to = numbers_.numbers() + thread * lines_ * kNumbers;
-    for (int64_t i = 0; i < lines_; i++, to += kNumbers) panels::put_line(to, line, past);
+  void write(int64_t thread, bool past) {
+    fill_lines(numbers_.numbers() + thread * lines_ * kNumbers, lines_, ++times_[thread].number, past);
     if (past) settle();
   }
 
@@ -119,7 +117,7 @@ int set_apart(int to) { return wanted.exchange(to); }
 
 bool measure_apart() {
 #ifdef __x86_64__
-  if (!panels::has_avx512() || at::in_parallel_region()) return measured;
+  if (!has_kernels() || at::in_parallel_region()) return measured;
   const std::lock_guard<std::mutex> lock(mutex);
   measured = at::get_num_threads() > 1 && measure();
   next = Clock::now() + std::chrono::seconds(1);
@@ -143,7 +141,7 @@ void look_apart() {
 template <typename T>
 void write_past(T *to, const T *from, int64_t n) {
 #ifdef __x86_64__
-  if (panels::has_avx512()) {
+  if (has_kernels()) {
     constexpr int64_t kBytes = sizeof(T);
     const int64_t before = -reinterpret_cast<intptr_t>(to) & (kLine - 1);  // until a line begins
     // Numbers over memory that is not ours may lie anywhere, with no line's beginning between two of them.

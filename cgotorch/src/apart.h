@@ -5,6 +5,8 @@
 
 namespace imori {
 
+constexpr int64_t kLine = 64;  // bytes that caches hold and exchange together
+
 // Whether memory that other threads have read is written several times faster past the caches: where they share none,
 // all copies of each line are called back before it changes. On the cores of an EPYC it takes ten times as long then,
 // where they share one as long as past it. It is one answer for the process, and numbers are the same either way.

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "apart.h"
+#include "cpu.h"
 #include "panel_copies.h"
 #include "precision.h"
 #include "simd.h"
@@ -172,7 +173,7 @@ bool fits(const at::Tensor &rows, const at::Tensor &w) {
   const auto type = rows.scalar_type();
   const bool typed = w.scalar_type() == at::kFloat && (type == at::kFloat || (type == at::kBFloat16 && our_bf16()));
   const int64_t bytes = static_cast<int64_t>(rows.element_size());
-  return has_avx512() && typed && rounded(rows.size(0), kPanel) * std::max(w.size(0), w.size(1)) * bytes <= kMost;
+  return has_kernels() && typed && rounded(rows.size(0), kPanel) * std::max(w.size(0), w.size(1)) * bytes <= kMost;
 }
 
 bool input_wins(const at::Tensor &g, const at::Tensor &w) { return g.scalar_type() == at::kBFloat16 && fits(g, w); }

@@ -3,20 +3,21 @@
 #include <algorithm>
 #include <cstring>
 
-#include "panel_products.h"
+#include "for_avx512.h"
+#include "vectors.h"
 
 namespace imori {
 namespace direct {
 namespace {
 
-using namespace panels;
+using namespace panels::avx512;
 
 alignas(64) const Half kZeros[kSide] = {};
 
 // 32 channels of a place.
 struct Copied {
   static constexpr int64_t kImages = 1;
-  IMORI_AVX512_INLINED static void take(const Half *from, const Half *, Half *to) {
+  IMORI_FOR_CPU_INLINED static void take(const Half *from, const Half *, Half *to) {
     std::memcpy(static_cast<void *>(to), from, kSide * sizeof(Half));
   }
 };
@@ -24,7 +25,7 @@ struct Copied {
 // Those of two images, by turns.
 struct Paired {
   static constexpr int64_t kImages = 2;
-  IMORI_AVX512_INLINED static void take(const Half *from, const Half *next, Half *to) {
+  IMORI_FOR_CPU_INLINED static void take(const Half *from, const Half *next, Half *to) {
     for (int64_t k = 0; k < kSide; k += kVector) {
       const Bits both = widened(from + k) | widened(next + k) << 16;
       std::memcpy(static_cast<void *>(to + 2 * k), &both, sizeof both);
@@ -34,8 +35,8 @@ struct Paired {
 
 // A stretch of a row that is within the maps, for one image or two.
 template <typename How>
-IMORI_AVX512_INLINED void take_stretch(const Half *from, const Half *next, int64_t step, int64_t next_step, int64_t n,
-                                       int64_t soon, Half *to, int64_t to_step) {
+IMORI_FOR_CPU_INLINED void take_stretch(const Half *from, const Half *next, int64_t step, int64_t next_step, int64_t n,
+                                        int64_t soon, Half *to, int64_t to_step) {
   for (int64_t j = 0; j < n; j++, from += step, next += next_step, to += to_step) {
     // The rows of images are short, and far from each other.
     __builtin_prefetch(from + soon);
@@ -46,8 +47,8 @@ IMORI_AVX512_INLINED void take_stretch(const Half *from, const Half *next, int64
 
 // The same for fewer than 32 channels.
 template <typename How>
-IMORI_AVX512_INLINED void take_few(const Half *from, const Half *next, int64_t step, int64_t next_step, int64_t n,
-                                   int64_t channels, Half *to, int64_t to_step) {
+IMORI_FOR_CPU_INLINED void take_few(const Half *from, const Half *next, int64_t step, int64_t next_step, int64_t n,
+                                    int64_t channels, Half *to, int64_t to_step) {
   alignas(64) Half padded[2][kSide] = {};
   for (int64_t j = 0; j < n; j++, from += step, next += next_step, to += to_step) {
     std::copy_n(from, channels, padded[0]);
@@ -57,7 +58,7 @@ IMORI_AVX512_INLINED void take_few(const Half *from, const Half *next, int64_t s
 }
 
 template <typename How>
-IMORI_AVX512_INLINED void take_as(const Layout &l, const Maps &maps, int64_t image, int64_t y, Half *to) {
+IMORI_FOR_CPU void take_as(const Layout &l, const Maps &maps, int64_t image, int64_t y, Half *to) {
   const int64_t place = l.images * kSide, last_image = std::min(l.images, maps.n - image);
   for (int64_t f = 0; f < l.phases; f++) {
     // Places that are in the maps.
@@ -84,13 +85,31 @@ IMORI_AVX512_INLINED void take_as(const Layout &l, const Maps &maps, int64_t ima
   }
 }
 
+IMORI_FOR_CPU void give_rows(const Given &g, const float *from, int64_t row, int64_t rows, int64_t channel,
+                             const float *bias) {
+  const Vector add[2] = {get(bias), get(bias + kVector)};
+  const int64_t channels = std::min(kSide, g.maps.c - channel), images = std::min(g.together, g.maps.n - g.image);
+  int64_t i = row % g.together;
+  Half *place = g.maps.at(g.image, g.y, g.x + row / g.together * g.step, channel);
+  for (int64_t r = 0; r < rows; r++, from += kSide) {
+    if (i < images) {
+      alignas(64) Half padded[kSide];
+      Half *at = place + i * g.maps.image(), *whole = channels == kSide ? at : padded;
+      put(whole, get(from) + add[0]);
+      put(whole + kVector, get(from + kVector) + add[1]);
+      if (channels != kSide) std::copy_n(padded, channels, at);
+    }
+    if (++i == g.together) i = 0, place += g.step * g.maps.c;
+  }
+}
+
 }  // namespace
 
-IMORI_AVX512 void take(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to) {
+void take(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to) {
   take_as<Copied>(layout, maps, image, y, to);
 }
 
-IMORI_AVX512 void take_paired(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to) {
+void take_paired(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to) {
   take_as<Paired>(layout, maps, image, y, to);
 }
 
@@ -101,21 +120,8 @@ void take_turned(const Layout &layout, const Maps &maps, int64_t image, int64_t 
   }
 }
 
-IMORI_AVX512 void Given::give(const float *from, int64_t row, int64_t rows, int64_t channel, const float *bias) const {
-  const Vector add[2] = {get(bias), get(bias + kVector)};
-  const int64_t channels = std::min(kSide, maps.c - channel), images = std::min(together, maps.n - image);
-  int64_t i = row % together;
-  Half *place = maps.at(image, y, x + row / together * step, channel);
-  for (int64_t r = 0; r < rows; r++, from += kSide) {
-    if (i < images) {
-      alignas(64) Half padded[kSide];
-      Half *at = place + i * maps.image(), *whole = channels == kSide ? at : padded;
-      put(whole, get(from) + add[0]);
-      put(whole + kVector, get(from + kVector) + add[1]);
-      if (channels != kSide) std::copy_n(padded, channels, at);
-    }
-    if (++i == together) i = 0, place += step * maps.c;
-  }
+void Given::give(const float *from, int64_t row, int64_t rows, int64_t channel, const float *bias) const {
+  give_rows(*this, from, row, rows, channel, bias);
 }
 
 }  // namespace direct

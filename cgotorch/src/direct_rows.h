@@ -50,9 +50,9 @@ struct Layout {
 };
 
 // Row y of images from the given one on, with zeros where there are none, as left sides of products.
-IMORI_AVX512 void take(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to);
+void take(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to);
 // The same as right sides, of which the rows are paired; the layout's images are an even number.
-IMORI_AVX512 void take_paired(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to);
+void take_paired(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to);
 // The same as left sides, with rows and columns exchanged in each block.
 void take_turned(const Layout &layout, const Maps &maps, int64_t image, int64_t y, Half *to);
 
@@ -63,7 +63,7 @@ struct Given {
   int64_t together;           // images
 
   // Those from `row` on, which are some channels from `channel` on, with a bias for each.
-  IMORI_AVX512 void give(const float *from, int64_t row, int64_t rows, int64_t channel, const float *bias) const;
+  void give(const float *from, int64_t row, int64_t rows, int64_t channel, const float *bias) const;
 };
 
 }  // namespace direct

@@ -3,12 +3,15 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
-#include <cstring>
 #include <vector>
 
 #include "conv_geometry.h"
+#include "cpu.h"
 #include "panel_copies.h"
 #include "precision.h"
+
+#define IMORI_EACH_CPU "few_channels_loops.h"
+#include "each_cpu.h"
 
 namespace imori {
 namespace few {
@@ -16,121 +19,21 @@ namespace {
 
 using namespace panels;
 
-// What the products multiply has a row for each place of the kernel in each channel, and a column for each place of an
-// image's output: so a row is made of stretches of an image's rows, and vectors are as long as these, not as short as
-// three channels are. For that an image is cut into planes: of a channel, of a row, every stride-th number of a phase,
-// with the padding.
-struct Planes {
-  const Geometry &d;
-  int64_t length;  // of a phase
-
-  explicit Planes(const Geometry &sizes)
-      : d(sizes),
-        length(std::max(sizes.ow + (sizes.kw - 1) / sizes.sw, (sizes.w + sizes.pw + sizes.sw - 1) / sizes.sw)) {}
-
-  int64_t row() const { return d.sw * length; }
-  int64_t numbers() const { return d.c * d.h * row(); }
-
-  // Calls work(place in the product, place in the planes) for each stretch of ow numbers of the image; the product's
-  // rows are `row_of_product` numbers apart.
-  template <typename Work>
-  IMORI_AVX512_INLINED void each_stretch(int64_t row_of_product, const Work &work) const {
-    int64_t product = 0;
-    for (int64_t ky = 0; ky < d.kh; ky++) {
-      for (int64_t kx = 0; kx < d.kw; kx++) {
-        for (int64_t c = 0; c < d.c; c++, product += row_of_product) {
-          int64_t at = product, y = ky - d.ph;
-          const int64_t plane = c * d.h * row() + kx % d.sw * length + kx / d.sw;
-          for (int64_t oy = 0; oy < d.oh; oy++, at += d.ow, y += d.sh) {
-            if (y >= 0 && y < d.h) work(at, plane + y * row());
-          }
-        }
-      }
-    }
-  }
-
-  // Calls work(place in the image, place in the planes) for the first channel of each place.
-  template <typename Work>
-  IMORI_AVX512_INLINED void each_place(const Work &work) const {
-    for (int64_t y = 0; y < d.h; y++) {
-      int64_t phase = d.pw % d.sw, i = d.pw / d.sw;
-      for (int64_t x = 0; x < d.w; x++) {
-        work((y * d.w + x) * d.c, y * row() + phase * length + i);
-        if (++phase == d.sw) phase = 0, i++;
-      }
-    }
-  }
-};
-
-template <typename T>
-struct ToPlanes {
-  const T *image;
-  T *planes;
-  int64_t channels, plane;  // plane: from one channel's to the next
-  IMORI_AVX512_INLINED void operator()(int64_t at, int64_t in_planes) const {
-    for (int64_t c = 0; c < channels; c++) planes[in_planes + c * plane] = image[at + c];
-  }
-};
-
-template <typename T>
-struct FromPlanes {
-  const float *planes, *bias;
-  T *image;
-  int64_t channels, plane;
-  IMORI_AVX512_INLINED void operator()(int64_t at, int64_t in_planes) const {
-    for (int64_t c = 0; c < channels; c++) {
-      store(image + at + c, planes[in_planes + c * plane] + bias[c]);
-    }
-  }
-};
-
-template <typename T>
-struct ToProduct {
-  const T *planes;
-  T *product;
-  int64_t n;
-  IMORI_AVX512_INLINED void operator()(int64_t at, int64_t in_planes) const {
-    const T *from = planes + in_planes;
-    T *to = product + at;
-    int64_t i = 0;
-    for (; i + kVector <= n; i += kVector) std::memcpy(to + i, from + i, kVector * sizeof(T));
-    for (; i < n; i++) to[i] = from[i];
-  }
-};
-
-struct FromProduct {
-  const float *product;
-  float *planes;
-  int64_t n;
-  IMORI_AVX512_INLINED void operator()(int64_t at, int64_t in_planes) const {
-    const float *from = product + at;
-    float *to = planes + in_planes;
-    int64_t i = 0;
-    for (; i + kVector <= n; i += kVector) put(to + i, get(to + i) + get(from + i));
-    for (; i < n; i++) to[i] += from[i];
-  }
-};
-
 // An image's planes, of which the padding stays zero, and the rows of the product.
 template <typename T>
-IMORI_AVX512 void take(const Planes &planes, const T *image, T *plane, T *product, int64_t row) {
-  planes.each_place(ToPlanes<T>{image, plane, planes.d.c, planes.d.h * planes.row()});
-  planes.each_stretch(row, ToProduct<T>{plane, product, planes.d.ow});
+void take(const Planes &planes, const T *image, T *plane, T *product, int64_t row) {
+  IMORI_CALL(T, take(planes, image, plane, product, row));
 }
-
 template <typename T>
-IMORI_AVX512 void give(const Planes &planes, const float *product, int64_t row, float *plane, const float *bias,
-                       T *image) {
-  std::fill_n(plane, planes.numbers(), 0.0f);
-  planes.each_stretch(row, FromProduct{product, plane, planes.d.ow});
-  planes.each_place(FromPlanes<T>{plane, bias, image, planes.d.c, planes.d.h * planes.row()});
+void give(const Planes &planes, const float *product, int64_t row, float *plane, const float *bias, T *image) {
+  IMORI_CALL(T, give(planes, product, row, plane, bias, image));
 }
 
 // Rows of the product; those behind the last one are zeros.
 int64_t rows_of(const Geometry &d) { return rounded(d.columns()); }
 // Numbers of a row, for the places, which are a multiple of 32; a power of two would put all rows on the same lines of
 // the cache.
-int64_t row_of(const Geometry &d) { return d.places() + kVector; }
+int64_t row_of(const Geometry &d) { return d.places() + kPanel / 2; }
 
 template <typename T>
 at::Tensor input_of(const Geometry &d, const at::Tensor &g, const at::Tensor &w, const at::Tensor &b) {
@@ -200,7 +103,7 @@ constexpr int64_t kMost = 1 << 20;
 }  // namespace
 
 bool input_wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
-  if (!has_avx512() || !our_type(type) || !o.whole()) return false;
+  if (!has_kernels() || !our_type(type) || !o.whole()) return false;
   const Geometry d = geometry(x, w, g, o);
   // Threads share out images, of which there are to be some.
   return d.c < 16 && w[0] % kPanel == 0 && d.places() % kPanel == 0 && d.n >= 4 && d.rows() > 512 && d.sh <= d.kh &&

@@ -7,8 +7,8 @@
 namespace imori {
 namespace few {
 
-// Whether these are the faster forms: for AVX-512, and maps of float32, or of bfloat16 where there are instructions for
-// that. x and g (the output or its gradient) are N x C x H x W.
+// Whether these are the faster forms: on processors that there are kernels for, and for maps of float32, or of bfloat16
+// where there are instructions for that. x and g (the output or its gradient) are N x C x H x W.
 bool input_wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o);
 bool weight_wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o);
 

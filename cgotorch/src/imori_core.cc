@@ -17,6 +17,7 @@
 #include "blas.h"
 #include "call.h"
 #include "conv.h"
+#include "cpu.h"
 #include "gotorch.h"
 #include "gradients.h"
 #include "imori.h"
@@ -91,6 +92,8 @@ int8_t ix_plain(void) { return imori::plain(); }
 int8_t ix_set_plain(int8_t on) { return imori::set_plain(on != 0); }
 int8_t ix_set_bf16_layers(int8_t on) { return imori::set_bf16_layers(on != 0); }
 int8_t ix_set_amx(int8_t on) { return imori::amx::set_used(on != 0) ? 1 : 0; }
+int8_t ix_set_avx512(int8_t on) { return imori::avx512_used.exchange(on != 0); }
+int32_t ix_float_kernels(void) { return imori::uses_avx512() ? 2 : imori::has_kernels() ? 1 : 0; }
 int32_t ix_bf16_hardware(void) { return imori::bf16_hardware(); }
 
 int8_t ix_measure_apart(void) {

@@ -7,8 +7,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "panels.h"
-#include "simd.h"
+#include "cpu.h"
+#include "for_avx512.h"
+#include "vectors.h"
 
 namespace imori {
 namespace {
@@ -56,37 +57,34 @@ IMORI_INLINED void rmsprop(T *__restrict p, const T *__restrict g, T *__restrict
 
 #ifdef __x86_64__
 
-using panels::get;
-using panels::kVector;
-using panels::put;
-using panels::Vector;
+using namespace panels::avx512;
 
 // 1 / sqrt(v) and 1 / v to 14 bits, of which a step of Newton's makes all but the last one.
-IMORI_AVX512_INLINED Vector inverse_root(const Vector &v) {
+IMORI_FOR_CPU_INLINED Vector inverse_root(const Vector &v) {
   Vector r;
   asm("vrsqrt14ps %1, %0" : "=v"(r) : "v"(v));
   return r + 0.5f * r * (1 - v * r * r);
 }
-IMORI_AVX512_INLINED Vector inverse(const Vector &v) {
+IMORI_FOR_CPU_INLINED Vector inverse(const Vector &v) {
   Vector r;
   asm("vrcp14ps %1, %0" : "=v"(r) : "v"(v));
   return r + r * (1 - v * r);
 }
-IMORI_AVX512_INLINED Vector root(const Vector &v) {
+IMORI_FOR_CPU_INLINED Vector root(const Vector &v) {
   Vector r;
   asm("vsqrtps %1, %0" : "=v"(r) : "v"(v));
   return r;
 }
 
 // Which numbers are between two others.
-IMORI_AVX512_INLINED __mmask16 within(const Vector &v, float least, float most) {
+IMORI_FOR_CPU_INLINED __mmask16 within(const Vector &v, float least, float most) {
   const __mmask16 large = _mm512_cmp_ps_mask((__m512)v, _mm512_set1_ps(least), _CMP_GT_OQ);
   return _mm512_mask_cmp_ps_mask(large, (__m512)v, _mm512_set1_ps(most), _CMP_LT_OQ);
 }
 
 // top / (sqrt(second) * unbias + eps). Division and root take the processor longer than all else that Adam does, memory
 // included. What is made of a number does not depend on those beside it.
-IMORI_AVX512_INLINED Vector adam_quotient(const Vector &top, const Vector &second, float unbias, float eps) {
+IMORI_FOR_CPU_INLINED Vector adam_quotient(const Vector &top, const Vector &second, float unbias, float eps) {
   constexpr float kLeast = 1e-30f, kMost = 1e30f;
   const Vector r = inverse_root(second), estimate = second * r;
   const Vector divisor = (estimate + 0.5f * r * (second - estimate * estimate)) * unbias + eps;
@@ -101,7 +99,7 @@ struct AdamNumbers {
   float step, unbias, eps, b1, c1, b2, c2, decay, shrink;
 };
 
-IMORI_AVX512_INLINED void adam_vector(float *p, const float *g, float *m, float *v, const AdamNumbers &s) {
+IMORI_FOR_CPU_INLINED void adam_vector(float *p, const float *g, float *m, float *v, const AdamNumbers &s) {
   const Vector value = get(p) * s.shrink, gradient = get(g) + s.decay * value;
   const Vector before = get(m), change = gradient - before;
   const Vector first = s.c1 < 0.5f ? before + s.c1 * change : gradient - change * s.b1;
@@ -111,7 +109,7 @@ IMORI_AVX512_INLINED void adam_vector(float *p, const float *g, float *m, float 
   put(p, value - adam_quotient(s.step * first, second, s.unbias, s.eps));
 }
 
-IMORI_AVX512 void adam_vectors(float *p, const float *g, float *m, float *v, int64_t n, AdamNumbers s) {
+IMORI_FOR_CPU void adam_vectors(float *p, const float *g, float *m, float *v, int64_t n, AdamNumbers s) {
   int64_t i = 0;
   for (; i + kVector <= n; i += kVector) adam_vector(p + i, g + i, m + i, v + i, s);
   if (i == n) return;
@@ -135,7 +133,7 @@ IMORI_VERSIONED void adam_anywhere(float *p, const float *g, float *m, float *v,
 void adam_loop(float *p, const float *g, float *m, float *v, int64_t n, const ix_optimizer_options &o,
                const AdamStep &s) {
 #ifdef __x86_64__
-  if (panels::has_avx512()) {
+  if (has_avx512()) {
     const float decay = static_cast<float>(s.decoupled ? 0 : o.weight_decay);
     const float shrink = static_cast<float>(s.decoupled ? s.shrink : 1);
     return adam_vectors(p, g, m, v, n,

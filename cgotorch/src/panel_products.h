@@ -9,7 +9,7 @@ namespace panels {
 
 // Those of Half run only where our_bf16().
 
-// How many rows a product takes at once.
+// Products have a multiple of so many rows.
 constexpr int64_t kRows = 8;
 
 // Where a product goes: 32 columns of a row lie side by side.
@@ -38,29 +38,29 @@ struct Operand {
 // c = a b, or c += a b, for rows (a multiple of kRows) of a and c, inner columns of a (even for Half), and columns (a
 // multiple of 32) of b. Rows of b are paired.
 template <typename T>
-IMORI_AVX512 void multiply(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner,
-                           int64_t columns, bool more = false);
+void multiply(const Operand<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t inner, int64_t columns,
+              bool more = false);
 
 // c = a^T b, or c += a^T b, for rows of a and b, which are paired; across, a multiple of kRows, and columns, one of 32,
 // are how many columns of theirs.
 template <typename T>
-IMORI_AVX512 void multiply_turned(const Panels<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t across,
-                                  int64_t columns, bool more);
+void multiply_turned(const Panels<T> &a, const Panels<T> &b, const Result &c, int64_t rows, int64_t across,
+                     int64_t columns, bool more);
 
 // In bfloat16 the processor multiplies two numbers by two others at once, and adds both: it wants those of two rows,
 // the first of which is even, side by side. In float32 a pair of rows is just these. All counts of rows are even.
 inline void pair(const Panels<float> &, int64_t, int64_t, int64_t) {}
-IMORI_AVX512 void pair(const Panels<Half> &m, int64_t first, int64_t last, int64_t columns);
+void pair(const Panels<Half> &m, int64_t first, int64_t last, int64_t columns);
 
 // 32 numbers of a row, and of the next one where rows are paired, side by side as pair leaves them; past the caches if
 // that is told.
-IMORI_AVX512 void put_rows(const float *from, int64_t row, float *to, bool past);
-IMORI_AVX512 void put_rows(const float *from, int64_t row, Half *to, bool past);
-IMORI_AVX512 void put_rows(const Half *from, int64_t row, Half *to, bool past);
+void put_rows(const float *from, int64_t row, float *to, bool past);
+void put_rows(const float *from, int64_t row, Half *to, bool past);
+void put_rows(const Half *from, int64_t row, Half *to, bool past);
 
 // The leaky ReLU of n numbers, a multiple of 16, to which others are added, if there are any; slope 1 is none.
 template <typename T>
-IMORI_AVX512 void finish(const float *from, T *to, int64_t n, const float *add = nullptr, float slope = 1);
+void finish(const float *from, T *to, int64_t n, const float *add = nullptr, float slope = 1);
 
 }  // namespace panels
 }  // namespace imori

@@ -7,12 +7,16 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "activation.h"
 #include "conv.h"
-#include "panels.h"
+#include "cpu.h"
 #include "precision.h"
+
+#define IMORI_EACH_CPU "pool_loops.h"
+#include "each_cpu.h"
 
 namespace imori {
 namespace {
@@ -20,99 +24,12 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-using namespace panels;
+// Channels that fill vectors, whichever the processor has.
+constexpr int64_t kChannels = 16;
 
-// ---- a row of squares: n places of c channels, a multiple of 16, below two rows of 2 n places ----
-
-// Which place of its square is the maximum, of 16 channels.
-typedef int32_t Places __attribute__((vector_size(kVector * sizeof(int32_t))));
-typedef uint8_t Bytes __attribute__((vector_size(kVector), aligned(1), may_alias));
-
-IMORI_AVX512_INLINED Places places(const uint8_t *p) {
-  return __builtin_convertvector(*reinterpret_cast<const Bytes *>(p), Places);
-}
-
-// A gradient behind a leaky ReLU, by the sign of what came out of that, which is null if there is none.
-template <typename T>
-IMORI_AVX512_INLINED Vector behind(const Vector &g, const T *y, int64_t at, float slope) {
-  return y == nullptr ? g : leaky(g, get(y + at), slope);
-}
-
-// 16 channels of the four places of a square.
-template <typename T>
-struct Square {
-  T *at[4];
-  Square(T *upper, T *lower, int64_t c) : at{upper, upper + c, lower, lower + c} {}
-};
-
-template <typename T>
-IMORI_AVX512 void max_row(const T *upper, const T *lower, T *y, uint8_t *which, int64_t n, int64_t c, float slope) {
-  for (int64_t i = 0; i < n; i++, upper += c, lower += c) {
-    for (int64_t j = 0; j < c; j += kVector, upper += kVector, lower += kVector, y += kVector, which += kVector) {
-      const Square<const T> from(upper, lower, c);
-      Vector most = get(from.at[0]);
-      Places place{};
-      for (int k = 1; k < 4; k++) {
-        const Vector v = get(from.at[k]);
-        const auto more = (v > most) | (v != v);
-        most = more ? v : most;
-        place = more ? Places{} + k : place;
-      }
-      put(y, slope == 1 ? most : leaky(most, most, slope));
-      *reinterpret_cast<Bytes *>(which) = __builtin_convertvector(place, Bytes);
-    }
-  }
-}
-
-// The gradient of each square goes to its maximum.
-template <typename T>
-IMORI_AVX512 void scatter_row(const T *g, const T *y, const uint8_t *which, T *upper, T *lower, int64_t n, int64_t c,
-                              float slope) {
-  for (int64_t at = 0; at < n * c; upper += c, lower += c) {
-    for (int64_t j = 0; j < c; j += kVector, at += kVector, upper += kVector, lower += kVector) {
-      const Vector d = behind(get(g + at), y, at, slope);
-      const Places place = places(which + at);
-      const Square<T> to(upper, lower, c);
-      for (int k = 0; k < 4; k++) put(to.at[k], place == k ? d : Vector{});
-    }
-  }
-}
-
-// The transposed of scatter_row.
-template <typename T>
-IMORI_AVX512 void gather_row(const T *upper, const T *lower, const T *y, const uint8_t *which, T *to, int64_t n,
-                             int64_t c, float slope) {
-  for (int64_t at = 0; at < n * c; upper += c, lower += c) {
-    for (int64_t j = 0; j < c; j += kVector, at += kVector, upper += kVector, lower += kVector) {
-      const Places place = places(which + at);
-      const Square<const T> from(upper, lower, c);
-      Vector d = get(from.at[0]);
-      for (int k = 1; k < 4; k++) d = place == k ? get(from.at[k]) : d;
-      put(to + at, behind(d, y, at, slope));
-    }
-  }
-}
-
-template <typename T>
-IMORI_AVX512 void sum_row(const T *upper, const T *lower, T *to, int64_t n, int64_t c, float scale) {
-  for (int64_t i = 0; i < n; i++, upper += c, lower += c) {
-    for (int64_t j = 0; j < c; j += kVector, upper += kVector, lower += kVector, to += kVector) {
-      const Square<const T> from(upper, lower, c);
-      put(to, ((get(from.at[0]) + get(from.at[1])) + (get(from.at[2]) + get(from.at[3]))) * scale);
-    }
-  }
-}
-
-template <typename T>
-IMORI_AVX512 void spread_row(const T *from, T *upper, T *lower, int64_t n, int64_t c, float scale) {
-  for (int64_t i = 0; i < n; i++, upper += c, lower += c) {
-    for (int64_t j = 0; j < c; j += kVector, upper += kVector, lower += kVector, from += kVector) {
-      const Vector v = get(from) * scale;
-      const Square<T> to(upper, lower, c);
-      for (int k = 0; k < 4; k++) put(to.at[k], v);
-    }
-  }
-}
+// The type of what there is a pointer to.
+template <typename Pointer>
+using Of = std::remove_pointer_t<Pointer>;
 
 // ---- with tensors ----
 
@@ -189,8 +106,8 @@ struct Scatter : torch::autograd::Function<Scatter> {
     const at::Tensor g = packed(gradient), x = m.squares.large(g.options());
     const Squares &s = m.squares;
     s.each_row(x, [&](auto *upper, auto *lower, int64_t at) {
-      scatter_row(at_number(g, at, upper), at_number(m.y, at, upper), m.which_at(at), upper, lower, s.w / 2, s.c,
-                  static_cast<float>(m.slope));
+      IMORI_CALL(Of<decltype(upper)>, scatter_row(at_number(g, at, upper), at_number(m.y, at, upper), m.which_at(at),
+                                                  upper, lower, s.w / 2, s.c, static_cast<float>(m.slope)));
     });
     return x;
   }
@@ -203,8 +120,8 @@ struct Gather : torch::autograd::Function<Gather> {
     const at::Tensor g = packed(gradient), y = m.squares.small(g.options());
     const Squares &s = m.squares;
     s.each_row(g, [&](auto *upper, auto *lower, int64_t at) {
-      gather_row(upper, lower, at_number(m.y, at, upper), m.which_at(at), at_number(y, at, upper), s.w / 2, s.c,
-                 static_cast<float>(m.slope));
+      IMORI_CALL(Of<decltype(upper)>, gather_row(upper, lower, at_number(m.y, at, upper), m.which_at(at),
+                                                 at_number(y, at, upper), s.w / 2, s.c, static_cast<float>(m.slope)));
     });
     return y;
   }
@@ -226,7 +143,8 @@ struct Max : torch::autograd::Function<Max> {
     const at::Tensor maxima = s.small(x.options());
     const Maxima m{s, slope == 1 ? at::Tensor() : maxima, s.small(x.options().dtype(at::kByte)), slope};
     s.each_row(x, [&](auto *upper, auto *lower, int64_t at) {
-      max_row(upper, lower, at_number(maxima, at, upper), m.which_at(at), s.w / 2, s.c, static_cast<float>(slope));
+      IMORI_CALL(Of<decltype(upper)>, max_row(upper, lower, at_number(maxima, at, upper), m.which_at(at), s.w / 2, s.c,
+                                              static_cast<float>(slope)));
     });
     m.remember(ctx);
     return maxima;
@@ -249,7 +167,8 @@ struct Sum : torch::autograd::Function<Sum> {
     ctx->saved_data["scale"] = scale;
     const at::Tensor y = s.small(x.options());
     s.each_row(x, [&](auto *upper, auto *lower, int64_t at) {
-      sum_row(upper, lower, at_number(y, at, upper), s.w / 2, s.c, static_cast<float>(scale));
+      IMORI_CALL(Of<decltype(upper)>,
+                 sum_row(upper, lower, at_number(y, at, upper), s.w / 2, s.c, static_cast<float>(scale)));
     });
     return y;
   }
@@ -264,7 +183,8 @@ struct Spread : torch::autograd::Function<Spread> {
     ctx->saved_data["scale"] = scale;
     const at::Tensor y = s.large(x.options());
     s.each_row(y, [&](auto *upper, auto *lower, int64_t at) {
-      spread_row(at_number(x, at, upper), upper, lower, s.w / 2, s.c, static_cast<float>(scale));
+      IMORI_CALL(Of<decltype(upper)>,
+                 spread_row(at_number(x, at, upper), upper, lower, s.w / 2, s.c, static_cast<float>(scale)));
     });
     return y;
   }
@@ -282,8 +202,8 @@ variable_list Sum::backward(AutogradContext *ctx, variable_list gradients) {
 
 // What libtorch's loops are left to: they report what is wrong, too.
 bool ours(const at::Tensor &x) {
-  return !plain() && has_avx512() && our_type(x.scalar_type()) && x.device().is_cpu() && x.dim() == 4 &&
-         x.numel() > 0 && x.size(1) % kVector == 0;
+  return !plain() && has_kernels() && our_type(x.scalar_type()) && x.device().is_cpu() && x.dim() == 4 &&
+         x.numel() > 0 && x.size(1) % kChannels == 0;
 }
 
 bool has_squares(const at::Tensor &x, int64_t kernel) {

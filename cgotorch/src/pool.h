@@ -6,8 +6,8 @@
 namespace imori {
 
 // All take x of N x C x H x W. Pooling is over tiles of kernel x kernel, and drops what is left at the right and lower
-// edge. Squares of 2 x 2 have loops of their own where there is AVX-512, for float32 and, where that multiplies it,
-// bfloat16, and channels that are a multiple of 16; all else is libtorch's.
+// edge. Squares of 2 x 2 have loops of their own on processors that there are kernels for, for float32 and, where
+// that is multiplied, bfloat16, and channels that are a multiple of 16; all else is libtorch's.
 
 // The maximum, and then the leaky ReLU with a slope from 0 on, of which 0 is a ReLU and 1 none; that is also the
 // maximum of what the leaky ReLU makes. Keeps for the gradient which of the four it was, and not x. Of equal ones that

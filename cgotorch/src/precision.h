@@ -35,7 +35,7 @@ Bf16Hardware bf16_hardware();
 // Whether our own products take bfloat16: on CPUs that have AVX-512's instructions for that type.
 bool our_bf16();
 
-// Whether they take a type, on CPUs with AVX-512.
+// Whether they take a type, on CPUs that there are kernels for.
 inline bool our_type(at::ScalarType type) { return type == at::kFloat || (type == at::kBFloat16 && our_bf16()); }
 
 }  // namespace imori

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apart.h"
+#include "cpu.h"
 #include "kept.h"
 #include "panel_copies.h"
 #include "precision.h"
@@ -338,7 +339,7 @@ at::Tensor weight_of(const Plan &plan, const at::Tensor &x, const at::Tensor &g)
 }  // namespace
 
 bool wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o) {
-  if (!has_avx512() || !our_type(type) || !o.whole()) return false;
+  if (!has_kernels() || !our_type(type) || !o.whole()) return false;
   if (w[2] != w[3] || o.stride[0] != o.stride[1] || o.padding[0] != o.padding[1]) return false;
   if (x[1] % kPanel != 0 || g[1] % kPanel != 0 || !Plan::fits(w[2], o.stride[0])) return false;
   const Plan plan = plan_for(type, sizes(x, w, g, o));

@@ -6,9 +6,9 @@
 namespace imori {
 namespace winograd {
 
-// Whether this form is the faster one, and there is what it needs: AVX-512, and maps of float32, or of bfloat16 where
-// there are instructions for that, and no AMX. Like gemm::wins it is not timed at run time. x and g (the output or its
-// gradient) are N x C x H x W.
+// Whether this form is the faster one, and there is what it needs: a processor that there are kernels for, and maps of
+// float32, or of bfloat16 where there are instructions for that, and no AMX. Like gemm::wins it is not timed at run
+// time. x and g (the output or its gradient) are N x C x H x W.
 bool wins(at::ScalarType type, at::IntArrayRef x, at::IntArrayRef w, at::IntArrayRef g, const Conv &o);
 
 // All take and return tensors with channels last. b, which may be undefined, is added to each place. Kernels, biases

@@ -1,5 +1,5 @@
 // The sums of Winograd's algorithm in one direction, and both. See Lavin & Gray, Fast Algorithms for Convolutional
-// Neural Networks, 2016.
+// Neural Networks, 2016. For each kind of processor; see each_cpu.h. No pragma once.
 //
 // With d for inputs, w for the kernel and y for outputs, y_j = sum over i of w_i d_(i+j). For two outputs that is
 //
@@ -9,14 +9,14 @@
 // and the like for more outputs and places: polynomials are multiplied at points, of which infinity is one. What a
 // point adds to the outputs does not depend on the number of places, so phases of several can be summed up before. All
 // is linear, so the gradients are the sums of the transposed matrices.
-#pragma once
 
-#include "panels.h"
+#include "vectors.h"
 
 namespace imori {
 namespace winograd {
+namespace IMORI_CPU {
 
-using namespace panels;
+using namespace panels::IMORI_CPU;
 
 // How many points there are for so many outputs and places.
 constexpr int points_of(int outputs, int places) { return outputs + places - 1; }
@@ -44,7 +44,7 @@ struct OutputBack;
 template <>
 struct Input<2, 2> {
   static constexpr int kFrom = 3, kTo = 3;
-  IMORI_AVX512_INLINED static void sum(const Vector *d, Vector *to) {
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *d, Vector *to) {
     to[0] = d[0] - d[1], to[1] = d[1], to[2] = d[1] - d[2];
   }
 };
@@ -52,7 +52,7 @@ struct Input<2, 2> {
 template <>
 struct Input<2, 3> {
   static constexpr int kFrom = 4, kTo = 4;
-  IMORI_AVX512_INLINED static void sum(const Vector *d, Vector *to) {
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *d, Vector *to) {
     to[0] = d[0] - d[2], to[1] = d[1] + d[2], to[2] = d[2] - d[1], to[3] = d[1] - d[3];
   }
 };
@@ -60,7 +60,7 @@ struct Input<2, 3> {
 template <>
 struct InputBack<2, 2> {
   static constexpr int kFrom = 3, kTo = 3;
-  IMORI_AVX512_INLINED static void sum(const Vector *m, Vector *to) {
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *m, Vector *to) {
     to[0] = m[0], to[1] = m[1] - m[0] + m[2], to[2] = -m[2];
   }
 };
@@ -68,7 +68,7 @@ struct InputBack<2, 2> {
 template <>
 struct InputBack<2, 3> {
   static constexpr int kFrom = 4, kTo = 4;
-  IMORI_AVX512_INLINED static void sum(const Vector *m, Vector *to) {
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *m, Vector *to) {
     to[0] = m[0], to[1] = m[1] - m[2] + m[3], to[2] = m[1] + m[2] - m[0], to[3] = -m[3];
   }
 };
@@ -76,13 +76,15 @@ struct InputBack<2, 3> {
 template <>
 struct Kernel<2, 2> {
   static constexpr int kFrom = 2, kTo = 3;
-  IMORI_AVX512_INLINED static void sum(const Vector *w, Vector *to) { to[0] = w[0], to[1] = w[0] + w[1], to[2] = w[1]; }
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *w, Vector *to) {
+    to[0] = w[0], to[1] = w[0] + w[1], to[2] = w[1];
+  }
 };
 
 template <>
 struct Kernel<2, 3> {
   static constexpr int kFrom = 3, kTo = 4;
-  IMORI_AVX512_INLINED static void sum(const Vector *w, Vector *to) {
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *w, Vector *to) {
     const Vector ends = (w[0] + w[2]) * 0.5f, middle = w[1] * 0.5f;
     to[0] = w[0], to[1] = ends + middle, to[2] = ends - middle, to[3] = w[2];
   }
@@ -91,13 +93,13 @@ struct Kernel<2, 3> {
 template <>
 struct KernelBack<2, 2> {
   static constexpr int kFrom = 3, kTo = 2;
-  IMORI_AVX512_INLINED static void sum(const Vector *m, Vector *to) { to[0] = m[0] + m[1], to[1] = m[1] + m[2]; }
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *m, Vector *to) { to[0] = m[0] + m[1], to[1] = m[1] + m[2]; }
 };
 
 template <>
 struct KernelBack<2, 3> {
   static constexpr int kFrom = 4, kTo = 3;
-  IMORI_AVX512_INLINED static void sum(const Vector *m, Vector *to) {
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *m, Vector *to) {
     const Vector ends = (m[1] + m[2]) * 0.5f;
     to[0] = m[0] + ends, to[1] = (m[1] - m[2]) * 0.5f, to[2] = ends + m[3];
   }
@@ -106,13 +108,13 @@ struct KernelBack<2, 3> {
 template <>
 struct Output<2, 3> {
   static constexpr int kFrom = 3, kTo = 2;
-  IMORI_AVX512_INLINED static void sum(const Vector *m, Vector *to) { to[0] = m[0] + m[1], to[1] = m[1] - m[2]; }
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *m, Vector *to) { to[0] = m[0] + m[1], to[1] = m[1] - m[2]; }
 };
 
 template <>
 struct Output<2, 4> {
   static constexpr int kFrom = 4, kTo = 2;
-  IMORI_AVX512_INLINED static void sum(const Vector *m, Vector *to) {
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *m, Vector *to) {
     to[0] = m[0] + m[1] + m[2], to[1] = m[1] - m[2] - m[3];
   }
 };
@@ -120,7 +122,7 @@ struct Output<2, 4> {
 template <>
 struct OutputBack<2, 3> {
   static constexpr int kFrom = 2, kTo = 3;
-  IMORI_AVX512_INLINED static void sum(const Vector *y, Vector *to) {
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *y, Vector *to) {
     to[0] = y[0], to[1] = y[0] + y[1], to[2] = -y[1];
   }
 };
@@ -128,14 +130,14 @@ struct OutputBack<2, 3> {
 template <>
 struct OutputBack<2, 4> {
   static constexpr int kFrom = 2, kTo = 4;
-  IMORI_AVX512_INLINED static void sum(const Vector *y, Vector *to) {
+  IMORI_FOR_CPU_INLINED static void sum(const Vector *y, Vector *to) {
     to[0] = y[0], to[1] = y[0] + y[1], to[2] = y[0] - y[1], to[3] = -y[1];
   }
 };
 
 // One kind of sum along the rows, and another one along the columns of what gives.
 template <typename Y, typename X>
-IMORI_AVX512_INLINED void both(const Vector (&from)[Y::kFrom][X::kFrom], Vector (&to)[Y::kTo][X::kTo]) {
+IMORI_FOR_CPU_INLINED void both(const Vector (&from)[Y::kFrom][X::kFrom], Vector (&to)[Y::kTo][X::kTo]) {
   Vector rows[Y::kFrom][X::kTo];
   for (int i = 0; i < Y::kFrom; i++) X::sum(from[i], rows[i]);
   for (int j = 0; j < X::kTo; j++) {
@@ -146,5 +148,6 @@ IMORI_AVX512_INLINED void both(const Vector (&from)[Y::kFrom][X::kFrom], Vector 
   }
 }
 
+}  // namespace IMORI_CPU
 }  // namespace winograd
 }  // namespace imori
