@@ -27,9 +27,6 @@ func TestMinimize(t *testing.T) {
 	ways := []way{inF32, inBF16, inBF16.byVectors(), inF32.plainly(), inF32.farApart(), inBF16.farApart(), inF32.byAVX2(), inF32.byAVX2().farApart()}
 	for name, o := range optimisers {
 		for _, w := range ways {
-			if w.refused() {
-				continue
-			}
 			for _, batch := range []int64{1, 37, 64} {
 				t.Run(fmt.Sprintf("%s, %s, batch %d", name, w.name, batch), func(t *testing.T) {
 					// run makes three steps of two optimisers, which have one half of the parameters each.
