@@ -176,6 +176,36 @@ func TestGradientsOfSharedWeights(t *testing.T) {
 	noTensors(t)
 }
 
+// A weight may be used in both precisions: its gradient has both parts.
+func TestMinimizeOfBothPrecisions(t *testing.T) {
+	scoped(t, func() {
+		ManualSeed(9)
+		x, start := Normal(0, 1, "cpu", 40, 64), MulScalar(Normal(0, 1, "cpu", 64, 64), 0.125)
+		minimized := func(uses int) []float32 {
+			w := Detach(Add(start, start))
+			SetRequiresGrad(w, true)
+			loss := Full(0, torch.Float, "cpu")
+			if uses&1 != 0 {
+				loss = Add(loss, Sum(Linear(x, w, torch.Tensor{})))
+			}
+			if uses&2 != 0 {
+				BF16(func() { loss = Add(loss, Sum(To(Linear(x, w, torch.Tensor{}), "cpu", torch.Float))) })
+			}
+			o := NewOptimizer(SGD{LR: 1}, []Entry{{Name: "w", Tensor: w}})
+			defer o.Close()
+			Minimize(loss, o)
+			return Float32s(Sub(w, Add(start, start)))
+		}
+		full, rounded, both := minimized(1), minimized(2), minimized(3)
+		for i, got := range both {
+			if want := full[i] + rounded[i]; math.Abs(float64(got-want)) > 1e-3 {
+				t.Fatalf("number %d changed by %g, want %g for the use in float32 and %g for that in bfloat16", i, got, full[i], rounded[i])
+			}
+		}
+	})
+	noTensors(t)
+}
+
 func TestMinimizeRefuses(t *testing.T) {
 	scoped(t, func() {
 		p := Full(1, torch.Float, "cpu", 2, 2)

@@ -5,6 +5,8 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <limits>
+#include <type_traits>
 
 #include "apart.h"
 #include "cpu.h"
@@ -30,14 +32,15 @@ void each_panel(int64_t columns, const Work &work, int64_t width = kPanel) {
 }
 
 // A matrix in panels, with zeros up to `rows`.
-Panels<Half> packed(const at::Tensor &m, int64_t rows, Scratch<Half> &scratch) {
-  const Panels<Half> to = scratch.panels(rows, rounded(m.size(1), kPanel));
-  const Half *from = m.data_ptr<Half>();
+template <typename T>
+Panels<T> packed(const at::Tensor &m, int64_t rows, Scratch<T> &scratch) {
+  const Panels<T> to = scratch.panels(rows, rounded(m.size(1), kPanel));
+  const T *from = m.data_ptr<T>();
   const bool past = apart();
   each_panel(m.size(1), [&](int64_t column, int64_t n) {
     if (!past || n < kPanel) return copy(from + column, m.stride(0), m.size(0), n, to.from(column), rows);
     for (int64_t i = 0; i < m.size(0); i++) {
-      const Half *row = from + i * m.stride(0) + column;
+      const T *row = from + i * m.stride(0) + column;
       fetch_ahead(row, m.stride(0));
       write_past(to.at(i, column), row, kPanel);
     }
@@ -115,6 +118,40 @@ at::Tensor affine_of(const at::Tensor &x, const at::Tensor &w, const at::Tensor 
   return y;
 }
 
+// Rows of weights that a product takes at once: those of float32 are more than stays in the cache.
+template <typename T>
+constexpr int64_t kMostDeep = std::is_same_v<T, float> ? 128 : std::numeric_limits<int64_t>::max();
+
+template <typename T>
+at::Tensor input_of(const at::Tensor &g, const at::Tensor &w) {
+  const int64_t n = g.size(0), out = g.size(1), in = w.size(1), rows = rounded(n), deep = rounded(out, kPanel);
+  const int64_t at_once = std::min(deep, kMostDeep<T>);
+  Scratch<T> of_gradients(numbers_for(rows, rounded(g.size(1), kPanel)));
+  const Panels<T> gradients = packed(g, rows, of_gradients);
+  at::Tensor x = at::empty({n, in}, g.options());
+  const float *from = w.data_ptr<float>();
+  T *to = x.data_ptr<T>();
+  const auto work = [&](int64_t first, int64_t ins) {
+    const int64_t columns = rounded(ins, kPanel);
+    Scratch<T> of_weights(numbers_for(at_once, columns));
+    Scratch<float> of_products(numbers_for(rows, columns));
+    const Panels<T> weights = of_weights.panels(at_once, columns);
+    const Panels<float> products = of_products.panels(rows, columns);
+    for (int64_t k = 0; k < out; k += at_once) {
+      const int64_t some = std::min(at_once, rounded(out - k, kPanel));
+      copy_paired(from + first + k * w.stride(0), w.stride(0), std::min(some, out - k), ins, weights, some);
+      multiply<T>(gradients.from(k), weights, products, rows, some, columns, k > 0);
+    }
+    for (int64_t c = 0; c < ins; c += kPanel) {
+      give(products.at(0, c), n, std::min(kPanel, ins - c), nullptr, 1, to + first + c, in);
+    }
+  };
+  // Longer stretches of rows are read faster; those of all rows are to stay in the cache, and threads to have work.
+  const bool wide = deep <= 1024 && in >= 8 * kPanel * at::get_num_threads();
+  each_panel(in, work, wide ? 4 * kPanel : kPanel);
+  return x;
+}
+
 // Sums are made for so many rows at a time, lest small numbers are added to large ones.
 constexpr int64_t kRowsOfSum = 64;
 
@@ -176,7 +213,10 @@ bool fits(const at::Tensor &rows, const at::Tensor &w) {
   return has_kernels() && typed && rounded(rows.size(0), kPanel) * std::max(w.size(0), w.size(1)) * bytes <= kMost;
 }
 
-bool input_wins(const at::Tensor &g, const at::Tensor &w) { return g.scalar_type() == at::kBFloat16 && fits(g, w); }
+bool input_wins(const at::Tensor &g, const at::Tensor &w) {
+  const bool wide = std::min(g.size(0), w.size(1)) >= kNarrow;
+  return (g.scalar_type() == at::kBFloat16 || (wide && !uses_avx512())) && fits(g, w);
+}
 
 bool wins(const at::Tensor &x, const at::Tensor &w) {
   const bool wide = std::min(x.size(0), w.size(0)) >= kNarrow;
@@ -191,28 +231,7 @@ at::Tensor affine(const at::Tensor &maps, const at::Tensor &weight, const at::Te
 
 at::Tensor input(const at::Tensor &gradient, const at::Tensor &weight) {
   const at::Tensor g = rows_of(gradient), w = rows_of(weight);
-  const int64_t n = g.size(0), out = g.size(1), in = w.size(1), rows = rounded(n), deep = rounded(out, kPanel);
-  Scratch<Half> of_gradients(numbers_for(rows, rounded(g.size(1), kPanel)));
-  const Panels<Half> gradients = packed(g, rows, of_gradients);
-  at::Tensor x = at::empty({n, in}, g.options());
-  const float *from = w.data_ptr<float>();
-  Half *to = x.data_ptr<Half>();
-  const auto work = [&](int64_t first, int64_t ins) {
-    const int64_t columns = rounded(ins, kPanel);
-    Scratch<Half> of_weights(numbers_for(deep, columns));
-    Scratch<float> of_products(numbers_for(rows, columns));
-    const Panels<Half> weights = of_weights.panels(deep, columns);
-    const Panels<float> products = of_products.panels(rows, columns);
-    copy_paired(from + first, w.stride(0), out, ins, weights, deep);
-    multiply<Half>(gradients, weights, products, rows, deep, columns);
-    for (int64_t c = 0; c < ins; c += kPanel) {
-      give(products.at(0, c), n, std::min(kPanel, ins - c), nullptr, 1, to + first + c, in);
-    }
-  };
-  // Longer stretches of rows are read faster; those of all rows are to stay in the cache, and threads to have work.
-  const bool wide = deep <= 1024 && in >= 8 * kPanel * at::get_num_threads();
-  each_panel(in, work, wide ? 4 * kPanel : kPanel);
-  return x;
+  return g.scalar_type() == at::kFloat ? input_of<float>(g, w) : input_of<Half>(g, w);
 }
 
 Behind behind(const at::Tensor &gradient, const at::Tensor &result, double slope) {

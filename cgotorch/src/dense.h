@@ -21,7 +21,7 @@ bool input_wins(const at::Tensor &g, const at::Tensor &w);
 // All are outside of autograd, and their results do not depend on the number of threads.
 // The leaky ReLU of x w^T + b, in x's type; slope 1 is none. b, float32, may be undefined.
 at::Tensor affine(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, double slope);
-// g w, n x in. Of bfloat16 alone.
+// g w, n x in, in g's type.
 at::Tensor input(const at::Tensor &g, const at::Tensor &w);
 
 // What g, float32 or bfloat16, is before the leaky ReLU that made y, and its sums over the rows, float32. For slope 1 y

@@ -78,7 +78,7 @@ void Optimizer_ZeroGrad(Optimizer opt) {
 void Optimizer_Step(Optimizer opt) {
   with(opt, [](imori::Optimizer &o) {
     std::vector<imori::Gradient> gradients;
-    for (const auto &p : o.params()) gradients.push_back({p.grad(), {}, {}});
+    for (const auto &p : o.params()) gradients.push_back({p.grad(), {}});
     o.step(std::move(gradients));
   });
 }

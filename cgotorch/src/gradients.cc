@@ -12,6 +12,15 @@
 namespace imori {
 namespace {
 
+// Whether factors, and their panels in blocks of up to twice the size, take less memory than the product, or little.
+bool saves_memory(const at::Tensor &w, const std::vector<Factors> &all) {
+  constexpr size_t kLittle = 3 << 17;
+  size_t bytes = 0;
+  // A view keeps all that it is of.
+  for (const auto &f : all) bytes += f.of_output.storage().nbytes() + f.input.storage().nbytes();
+  return 3 * bytes <= std::max(w.nbytes(), kLittle);
+}
+
 // What is put off on one thread, where libtorch runs the backward of what is on the CPU.
 class Collecting {
  public:
@@ -29,14 +38,18 @@ class Collecting {
 
   bool put_off(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x) {
     const auto found = products_.find(w.unsafeGetTensorImpl());
-    if (found == products_.end() || found->second.defined() || changes(g) || changes(x)) return false;
-    found->second = {{}, g.detach(), x.detach()};
-    return true;
+    if (found == products_.end() || changes(g) || changes(x)) return false;
+    std::vector<Factors> &uses = found->second;
+    if (!uses.empty() && uses[0].input.scalar_type() != x.scalar_type()) return false;
+    uses.push_back({g.detach(), x.detach()});
+    if (saves_memory(w, uses)) return true;
+    uses.pop_back();
+    return false;
   }
 
-  Gradient product(const at::Tensor &p) const {
+  std::vector<Factors> products(const at::Tensor &p) const {
     const auto found = products_.find(p.unsafeGetTensorImpl());
-    return found == products_.end() ? Gradient{} : found->second;
+    return found == products_.end() ? std::vector<Factors>() : found->second;
   }
 
   static thread_local Collecting *now;
@@ -46,30 +59,22 @@ class Collecting {
   bool changes(const at::Tensor &factor) const { return memory_.count(factor.storage().unsafeGetStorageImpl()) > 0; }
 
   Collecting *before_;
-  std::unordered_map<const at::TensorImpl *, Gradient> products_;
+  std::unordered_map<const at::TensorImpl *, std::vector<Factors>> products_;
   std::unordered_set<const c10::StorageImpl *> memory_;
 };
 
 thread_local Collecting *Collecting::now = nullptr;
 
-// Whether two factors, and their panels in blocks of up to twice the size, take less memory than the product, or
-// little.
-bool saves_memory(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x) {
-  constexpr size_t kLittle = 3 << 17;
-  // A view keeps all that it is of.
-  return 3 * (g.storage().nbytes() + x.storage().nbytes()) <= std::max(w.nbytes(), kLittle);
-}
-
 }  // namespace
 
 at::Tensor Gradient::made() const {
-  if (!of_output.defined()) return sum;
-  const at::Tensor product = dense::WeightGradient(of_output, input).made();
+  if (products.empty()) return sum;
+  const at::Tensor product = dense::WeightGradient(products).made();
   return sum.defined() ? at::add(sum, product) : product;
 }
 
 bool put_off(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x) {
-  return Collecting::now != nullptr && saves_memory(w, g, x) && Collecting::now->put_off(w, g, x);
+  return Collecting::now != nullptr && Collecting::now->put_off(w, g, x);
 }
 
 std::vector<Gradient> gradients(const at::Tensor &loss, const std::vector<at::Tensor> &params, bool create_graph) {
@@ -80,9 +85,7 @@ std::vector<Gradient> gradients(const at::Tensor &loss, const std::vector<at::Te
   std::vector<Gradient> all;
   all.reserve(params.size());
   for (size_t i = 0; i < params.size(); i++) {
-    Gradient g = collecting.product(params[i]);
-    g.sum = sums[i];
-    all.push_back(std::move(g));
+    all.push_back({sums[i], collecting.products(params[i])});
   }
   return all;
 }

@@ -7,12 +7,19 @@
 
 namespace imori {
 
-// A parameter's gradient: a sum that autograd made, and a product that nobody has multiplied yet, of_output^T input.
-// Either is undefined where there is none.
-struct Gradient {
-  at::Tensor sum, of_output, input;
+// What the gradient of a linear layer's weight is made from, for one use of the layer: the gradient of what came out, n
+// x out, and what went in, n x in, both float32 or both bfloat16.
+struct Factors {
+  at::Tensor of_output, input;
+};
 
-  bool defined() const { return sum.defined() || of_output.defined(); }
+// A parameter's gradient: a sum that autograd made, undefined where there is none, and products that nobody has
+// multiplied yet, one for each time that a layer was used.
+struct Gradient {
+  at::Tensor sum;
+  std::vector<Factors> products;
+
+  bool defined() const { return sum.defined() || !products.empty(); }
   // All of it as one tensor; undefined if there is none.
   at::Tensor made() const;
 };
@@ -21,8 +28,8 @@ struct Gradient {
 std::vector<Gradient> gradients(const at::Tensor &loss, const std::vector<at::Tensor> &params, bool create_graph);
 
 // What a layer's backward asks: whether g^T x can be left to who called `gradients`, instead of being the gradient of
-// w. It can be once for each parameter that is a leaf, where that takes less memory than the gradient does, or little,
-// and where no parameter's memory is read.
+// w. It can be for each parameter that is a leaf, where that takes less memory than the gradient does, or little, and
+// where no parameter's memory is read.
 bool put_off(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x);
 
 }  // namespace imori

@@ -267,7 +267,7 @@ const char *ix_optimizer_step(uint64_t id, ix_tensor *grads, int64_t n) {
   return guard([&] {
     std::vector<imori::Gradient> gradients;
     gradients.reserve(static_cast<size_t>(n));
-    for (int64_t i = 0; i < n; i++) gradients.push_back({imori::optional(grads[i]), {}, {}});
+    for (int64_t i = 0; i < n; i++) gradients.push_back({imori::optional(grads[i]), {}});
     imori::find_optimizer(id)->step(std::move(gradients));
   });
 }

@@ -56,7 +56,7 @@ struct Affine : torch::autograd::Function<Affine> {
     if (of_w && !dense::WeightGradient::wins(outer, w)) {
       result[1] = product(inner.g.t(), x).to(w.scalar_type());
     } else if (of_w && !put_off(w, inner.g, x)) {
-      result[1] = dense::WeightGradient(inner.g, x).made();
+      result[1] = dense::WeightGradient({{inner.g, x}}).made();
     }
     if (of_b) result[2] = inner.sums;
     return result;

@@ -155,7 +155,7 @@ Optimizer::Update Optimizer::update_for(size_t param, Gradient gradient) {
   prepare(p, begun);
   const bool fuses = fusible(p, begun);
   if (fuses && !gradient.sum.defined() && p.is_contiguous()) {
-    auto product = std::make_unique<dense::WeightGradient>(gradient.of_output, gradient.input);
+    auto product = std::make_unique<dense::WeightGradient>(std::move(gradient.products));
     return {p, {}, std::move(product), s, std::move(begun), true, {}};
   }
   at::Tensor g = gradient.made().detach();

@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "amx.h"
@@ -21,6 +22,12 @@ int64_t panels_of(int64_t columns) { return at::divup(columns, kPanel); }
 
 int64_t rows_for(int64_t n, bool half, bool blocks) { return rounded(n, blocks ? amx::kSide : half ? 2 : 1); }
 
+int64_t rows_for(const std::vector<Factors> &uses, bool half, bool blocks) {
+  int64_t rows = 0;
+  for (const Factors &use : uses) rows += rows_for(use.input.size(0), half, blocks);
+  return rows;
+}
+
 size_t bytes_for(int64_t rows, int64_t columns, bool half) {
   return static_cast<size_t>(numbers_for(rows, columns)) * (half ? sizeof(Half) : sizeof(float));
 }
@@ -29,15 +36,16 @@ size_t bytes_for(int64_t rows, int64_t columns, bool half) {
 
 bool WeightGradient::wins(const at::Tensor &g, const at::Tensor &w) { return fits(g, w); }
 
-WeightGradient::WeightGradient(const at::Tensor &g, const at::Tensor &x)
-    : g_(rows_of(g)),
-      x_(rows_of(x)),
-      out_(g.size(1)),
-      in_(x.size(1)),
-      half_(g.scalar_type() == at::kBFloat16),
+WeightGradient::WeightGradient(std::vector<Factors> uses)
+    : uses_(std::move(uses)),
+      out_(uses_[0].of_output.size(1)),
+      in_(uses_[0].input.size(1)),
+      half_(uses_[0].input.scalar_type() == at::kBFloat16),
       blocks_(half_ && amx::available()),
-      rows_(rows_for(g.size(0), half_, blocks_)),
-      memory_(bytes_for(rows_, (panels_of(out_) + panels_of(in_)) * kPanel, half_)) {}
+      rows_(rows_for(uses_, half_, blocks_)),
+      memory_(bytes_for(rows_, (panels_of(out_) + panels_of(in_)) * kPanel, half_)) {
+  for (Factors &use : uses_) use = {rows_of(use.of_output), rows_of(use.input)};
+}
 
 template <typename T>
 Panels<T> WeightGradient::gradients() const {
@@ -55,12 +63,16 @@ int64_t WeightGradient::parts() const { return gradient_parts() + panels_of(in_)
 template <typename T>
 void WeightGradient::take(int64_t part) const {
   const bool of_g = part < gradient_parts();
-  const at::Tensor &m = of_g ? g_ : x_;
   const int64_t column = (of_g ? part : part - gradient_parts()) * kPanel;
-  const Panels<T> to = (of_g ? gradients<T>() : inputs<T>()).from(column);
-  // Each thread reads all of the inputs, but in an optimiser's step only its own of the gradients.
-  copy_paired(m.data_ptr<T>() + column, m.stride(0), m.size(0), std::min(kPanel, m.size(1) - column), to, rows_,
-              !of_g && apart());
+  Panels<T> to = (of_g ? gradients<T>() : inputs<T>()).from(column);
+  for (const Factors &use : uses_) {
+    const at::Tensor &m = of_g ? use.of_output : use.input;
+    const int64_t rows = rows_for(m.size(0), half_, blocks_);
+    // Each thread reads all of the inputs, but in an optimiser's step only its own of the gradients.
+    copy_paired(m.data_ptr<T>() + column, m.stride(0), m.size(0), std::min(kPanel, m.size(1) - column), to, rows,
+                !of_g && apart());
+    to.data = to.at(rows, 0);
+  }
 }
 
 void WeightGradient::prepare(int64_t part) const {
@@ -104,7 +116,7 @@ at::Tensor WeightGradient::made() const {
   at::parallel_for(0, parts(), 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; i++) prepare(i);
   });
-  at::Tensor w = at::empty({out_, in_}, g_.options().dtype(at::kFloat));
+  at::Tensor w = at::empty({out_, in_}, uses_[0].input.options().dtype(at::kFloat));
   float *to = w.data_ptr<float>();
   at::parallel_for(0, tiles(), 1, [&](int64_t first, int64_t last) {
     Scratch<float> ragged(kRows * kColumns);

@@ -3,20 +3,23 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
+#include "gradients.h"
 #include "panel_scratch.h"
 
 namespace imori {
 namespace dense {
 
-// g^T x for g of n x out and x of n x in, both float32 or both bfloat16: out x in, float32. It is made tile by tile, so
-// that who uses a tile up finds it in the cache and has no memory for all of them. First all parts are prepared, then
-// there are tiles, each on any thread; the result does not depend on which.
+// The sum of of_output^T input over all uses of a layer, which are of one type: out x in, float32. It is made tile by
+// tile, so that who uses a tile up finds it in the cache and has no memory for all of them. First all parts are
+// prepared, then there are tiles, each on any thread; the result does not depend on which.
 class WeightGradient {
  public:
   // Whether it is the faster form for g and w of out x in, float32.
   static bool wins(const at::Tensor &g, const at::Tensor &w);
 
-  WeightGradient(const at::Tensor &g, const at::Tensor &x);
+  explicit WeightGradient(std::vector<Factors> uses);  // at least one
 
   int64_t parts() const;
   int64_t gradient_parts() const;  // the first ones: those of g
@@ -46,10 +49,10 @@ class WeightGradient {
   template <typename T>
   void vectors(const Tile &t, float *to, int64_t to_row) const;
 
-  at::Tensor g_, x_;
+  std::vector<Factors> uses_;
   int64_t out_, in_;
   bool half_, blocks_;  // of bfloat16; by AMX
-  int64_t rows_;        // of both sides, with zeros at the end
+  int64_t rows_;        // of both sides of all uses, with zeros behind each
   panels::Lent memory_;
 };
 
