@@ -1,6 +1,5 @@
 #include "dense.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
@@ -12,6 +11,7 @@
 #include "cpu.h"
 #include "panel_copies.h"
 #include "precision.h"
+#include "shares.h"
 #include "simd.h"
 
 namespace imori {
@@ -26,9 +26,7 @@ constexpr int64_t kMost = 1 << 21;
 // Calls work(first column, how many) for the columns of a panel, or several, at a time, on several threads.
 template <typename Work>
 void each_panel(int64_t columns, const Work &work, int64_t width = kPanel) {
-  at::parallel_for(0, rounded(columns, width) / width, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; i++) work(i * width, std::min(width, columns - i * width));
-  });
+  each_one(at::divup(columns, width), [&](int64_t i) { work(i * width, std::min(width, columns - i * width)); });
 }
 
 // A matrix in panels, with zeros up to `rows`.
@@ -147,8 +145,8 @@ at::Tensor input_of(const at::Tensor &g, const at::Tensor &w) {
     }
   };
   // Longer stretches of rows are read faster; those of all rows are to stay in the cache, and threads to have work.
-  const bool wide = deep <= 1024 && in >= 8 * kPanel * at::get_num_threads();
-  each_panel(in, work, wide ? 4 * kPanel : kPanel);
+  const bool wide = at_once <= 1024 && in >= 8 * kPanel * at::get_num_threads();
+  each_panel(in, work, wide ? 2 * kTogether<T> * kPanel : kPanel);
   return x;
 }
 

@@ -7,7 +7,6 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <mutex>
 #include <unordered_map>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include "apart.h"
+#include "shares.h"
 #include "weight_gradient.h"
 
 namespace imori {
@@ -33,16 +33,6 @@ constexpr int64_t kStretch = 1 << 14;
 
 void zeros_once(at::Tensor &slot, const at::Tensor &p) {
   if (!slot.defined()) slot = at::zeros_like(p, at::MemoryFormat::Preserve);
-}
-
-// A count in a line of the cache of its own.
-struct alignas(64) Count {
-  std::atomic<size_t> n{0};
-};
-
-// Which thread at::parallel_for gives the i-th of n to.
-size_t home(int64_t i, int64_t n, size_t threads) {
-  return static_cast<size_t>(i / at::divup(n, static_cast<int64_t>(threads)));
 }
 
 // Parameters whose memory overlaps would race with each other, or be changed twice.
@@ -187,21 +177,15 @@ AdamStep Optimizer::adam_step(const State &s) const {
           kind_ == IX_ADAMW};
 }
 
-// Each thread begins with its own, whose averages are in its cache from the last step: from another thread's, which may
-// be on another part of the chip, they would come more slowly than from memory. Who is done helps the others.
+// A thread's own have their averages in its cache from the last step: from another thread's, which may be on another
+// part of the chip, they would come more slowly than from memory.
 template <typename Work>
 void Optimizer::each(const Shares &shares, const Work &work) {
-  size_t all = 0;
-  for (const std::vector<Part> &share : shares) all += share.size();
-  std::vector<Count> taken(shares.size());
-  // None of them are no reason to wake the threads.
-  at::parallel_for(0, static_cast<int64_t>(std::min(all, shares.size())), 1, [&](int64_t own, int64_t) {
-    for (size_t k = 0; k < shares.size(); k++) {
-      const size_t s = (static_cast<size_t>(own) + k) % shares.size();
-      for (size_t i; (i = taken[s].n++) < shares[s].size();) work(shares[s][i]);
-    }
-    settle();  // what has been written past the caches
-  });
+  std::vector<int64_t> sizes;
+  for (const std::vector<Part> &share : shares) sizes.push_back(static_cast<int64_t>(share.size()));
+  each_share(
+      sizes, [&](size_t share, int64_t i) { work(shares[share][static_cast<size_t>(i)]); },
+      settle);  // what has been written past the caches
 }
 
 // Panels of columns of the outputs' gradients, and then of the inputs, as layers share them out.
@@ -211,7 +195,7 @@ Optimizer::Shares Optimizer::preparations(const std::vector<Update> &all) const 
     if (!u.product) continue;
     const int64_t first = u.product->gradient_parts(), n = u.product->parts();
     for (int64_t i = 0; i < n; i++) {
-      const size_t of = i < first ? home(i, first, made.size()) : home(i - first, n - first, made.size());
+      const size_t of = i < first ? share_of(i, first) : share_of(i - first, n - first);
       made[of].push_back({&u, i});
     }
   }
@@ -226,10 +210,9 @@ Optimizer::Shares Optimizer::parts(const std::vector<Update> &all) const {
     const int64_t n = u.product ? u.product->tiles() : at::divup(u.p.numel(), kStretch);
     const bool small = !u.product && n < static_cast<int64_t>(made.size());
     for (int64_t i = 0; i < n; i++) {
-      const size_t of = u.product
-                            ? home(u.product->tile(i).row / panels::kPanel, u.product->gradient_parts(), made.size())
-                        : small ? turn++ % made.size()
-                                : home(i, n, made.size());
+      const size_t of = u.product ? share_of(u.product->tile(i).row / panels::kPanel, u.product->gradient_parts())
+                        : small   ? turn++ % made.size()
+                                  : share_of(i, n);
       made[of].push_back({&u, i});
     }
   }

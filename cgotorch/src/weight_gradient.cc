@@ -1,6 +1,5 @@
 #include "weight_gradient.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "amx.h"
 #include "dense.h"
 #include "panel_copies.h"
+#include "shares.h"
 
 namespace imori {
 namespace dense {
@@ -113,23 +113,16 @@ void WeightGradient::make(const Tile &t, float *to, int64_t to_row) const {
 }
 
 at::Tensor WeightGradient::made() const {
-  at::parallel_for(0, parts(), 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; i++) prepare(i);
-  });
+  each_one(parts(), [&](int64_t i) { prepare(i); });
   at::Tensor w = at::empty({out_, in_}, uses_[0].input.options().dtype(at::kFloat));
   float *to = w.data_ptr<float>();
-  at::parallel_for(0, tiles(), 1, [&](int64_t first, int64_t last) {
-    Scratch<float> ragged(kRows * kColumns);
-    for (int64_t i = first; i < last; i++) {
-      const Tile t = tile(i);
-      float *at = to + t.row * in_ + t.column;
-      if (t.rows == kRows && t.columns % kPanel == 0) {
-        make(t, at, in_);
-        continue;
-      }
-      make(t, ragged.numbers(), kColumns);
-      for (int64_t r = 0; r < t.rows; r++) std::copy_n(ragged.numbers() + r * kColumns, t.columns, at + r * in_);
-    }
+  each_one(tiles(), [&](int64_t i) {
+    const Tile t = tile(i);
+    float *at = to + t.row * in_ + t.column;
+    if (t.rows == kRows && t.columns % kPanel == 0) return make(t, at, in_);
+    const Scratch<float> ragged(kRows * kColumns);
+    make(t, ragged.numbers(), kColumns);
+    for (int64_t r = 0; r < t.rows; r++) std::copy_n(ragged.numbers() + r * kColumns, t.columns, at + r * in_);
   });
   return w;
 }
