@@ -116,13 +116,14 @@ at::Tensor affine_of(const at::Tensor &x, const at::Tensor &w, const at::Tensor 
   return y;
 }
 
-// Rows of weights that a product takes at once: those of float32 are more than stays in the cache.
+// Rows of weights that a product takes at once: all of bfloat16, and as many of float32 as stay in the cache.
 template <typename T>
 constexpr int64_t kMostDeep = std::is_same_v<T, float> ? 128 : std::numeric_limits<int64_t>::max();
 
 template <typename T>
 at::Tensor input_of(const at::Tensor &g, const at::Tensor &w) {
-  const int64_t n = g.size(0), out = g.size(1), in = w.size(1), rows = rounded(n), deep = rounded(out, kPanel);
+  const int64_t n = g.size(0), out = g.size(1), in = w.size(1), rows = rounded(n);
+  const int64_t deep = std::is_same_v<T, float> ? out : rounded(out, kPanel);  // AMX takes whole blocks
   const int64_t at_once = std::min(deep, kMostDeep<T>);
   Scratch<T> of_gradients(numbers_for(rows, rounded(g.size(1), kPanel)));
   const Panels<T> gradients = packed(g, rows, of_gradients);
@@ -135,8 +136,8 @@ at::Tensor input_of(const at::Tensor &g, const at::Tensor &w) {
     Scratch<float> of_products(numbers_for(rows, columns));
     const Panels<T> weights = of_weights.panels(at_once, columns);
     const Panels<float> products = of_products.panels(rows, columns);
-    for (int64_t k = 0; k < out; k += at_once) {
-      const int64_t some = std::min(at_once, rounded(out - k, kPanel));
+    for (int64_t k = 0; k < deep; k += at_once) {
+      const int64_t some = std::min(at_once, deep - k);
       copy_paired(from + first + k * w.stride(0), w.stride(0), std::min(some, out - k), ins, weights, some);
       multiply<T>(gradients.from(k), weights, products, rows, some, columns, k > 0);
     }
@@ -144,7 +145,8 @@ at::Tensor input_of(const at::Tensor &g, const at::Tensor &w) {
       give(products.at(0, c), n, std::min(kPanel, ins - c), nullptr, 1, to + first + c, in);
     }
   };
-  // Longer stretches of rows are read faster; those of all rows are to stay in the cache, and threads to have work.
+  // Longer stretches of rows are read faster; all rows taken at once are to stay in the cache, and threads to have
+  // work.
   const bool wide = at_once <= 1024 && in >= 8 * kPanel * at::get_num_threads();
   each_panel(in, work, wide ? 2 * kTogether<T> * kPanel : kPanel);
   return x;

@@ -14,7 +14,7 @@ at::Tensor rows_of(const at::Tensor &m);
 bool fits(const at::Tensor &rows, const at::Tensor &w);
 
 // Whether these are the faster forms for x of n x in, or the gradient g of n x out, float32 or bfloat16, and w of out x
-// in, float32, all on the CPU. The inputs' gradients of float32 are oneDNN's.
+// in, float32, all on the CPU. The inputs' gradients of float32 are oneDNN's where there is AVX-512.
 bool wins(const at::Tensor &x, const at::Tensor &w);
 bool input_wins(const at::Tensor &g, const at::Tensor &w);
 

@@ -12,13 +12,15 @@
 namespace imori {
 namespace {
 
+// What a factor keeps, which may be all that it is a view of, or takes when its rows are laid side by side.
+size_t bytes_of(const at::Tensor &factor) { return std::max(factor.storage().nbytes(), factor.nbytes()); }
+
 // Whether factors, and their panels in blocks of up to twice the size, take less memory than the product, or little.
 bool saves_memory(const at::Tensor &w, const std::vector<Factors> &all) {
   constexpr size_t kLittle = 3 << 17;
-  size_t bytes = 0;
-  // A view keeps all that it is of.
-  for (const auto &f : all) bytes += f.of_output.storage().nbytes() + f.input.storage().nbytes();
-  return 3 * bytes <= std::max(w.nbytes(), kLittle);
+  size_t bytes = 2 * dense::WeightGradient::bytes(all);
+  for (const Factors &f : all) bytes += bytes_of(f.of_output) + bytes_of(f.input);
+  return bytes <= std::max(w.nbytes(), kLittle);
 }
 
 // What is put off on one thread, where libtorch runs the backward of what is on the CPU.

@@ -14,7 +14,7 @@ struct Factors {
 };
 
 // A parameter's gradient: a sum that autograd made, undefined where there is none, and products that nobody has
-// multiplied yet, one for each time that a layer was used.
+// multiplied yet, one for each use of a layer that was put off.
 struct Gradient {
   at::Tensor sum;
   std::vector<Factors> products;
@@ -29,7 +29,7 @@ std::vector<Gradient> gradients(const at::Tensor &loss, const std::vector<at::Te
 
 // What a layer's backward asks: whether g^T x can be left to who called `gradients`, instead of being the gradient of
 // w. It can be for each parameter that is a leaf, where that takes less memory than the gradient does, or little, and
-// where no parameter's memory is read.
+// where no parameter's memory is read; all of one parameter's that are put off are of one type.
 bool put_off(const at::Tensor &w, const at::Tensor &g, const at::Tensor &x);
 
 }  // namespace imori

@@ -177,8 +177,8 @@ AdamStep Optimizer::adam_step(const State &s) const {
           kind_ == IX_ADAMW};
 }
 
-// A thread's own have their averages in its cache from the last step: from another thread's, which may be on another
-// part of the chip, they would come more slowly than from memory.
+// Shares are the same in each step: the averages of a thread's own parts may be in its cache still. From another
+// thread's, which may be on another part of the chip, they would come more slowly than from memory.
 template <typename Work>
 void Optimizer::each(const Shares &shares, const Work &work) {
   std::vector<int64_t> sizes;

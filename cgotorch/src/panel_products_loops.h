@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kAcross = kPanel / kVector;
 
-// Units of the inner columns in one turn of the loop. Where vectors are short, counting is a seventh of a product's
+// Units in one turn of a product's innermost loop. Where vectors are short, counting is a seventh of a product's
 // instructions, and shows when another virtual machine has the other half of the core.
 constexpr int kUnrolled = kVector == 16 ? 1 : 8;
 

@@ -37,12 +37,12 @@ inline int64_t share_size(int64_t n) { return at::divup(n, at::get_num_threads()
 // The share of the i-th of them.
 inline size_t share_of(int64_t i, int64_t n) { return static_cast<size_t>(i / share_size(n)); }
 
-// Calls work(i) for each i below n.
+// Calls work(i) for each i below n, on several threads.
 template <typename Work>
 void each_one(int64_t n, const Work &work) {
   const int64_t size = share_size(n);
-  std::vector<int64_t> sizes;
-  for (int64_t first = 0; first < n; first += size) sizes.push_back(std::min(size, n - first));
+  std::vector<int64_t> sizes(static_cast<size_t>(at::get_num_threads()));  // who has none of his own helps
+  for (int64_t i = 0; i < n; i += size) sizes[share_of(i, n)] = std::min(size, n - i);
   each_share(
       sizes, [&](size_t share, int64_t i) { work(static_cast<int64_t>(share) * size + i); }, [] {});
 }

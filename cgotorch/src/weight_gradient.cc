@@ -22,14 +22,13 @@ int64_t panels_of(int64_t columns) { return at::divup(columns, kPanel); }
 
 int64_t rows_for(int64_t n, bool half, bool blocks) { return rounded(n, blocks ? amx::kSide : half ? 2 : 1); }
 
-int64_t rows_for(const std::vector<Factors> &uses, bool half, bool blocks) {
-  int64_t rows = 0;
-  for (const Factors &use : uses) rows += rows_for(use.input.size(0), half, blocks);
-  return rows;
-}
+bool of_half(const std::vector<Factors> &uses) { return uses[0].input.scalar_type() == at::kBFloat16; }
+bool by_blocks(const std::vector<Factors> &uses) { return of_half(uses) && amx::available(); }
 
-size_t bytes_for(int64_t rows, int64_t columns, bool half) {
-  return static_cast<size_t>(numbers_for(rows, columns)) * (half ? sizeof(Half) : sizeof(float));
+int64_t rows_for(const std::vector<Factors> &uses) {
+  int64_t rows = 0;
+  for (const Factors &use : uses) rows += rows_for(use.input.size(0), of_half(uses), by_blocks(uses));
+  return rows;
 }
 
 }  // namespace
@@ -40,11 +39,17 @@ WeightGradient::WeightGradient(std::vector<Factors> uses)
     : uses_(std::move(uses)),
       out_(uses_[0].of_output.size(1)),
       in_(uses_[0].input.size(1)),
-      half_(uses_[0].input.scalar_type() == at::kBFloat16),
-      blocks_(half_ && amx::available()),
-      rows_(rows_for(uses_, half_, blocks_)),
-      memory_(bytes_for(rows_, (panels_of(out_) + panels_of(in_)) * kPanel, half_)) {
+      half_(of_half(uses_)),
+      blocks_(by_blocks(uses_)),
+      rows_(rows_for(uses_)),
+      memory_(bytes(uses_)) {
   for (Factors &use : uses_) use = {rows_of(use.of_output), rows_of(use.input)};
+}
+
+size_t WeightGradient::bytes(const std::vector<Factors> &uses) {
+  const int64_t panels = panels_of(uses[0].of_output.size(1)) + panels_of(uses[0].input.size(1));
+  return static_cast<size_t>(numbers_for(rows_for(uses), panels * kPanel)) *
+         (of_half(uses) ? sizeof(Half) : sizeof(float));
 }
 
 template <typename T>

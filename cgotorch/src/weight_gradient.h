@@ -11,7 +11,7 @@
 namespace imori {
 namespace dense {
 
-// The sum of of_output^T input over all uses of a layer, which are of one type: out x in, float32. It is made tile by
+// The sum of of_output^T input over some uses of a layer, which are of one type: out x in, float32. It is made tile by
 // tile, so that who uses a tile up finds it in the cache and has no memory for all of them. First all parts are
 // prepared, then there are tiles, each on any thread; the result does not depend on which.
 class WeightGradient {
@@ -20,6 +20,8 @@ class WeightGradient {
   static bool wins(const at::Tensor &g, const at::Tensor &w);
 
   explicit WeightGradient(std::vector<Factors> uses);  // at least one
+  // Of the memory that it takes beside the factors.
+  static size_t bytes(const std::vector<Factors> &uses);
 
   int64_t parts() const;
   int64_t gradient_parts() const;  // the first ones: those of g
