@@ -125,7 +125,7 @@ at::Tensor input_of(const at::Tensor &g, const at::Tensor &w) {
   const int64_t n = g.size(0), out = g.size(1), in = w.size(1), rows = rounded(n);
   const int64_t deep = std::is_same_v<T, float> ? out : rounded(out, kPanel);  // AMX takes whole blocks
   const int64_t at_once = std::min(deep, kMostDeep<T>);
-  Scratch<T> of_gradients(numbers_for(rows, rounded(g.size(1), kPanel)));
+  Scratch<T> of_gradients(numbers_for(rows, rounded(out, kPanel)));
   const Panels<T> gradients = packed(g, rows, of_gradients);
   at::Tensor x = at::empty({n, in}, g.options());
   const float *from = w.data_ptr<float>();
