@@ -79,12 +79,19 @@ func (b *build) compileAndLink(ctx context.Context, dir string, result *built) e
 	if len(todo) > 0 {
 		b.out("compiling %d of %d C++ files, %d at a time, with %s", len(todo), len(units), min(b.jobs, len(todo)), b.toolchain.compiler.version)
 	}
-	// The largest first, so that no long one is left over at the end.
-	slices.SortStableFunc(todo, func(x, y unit) int { return cmp.Compare(y.size, x.size) })
+	// Those that need not wait for the precompiled header first; the largest first, so that no long one is left over at
+	// the end.
+	slices.SortStableFunc(todo, func(x, y unit) int {
+		return cmp.Or(cmp.Compare(x.turn(), y.turn()), cmp.Compare(y.size, x.size))
+	})
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(b.jobs)
+	header := b.precompiled(dir, todo)
+	if header != nil {
+		group.Go(func() error { header.compile(groupCtx); return nil })
+	}
 	for _, u := range todo {
-		group.Go(func() error { return b.compile(groupCtx, dir, u) })
+		group.Go(func() error { return b.compile(groupCtx, dir, u, header.flags(u)) })
 	}
 	if err := group.Wait(); err != nil {
 		if ctx.Err() != nil {
@@ -115,6 +122,16 @@ type unit struct {
 	size   int
 	flags  []string
 	object string // path in the cache
+
+	libtorch bool // it includes headers of libtorch
+}
+
+// turn is 0 or, for those that want the precompiled header, 1.
+func (u unit) turn() int {
+	if u.libtorch {
+		return 1
+	}
+	return 0
 }
 
 // warnings is the file with what the compiler said; it is written only if it said something.
@@ -133,10 +150,10 @@ func (b *build) units() ([]unit, error) {
 		if err != nil {
 			return err
 		}
+		texts[path] = text
 		switch filepath.Ext(path) {
 		case ".cc":
 			units = append(units, unit{name: path, size: len(text)})
-			texts[path] = text
 		case ".h":
 			fmt.Fprintf(headers, "%s %x\n", path, sha256.Sum256(text))
 		}
@@ -151,6 +168,7 @@ func (b *build) units() ([]unit, error) {
 	common := headers.Sum(nil)
 	for i := range units {
 		u := &units[i]
+		u.libtorch = includesLibtorch(texts, u.name, map[string]bool{})
 		u.flags = b.toolchain.compileFlags()
 		// The id changes with every source. Given to all, it would have all of them compiled again.
 		if strings.Contains(string(texts[u.name]), "IMORI_BUILD_ID") {
@@ -163,10 +181,10 @@ func (b *build) units() ([]unit, error) {
 	return units, nil
 }
 
-func (b *build) compile(ctx context.Context, dir string, u unit) error {
+func (b *build) compile(ctx context.Context, dir string, u unit, more []string) error {
 	start := time.Now()
 	object := filepath.Join(dir, filepath.Base(u.object))
-	args := append(slices.Clone(u.flags), "-I", filepath.Join(prefix, "src"), "-c", filepath.Join(prefix, filepath.FromSlash(u.name)), "-o", object)
+	args := append(slices.Concat(u.flags, more), "-I", filepath.Join(prefix, "src"), "-c", filepath.Join(prefix, filepath.FromSlash(u.name)), "-o", object)
 	output, err := b.toolchain.compiler.run(ctx, dir, args...)
 	if err != nil {
 		return fmt.Errorf("%s/%s does not compile with %s against libtorch %s:\n%s",
@@ -186,8 +204,13 @@ func (b *build) compile(ctx context.Context, dir string, u unit) error {
 	if err := writeWhole(u.object, data, 0o644); err != nil {
 		return err
 	}
-	b.out("  %-24s %5.1f s", filepath.Base(u.name), time.Since(start).Seconds())
+	b.report(u.name, start)
 	return nil
+}
+
+// report says how long a file took.
+func (b *build) report(name string, start time.Time) {
+	b.out("  %-24s %5.1f s", filepath.Base(name), time.Since(start).Seconds())
 }
 
 // identity names the compiler and the libtorch: the version alone does not, since one may be replaced in its folder.

@@ -57,6 +57,14 @@ func (c *compiler) run(ctx context.Context, dir string, args ...string) (string,
 	return strings.TrimSpace(string(output)), err
 }
 
+// precompiledSuffix is added to a header's name: where there is such a file, the compiler reads that.
+func (c *compiler) precompiledSuffix() string {
+	if c.gnu() {
+		return ".gch"
+	}
+	return ".pch"
+}
+
 // toolchain is everything that decides what comes out of a compilation, but for the sources.
 type toolchain struct {
 	host     host

@@ -330,6 +330,18 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// libtorchStandIn has libraries to link to, and no headers.
+func libtorchStandIn(t *testing.T, c *compiler, h host) *libtorch {
+	t.Helper()
+	lt := &libtorch{lib: t.TempDir(), include: t.TempDir(), standard: "c++17", outside: true}
+	for _, name := range []string{"torch", "torch_cpu", "c10"} {
+		if out, err := c.run(t.Context(), lt.lib, "-shared", "-o", h.shared(name), "-x", "c", os.DevNull); err != nil {
+			t.Fatal(out)
+		}
+	}
+	return lt
+}
+
 // TestBuild compiles something trivial, without libtorch, to see which files are compiled again after a change.
 func TestBuild(t *testing.T) {
 	c := tryCompiler(t.Context(), "g++")
@@ -342,13 +354,7 @@ func TestBuild(t *testing.T) {
 		"src/b.cc": {Data: []byte("#include \"a.h\"\nconst char *b() { return IMORI_BUILD_ID; }\n")},
 		"src/a.h":  {Data: []byte("#pragma once\n#define A 1\nint a();\nconst char *b();\n")},
 	}
-	// A stand-in for libtorch: libraries to link to.
-	lt := &libtorch{lib: t.TempDir(), include: t.TempDir(), standard: "c++17", outside: true}
-	for _, name := range []string{"torch", "torch_cpu", "c10"} {
-		if out, err := c.run(t.Context(), lt.lib, "-shared", "-o", h.shared(name), "-x", "c", os.DevNull); err != nil {
-			t.Fatal(out)
-		}
-	}
+	lt := libtorchStandIn(t, c, h)
 	cache := t.TempDir()
 	var mu sync.Mutex
 	var said strings.Builder
