@@ -15,7 +15,7 @@ type Config struct {
 	Seed              int64   `yaml:"seed" doc:"of weights, noise, order and augmentation: the same seed gives the same run"`
 	Device            string  `yaml:"device" check:"nonempty" doc:"auto (a GPU if there is one), cpu, cuda or cuda:N"`
 	Threads           int     `yaml:"threads" check:"min=0,max=65536" doc:"threads of the CPU; 0: OMP_NUM_THREADS, or all cores"`
-	Precision         string  `yaml:"precision" check:"oneof=fp32|bf16|auto" doc:"of the layers with weights: fp32; bf16, faster on CPUs with amx_bf16 or avx512_bf16, where weights, norms and losses stay fp32; auto, bf16 on such a CPU if the model has convolutions"`
+	Precision         string  `yaml:"precision" check:"oneof=fp32|bf16|auto" doc:"of the layers with weights: fp32; bf16, for CPUs with amx_bf16 or avx512_bf16, where weights, norms and losses stay fp32; auto, bf16 where it is faster, if the model has convolutions"`
 	Schedule          string  `yaml:"schedule" check:"oneof=constant|linear|cosine" doc:"how learning rates decay after the warm-up"`
 	Warmup            int     `yaml:"warmup" check:"min=0" doc:"iterations in which learning rates rise linearly from 0"`
 	DecayFrom         int     `yaml:"decay_from" check:"min=0" doc:"iterations before the decay begins; 0: warmup"`

@@ -18,10 +18,14 @@ const (
 	precisionAuto = "auto"
 )
 
-var checkBF16 = torchx.CheckBF16 // replaced by tests
+// Replaced by tests.
+var (
+	checkBF16 = torchx.CheckBF16
+	bf16Pays  = torchx.BF16Pays
+)
 
-// resolvePrecision decides what auto is: what the run began with, or bf16 where the CPU multiplies it and the model has
-// convolutions. It refuses bf16 where there is none.
+// resolvePrecision decides what auto is: what the run began with, or bf16 where the CPU multiplies it faster than fp32 and
+// the model has convolutions. It refuses bf16 where there is none.
 func (t *Trainer) resolvePrecision(c *rundir.Checkpoint) error {
 	precision := t.Precision
 	if precision == precisionAuto && c != nil {
@@ -40,8 +44,12 @@ func (t *Trainer) resolvePrecision(c *rundir.Checkpoint) error {
 		if unable != nil {
 			return fmt.Errorf("precision is bf16, but %w; set train.precision to fp32 or auto", unable)
 		}
+		if t.info.Device == "cpu" && !bf16Pays() {
+			t.observer.Warn("bf16 is slower than fp32 on this CPU, whose instruction for bfloat16 takes longer than those for float32: " +
+				"fp32 is better here (train.precision)")
+		}
 	case precisionAuto:
-		if precision = precisionBF16; unable != nil || t.info.Device != "cpu" || !t.convolves() {
+		if precision = precisionBF16; unable != nil || t.info.Device != "cpu" || !bf16Pays() || !t.convolves() {
 			precision = precisionFP32
 		}
 	default: // of a checkpoint: Config.Check knows all that a recipe may say

@@ -14,11 +14,13 @@ import (
 	"github.com/imori-ml/imori/trainer/rundir"
 )
 
-// bf16CPU makes the CPU one that multiplies bfloat16, or does not. Both compute the same, at other speeds.
+// bf16CPU makes the CPU one that multiplies bfloat16, and faster than float32, or does not. Both compute the same, at
+// other speeds.
 func bf16CPU(t *testing.T, able bool) {
 	t.Helper()
-	before := checkBF16
-	t.Cleanup(func() { checkBF16 = before })
+	before, paid := checkBF16, bf16Pays
+	t.Cleanup(func() { checkBF16, bf16Pays = before, paid })
+	bf16Pays = func() bool { return able }
 	checkBF16 = func(string) error {
 		if able {
 			return nil
@@ -125,6 +127,25 @@ func TestAutoPrecision(t *testing.T) {
 		o.Build = func() (Model, error) { return newGAN(16), nil }
 		if got := newTrainer(t, o).Info().Precision; got != "fp32" {
 			t.Errorf("without convolutions auto is %s, want fp32", got)
+		}
+	}
+}
+
+// TestSlowBF16: on a CPU that multiplies bfloat16 slower than float32, auto is fp32, and bf16 is taken with a warning.
+func TestSlowBF16(t *testing.T) {
+	bf16CPU(t, true)
+	for _, pays := range []bool{false, true} {
+		bf16Pays = func() bool { return pays }
+		for precision, want := range map[string]string{"auto": map[bool]string{false: "fp32", true: "bf16"}[pays], "bf16": "bf16", "fp32": "fp32"} {
+			o := precise(precision)
+			o.Observer = &recorder{}
+			if got := newTrainer(t, o).Info().Precision; got != want {
+				t.Errorf("%s, where bf16 pays is %v: got %s, want %s", precision, pays, got, want)
+			}
+			events := strings.Join(o.Observer.(*recorder).events, "\n")
+			if warned := strings.Contains(events, "bf16 is slower than fp32 on this CPU"); warned != (precision == "bf16" && !pays) {
+				t.Errorf("%s, where bf16 pays is %v: events are %q", precision, pays, events)
+			}
 		}
 	}
 }

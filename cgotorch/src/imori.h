@@ -37,6 +37,7 @@ int8_t ix_set_plain(int8_t on);  // libtorch's own kernels wherever there are fa
 // On this thread linear layers and convolutions compute in bfloat16; returns what it was.
 int8_t ix_set_bf16_layers(int8_t on);
 int32_t ix_bf16_hardware(void);   // 0 none, 1 avx512_bf16, 2 amx_bf16
+int8_t ix_bf16_pays(void);        // whether that makes more products in a second than float32
 int8_t ix_set_amx(int8_t on);     // whether to use it where it is; returns what it was
 int8_t ix_set_avx512(int8_t on);  // the same of AVX-512, for layers of float32
 int32_t ix_float_kernels(void);   // which they take: 0 libtorch's, 1 those for AVX2, 2 those for AVX-512

@@ -95,6 +95,7 @@ int8_t ix_set_amx(int8_t on) { return imori::amx::set_used(on != 0) ? 1 : 0; }
 int8_t ix_set_avx512(int8_t on) { return imori::avx512_used.exchange(on != 0); }
 int32_t ix_float_kernels(void) { return imori::uses_avx512() ? 2 : imori::has_kernels() ? 1 : 0; }
 int32_t ix_bf16_hardware(void) { return imori::bf16_hardware(); }
+int8_t ix_bf16_pays(void) { return imori::bf16_pays(); }
 
 int8_t ix_measure_apart(void) {
   bool is = false;

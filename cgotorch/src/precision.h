@@ -31,6 +31,8 @@ at::Tensor full(const at::Tensor &x);
 // What the CPU multiplies bfloat16 with.
 enum Bf16Hardware { kNone = 0, kAVX512 = 1, kAMX = 2 };
 Bf16Hardware bf16_hardware();
+// Whether it makes more products of bfloat16 than of float32 in a second: AMX does, AVX-512 as is measured once.
+bool bf16_pays();
 
 // Whether our own products take bfloat16: on CPUs that have AVX-512's instructions for that type.
 bool our_bf16();
