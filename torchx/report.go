@@ -61,6 +61,10 @@ func (r Report) Warnings() []string {
 	if r.ReferenceBLAS {
 		warnings = append(warnings, "libtorch uses the reference BLAS, some fifty times slower than OpenBLAS: run apt-get install libopenblas0-openmp")
 	}
+	if core := r.BetterBLASCore(); core != "" {
+		warnings = append(warnings, fmt.Sprintf("OpenBLAS does not know this CPU and takes it for one of 2004: libtorch's matrix products are several times slower; "+
+			"run export OPENBLAS_CORETYPE=%s before", core))
+	}
 	if runtime.GOARCH == "amd64" && !strings.HasPrefix(r.CPU, "AVX2") && !strings.HasPrefix(r.CPU, "AVX512") {
 		warnings = append(warnings, fmt.Sprintf("libtorch does not use AVX2 (it reports %s): training will be slow; "+
 			"use a CPU that has it, or unset ATEN_CPU_CAPABILITY if that is set", r.CPU))
@@ -70,6 +74,18 @@ func (r Report) Warnings() []string {
 			"install g++ and run go run github.com/imori-ml/imori/tools/setup")
 	}
 	return warnings
+}
+
+// BetterBLASCore is the value of OPENBLAS_CORETYPE that gives OpenBLAS kernels for this CPU where it took those that it has
+// for any: a CPU newer than OpenBLAS, of a maker whose others it knows. It is empty where it did well.
+func (r Report) BetterBLASCore() string {
+	switch {
+	case r.BLASCore != "Prescott" || !strings.HasPrefix(r.CPU, "AVX"):
+		return ""
+	case floatKernels() == 2:
+		return "SkylakeX"
+	}
+	return "Haswell"
 }
 
 // SetThreads sets how many threads libtorch uses for operations called from this thread. It panics if n is below 1.

@@ -22,6 +22,17 @@ func TestReport(t *testing.T) {
 			t.Errorf("warnings are %q", w)
 		}
 	}
+	better := Report{CPU: "AVX2", BLASCore: "Prescott", OwnKernels: true}
+	if core := better.BetterBLASCore(); core != "SkylakeX" && core != "Haswell" {
+		t.Errorf("instead of Prescott's kernels: %q", core)
+	} else if w := better.Warnings(); len(w) != 1 || !strings.Contains(w[0], "OPENBLAS_CORETYPE="+core) {
+		t.Errorf("Prescott's kernels on a CPU with AVX2: %q", w)
+	}
+	for _, r := range []Report{{CPU: "DEFAULT", BLASCore: "Prescott"}, {CPU: "AVX2", BLASCore: "Zen"}, {CPU: "AVX2"}} {
+		if core := r.BetterBLASCore(); core != "" {
+			t.Errorf("%+v: %q", r, core)
+		}
+	}
 	if w := (Report{CPU: "AVX512", OwnKernels: true}).Warnings(); len(w) != 0 {
 		t.Errorf("warnings are %q", w)
 	}

@@ -14,10 +14,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/imori-ml/imori/torchx"
 	_ "github.com/imori-ml/imori/torchx/arena" // iterations must not pay for their memory anew
 	_ "github.com/imori-ml/imori/torchx/spin"  // as train waits
 )
@@ -47,6 +49,7 @@ func command(args []string) int {
 	case s.start:
 		err = measureStart(ctx, s, os.Stdout)
 	default:
+		giveBLASCore(os.Stdout)
 		err = s.withNeighbours(func() error {
 			if s.loader {
 				return compareLoader(ctx, s, os.Stdout)
@@ -59,4 +62,12 @@ func command(args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// giveBLASCore has both sides use OpenBLAS's kernels for this CPU where it would not by itself: PyTorch lives on them.
+func giveBLASCore(out io.Writer) {
+	if core := torchx.NewReport().BetterBLASCore(); core != "" {
+		fmt.Fprintf(out, "OpenBLAS does not know this CPU: both sides run with OPENBLAS_CORETYPE=%s\n", core)
+		_ = os.Setenv("OPENBLAS_CORETYPE", core) // fails for other names only
+	}
 }
