@@ -49,7 +49,7 @@ func (t *Trainer) resolvePrecision(c *rundir.Checkpoint) error {
 				"fp32 is better here (train.precision)")
 		}
 	case precisionAuto:
-		if precision = precisionBF16; unable != nil || t.info.Device != "cpu" || !bf16Pays() || !t.convolves() {
+		if precision = precisionBF16; unable != nil || t.info.Device != "cpu" || !t.convolves() || !bf16Pays() {
 			precision = precisionFP32
 		}
 	default: // of a checkpoint: Config.Check knows all that a recipe may say

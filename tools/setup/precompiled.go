@@ -17,10 +17,11 @@ const (
 
 // precompiled is libtorchHeader, read by the compiler once for all units that include headers of libtorch.
 type precompiled struct {
-	build *build
-	dir   string
-	done  chan struct{} // closed when it is known whether there is one
-	made  bool
+	build  *build
+	dir    string
+	header string        // path in dir
+	done   chan struct{} // closed when it is known whether there is one
+	made   bool
 }
 
 // precompiled is the header for some units, or nil where it does not pay.
@@ -32,7 +33,8 @@ func (b *build) precompiled(dir string, units []unit) *precompiled {
 	if users < fewestUnits {
 		return nil
 	}
-	return &precompiled{build: b, dir: dir, done: make(chan struct{})}
+	header := filepath.Join(prefix, filepath.FromSlash(libtorchHeader))
+	return &precompiled{build: b, dir: dir, header: header, done: make(chan struct{})}
 }
 
 // compile makes it. Where that fails, units do without: if a header is to blame, they say so.
@@ -40,8 +42,8 @@ func (p *precompiled) compile(ctx context.Context) {
 	defer close(p.done)
 	start := time.Now()
 	t := p.build.toolchain
-	header := filepath.Join(prefix, filepath.FromSlash(libtorchHeader))
-	_, err := t.compiler.run(ctx, p.dir, append(t.compileFlags(), "-x", "c++-header", header, "-o", header+t.compiler.precompiledSuffix())...)
+	args := append(t.compileFlags(), "-x", "c++-header", p.header, "-o", p.header+t.compiler.precompiledSuffix())
+	_, err := t.compiler.run(ctx, p.dir, args...)
 	if p.made = err == nil; p.made {
 		p.build.report(libtorchHeader, start)
 	}
@@ -56,7 +58,7 @@ func (p *precompiled) flags(u unit) []string {
 	if !p.made {
 		return nil
 	}
-	return []string{"-include", filepath.Join(prefix, filepath.FromSlash(libtorchHeader))}
+	return []string{"-include", p.header}
 }
 
 var (
