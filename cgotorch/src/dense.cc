@@ -9,6 +9,7 @@
 
 #include "apart.h"
 #include "cpu.h"
+#include "half_weights.h"
 #include "panel_copies.h"
 #include "precision.h"
 #include "shares.h"
@@ -79,25 +80,44 @@ void give(const float *from, int64_t rows, int64_t columns, const float *add, fl
   }
 }
 
-// Weights as rows of a product: those of float32 where they are, if they fill a panel.
-Operand<float> rows_of_weights(const float *from, int64_t row, int64_t rows, int64_t columns, const Panels<float> &to) {
-  if (rows == kPanel) return {from, row};
-  copy(from, row, rows, columns, to, kPanel);
-  return to;
-}
-Operand<Half> rows_of_weights(const float *from, int64_t row, int64_t rows, int64_t columns, const Panels<Half> &to) {
-  copy(from, row, rows, columns, to, kPanel);
-  return to;
-}
+// The weights of a layer as products of a type take them.
+template <typename T>
+class Weights;
+
+template <>
+class Weights<Half> : public HalfWeights {
+  using HalfWeights::HalfWeights;
+};
+
+// Where they are, if they fill a panel.
+template <>
+class Weights<float> {
+ public:
+  Weights(const at::Tensor &w, const at::Tensor &) : w_(w) {}
+
+  Operand<float> rows(int64_t first, const Panels<float> &room) const {
+    const float *from = w_.data_ptr<float>() + first * w_.stride(0);
+    const int64_t rows = std::min(kPanel, w_.size(0) - first);
+    if (rows == kPanel) return {from, w_.stride(0)};
+    copy(from, w_.stride(0), rows, w_.size(1), room, kPanel);
+    return room;
+  }
+  void paired(int64_t first, int64_t all, int64_t column, int64_t columns, const Panels<float> &to) const {
+    copy_paired(w_.data_ptr<float>() + first * w_.stride(0) + column, w_.stride(0), std::min(all, w_.size(0) - first),
+                columns, to, all);
+  }
+
+ private:
+  at::Tensor w_;
+};
 
 template <typename T>
-at::Tensor affine_of(const at::Tensor &x, const at::Tensor &w, const at::Tensor &bias, float slope) {
-  const int64_t n = x.size(0), in = x.size(1), out = w.size(0), deep = rounded(in, kTogether<T>);
+at::Tensor affine_of(const at::Tensor &x, const Weights<T> &w, int64_t out, const at::Tensor &bias, float slope) {
+  const int64_t n = x.size(0), in = x.size(1), deep = rounded(in, kTogether<T>);
   const int64_t across = rounded(n, kPanel);
   Scratch<T> of_inputs(numbers_for(deep, across));
   const Panels<T> inputs = turned(x, of_inputs);  // few, where weights are many: y^T = w x^T
   at::Tensor y = at::empty({n, out}, x.options());
-  const float *from = w.data_ptr<float>();
   T *to = y.data_ptr<T>();
   each_panel(out, [&](int64_t first, int64_t outs) {
     Scratch<T> of_weights(numbers_for(kPanel, rounded(in, kPanel)));
@@ -105,8 +125,7 @@ at::Tensor affine_of(const at::Tensor &x, const at::Tensor &w, const at::Tensor 
     const Panels<float> products = of_products.panels(kPanel, across);
     float add[kPanel] = {}, block[kPanel * kPanel];
     if (bias.defined()) std::copy_n(bias.data_ptr<float>() + first, outs, add);
-    const Operand<T> weights = rows_of_weights(from + first * w.stride(0), w.stride(0), outs, in,
-                                               of_weights.panels(kPanel, rounded(in, kPanel)));
+    const Operand<T> weights = w.rows(first, of_weights.panels(kPanel, rounded(in, kPanel)));
     multiply<T>(weights, inputs, products, kPanel, deep, across);
     for (int64_t i = 0; i < n; i += kPanel) {
       transpose_block(block, products.at(0, i), kPanel, kPanel, kPanel);
@@ -121,14 +140,13 @@ template <typename T>
 constexpr int64_t kMostDeep = std::is_same_v<T, float> ? 128 : std::numeric_limits<int64_t>::max();
 
 template <typename T>
-at::Tensor input_of(const at::Tensor &g, const at::Tensor &w) {
-  const int64_t n = g.size(0), out = g.size(1), in = w.size(1), rows = rounded(n);
+at::Tensor input_of(const at::Tensor &g, const Weights<T> &w, int64_t in) {
+  const int64_t n = g.size(0), out = g.size(1), rows = rounded(n);
   const int64_t deep = std::is_same_v<T, float> ? out : rounded(out, kPanel);  // AMX takes whole blocks
   const int64_t at_once = std::min(deep, kMostDeep<T>);
   Scratch<T> of_gradients(numbers_for(rows, rounded(out, kPanel)));
   const Panels<T> gradients = packed(g, rows, of_gradients);
   at::Tensor x = at::empty({n, in}, g.options());
-  const float *from = w.data_ptr<float>();
   T *to = x.data_ptr<T>();
   const auto work = [&](int64_t first, int64_t ins) {
     const int64_t columns = rounded(ins, kPanel);
@@ -138,7 +156,7 @@ at::Tensor input_of(const at::Tensor &g, const at::Tensor &w) {
     const Panels<float> products = of_products.panels(rows, columns);
     for (int64_t k = 0; k < deep; k += at_once) {
       const int64_t some = std::min(at_once, deep - k);
-      copy_paired(from + first + k * w.stride(0), w.stride(0), std::min(some, out - k), ins, weights, some);
+      w.paired(k, some, first, ins, weights);
       multiply<T>(gradients.from(k), weights, products, rows, some, columns, k > 0);
     }
     for (int64_t c = 0; c < ins; c += kPanel) {
@@ -226,12 +244,15 @@ bool wins(const at::Tensor &x, const at::Tensor &w) {
 at::Tensor affine(const at::Tensor &maps, const at::Tensor &weight, const at::Tensor &b, double slope) {
   const at::Tensor x = rows_of(maps), w = rows_of(weight), bias = b.defined() ? b.contiguous() : b;
   const float s = static_cast<float>(slope);
-  return x.scalar_type() == at::kFloat ? affine_of<float>(x, w, bias, s) : affine_of<Half>(x, w, bias, s);
+  const int64_t out = w.size(0);
+  return x.scalar_type() == at::kFloat ? affine_of<float>(x, {w, weight}, out, bias, s)
+                                       : affine_of<Half>(x, {w, weight}, out, bias, s);
 }
 
 at::Tensor input(const at::Tensor &gradient, const at::Tensor &weight) {
   const at::Tensor g = rows_of(gradient), w = rows_of(weight);
-  return g.scalar_type() == at::kFloat ? input_of<float>(g, w) : input_of<Half>(g, w);
+  const int64_t in = w.size(1);
+  return g.scalar_type() == at::kFloat ? input_of<float>(g, {w, weight}, in) : input_of<Half>(g, {w, weight}, in);
 }
 
 Behind behind(const at::Tensor &gradient, const at::Tensor &result, double slope) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace imori {
@@ -53,20 +54,35 @@ Parameter &parameter(const at::Tensor &w) {
   return p;
 }
 
+Made &entry(const at::Tensor &w, const Making &making) {
+  std::vector<Made> &all = parameter(w).all;
+  const auto m = std::find_if(all.begin(), all.end(), [&](const Made &each) { return each.making == making; });
+  return m == all.end() ? all.emplace_back(Made{making, 0, 0, {}}) : *m;
+}
+
+bool of_parameter(const at::Tensor &w) { return w.is_leaf() && w.requires_grad(); }
+
 }  // namespace
 
 at::Tensor kept(const at::Tensor &w, const Making &making, const std::function<at::Tensor()> &make) {
   c10::NoGradGuard no_grad;
-  if (!w.is_leaf() || !w.requires_grad()) return make();
-  std::vector<Made> &all = parameter(w).all;
-  auto m = std::find_if(all.begin(), all.end(), [&](const Made &each) { return each.making == making; });
-  if (m == all.end()) m = all.insert(m, {making, 0, 0, {}});
-  m->uses++;
-  const bool fits = m->result.defined() && m->result.device() == w.device();
-  const at::Tensor result = fits ? m->result : make();
-  const bool last = m->uses == std::max<int64_t>(m->before, 1);
-  m->result = last || result.nbytes() > kMost ? at::Tensor() : result;
+  if (!of_parameter(w)) return make();
+  Made &m = entry(w, making);
+  m.uses++;
+  const bool fits = m.result.defined() && m.result.device() == w.device();
+  const at::Tensor result = fits ? m.result : make();
+  const bool last = making.what != Making::kPanels && m.uses == std::max<int64_t>(m.before, 1);
+  m.result = last || result.nbytes() > kMost ? at::Tensor() : result;
   return result;
 }
+
+bool keeps(const at::Tensor &w, size_t bytes) { return of_parameter(w) && bytes <= kMost; }
+
+at::Tensor take_kept(const at::Tensor &w, const Making &making) {
+  const bool any = of_parameter(w) && parameters.count(w.unsafeGetTensorImpl()) > 0;
+  return any ? std::exchange(entry(w, making).result, {}) : at::Tensor();
+}
+
+void keep(const at::Tensor &w, const Making &making, const at::Tensor &result) { entry(w, making).result = result; }
 
 }  // namespace imori

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -126,6 +127,7 @@ void Optimizer::step(std::vector<Gradient> gradients) {
   for (Update &u : fused) {
     *u.s = std::move(u.begun);
     u.adam = adam_step(*u.s);
+    if (u.p.scalar_type() == at::kFloat && u.p.dim() == 2 && u.p.is_contiguous()) u.halves.emplace(u.p);
     u.p.unsafeGetTensorImpl()->bump_version();
   }
   // All parameters at once: many are too small to be shared out by themselves.
@@ -136,6 +138,9 @@ void Optimizer::step(std::vector<Gradient> gradients) {
       update_stretch(*part.of, part.i * kStretch);
     }
   });
+  for (Update &u : fused) {
+    if (u.halves) u.halves->finish();
+  }
 }
 
 Optimizer::Update Optimizer::update_for(size_t param, Gradient gradient) {
@@ -146,13 +151,13 @@ Optimizer::Update Optimizer::update_for(size_t param, Gradient gradient) {
   const bool fuses = fusible(p, begun);
   if (fuses && !gradient.sum.defined() && p.is_contiguous()) {
     auto product = std::make_unique<dense::WeightGradient>(std::move(gradient.products));
-    return {p, {}, std::move(product), s, std::move(begun), true, {}};
+    return {p, {}, std::move(product), s, std::move(begun), true, {}, {}};
   }
   at::Tensor g = gradient.made().detach();
   if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
     g = at::empty_like(p, at::MemoryFormat::Preserve).copy_(g);
   }
-  return {p, g, nullptr, s, std::move(begun), fuses && g.strides() == p.strides(), {}};
+  return {p, g, nullptr, s, std::move(begun), fuses && g.strides() == p.strides(), {}, {}};
 }
 
 // The loops take dense float32 and float64 on the CPU whose memory is laid out alike; everything else goes through
@@ -255,8 +260,14 @@ template <typename T>
 void Optimizer::loop(const Update &f, T *p, const T *g, int64_t from, int64_t n) const {
   T *slots[kSlots];
   for (int i = 0; i < kSlots; i++) slots[i] = at_element<T>(f.s->slots[i], from);
-  if (kind_ == IX_RMSPROP) return rmsprop_loop(p, g, slots[0], slots[1], slots[2], n, options_);
-  adam_loop(p, g, slots[0], slots[1], n, options_, f.adam);
+  if (kind_ == IX_RMSPROP) {
+    rmsprop_loop(p, g, slots[0], slots[1], slots[2], n, options_);
+  } else {
+    adam_loop(p, g, slots[0], slots[1], n, options_, f.adam);
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (f.halves) f.halves->renew(p, from, n);
+  }
 }
 
 void Optimizer::update(at::Tensor &p, const at::Tensor &g, State &s) const {

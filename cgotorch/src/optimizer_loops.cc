@@ -59,16 +59,16 @@ IMORI_INLINED void rmsprop(T *__restrict p, const T *__restrict g, T *__restrict
 
 using namespace panels::avx512;
 
-// 1 / sqrt(v) and 1 / v to 14 bits, of which a step of Newton's makes all but the last one.
+// 1 / sqrt(v) and 1 / v to 14 bits. A step of Newton's makes all but the last one of them.
 IMORI_FOR_CPU_INLINED Vector inverse_root(const Vector &v) {
   Vector r;
   asm("vrsqrt14ps %1, %0" : "=v"(r) : "v"(v));
-  return r + 0.5f * r * (1 - v * r * r);
+  return r;
 }
 IMORI_FOR_CPU_INLINED Vector inverse(const Vector &v) {
   Vector r;
   asm("vrcp14ps %1, %0" : "=v"(r) : "v"(v));
-  return r + r * (1 - v * r);
+  return r;
 }
 IMORI_FOR_CPU_INLINED Vector root(const Vector &v) {
   Vector r;
@@ -76,28 +76,33 @@ IMORI_FOR_CPU_INLINED Vector root(const Vector &v) {
   return r;
 }
 
-// Which numbers are between two others.
-IMORI_FOR_CPU_INLINED __mmask16 within(const Vector &v, float least, float most) {
-  const __mmask16 large = _mm512_cmp_ps_mask((__m512)v, _mm512_set1_ps(least), _CMP_GT_OQ);
-  return _mm512_mask_cmp_ps_mask(large, (__m512)v, _mm512_set1_ps(most), _CMP_LT_OQ);
+struct AdamNumbers {
+  float step, unbias, eps, b1, c1, b2, c2, decay, shrink;
+};
+
+// The averages of squares whose roots are made from estimates, and the settings with which these neither overflow nor
+// lose digits. Below the least a root is nothing beside a usual eps.
+constexpr float kLeast = 1e-34f, kMost = 1e30f;
+constexpr float kUsualEps = 1e-8f, kMostEps = 1e15f, kMostUnbias = 1e4f;
+
+bool by_estimates(float unbias, float eps) {
+  return unbias >= 0 && unbias <= kMostUnbias && eps >= 0 && eps <= kMostEps;
 }
 
 // top / (sqrt(second) * unbias + eps). Division and root take the processor longer than all else that Adam does, memory
 // included. What is made of a number does not depend on those beside it.
 IMORI_FOR_CPU_INLINED Vector adam_quotient(const Vector &top, const Vector &second, float unbias, float eps) {
-  constexpr float kLeast = 1e-30f, kMost = 1e30f;
-  const Vector r = inverse_root(second), estimate = second * r;
+  // Floats from 0 on are in the order of their bits as whole numbers; negative ones and what is no number come behind.
+  const __m512i least = (__m512i)_mm512_set1_ps(eps >= kUsualEps ? 0 : kLeast);
+  const __m512i range = _mm512_sub_epi32((__m512i)_mm512_set1_ps(kMost), least);
+  const __mmask16 fine = _mm512_cmple_epu32_mask(_mm512_sub_epi32((__m512i)second, least), range);
+  const Vector r = inverse_root(second > kLeast ? second : kLeast - Vector{}), estimate = second * r;
   const Vector divisor = (estimate + 0.5f * r * (second - estimate * estimate)) * unbias + eps;
-  const Vector result = top * inverse(divisor);
-  const __mmask16 fine = within(second, kLeast, kMost) & within(divisor, kLeast, kMost);
+  const Vector i = inverse(divisor), result = top * (i + i * (1 - divisor * i));
   if (fine == 0xffff) return result;
   const Vector slowly = top / (root(second) * unbias + eps);
   return (Vector)_mm512_mask_mov_ps((__m512)slowly, fine, (__m512)result);
 }
-
-struct AdamNumbers {
-  float step, unbias, eps, b1, c1, b2, c2, decay, shrink;
-};
 
 IMORI_FOR_CPU_INLINED void adam_vector(float *p, const float *g, float *m, float *v, const AdamNumbers &s) {
   const Vector value = get(p) * s.shrink, gradient = get(g) + s.decay * value;
@@ -133,13 +138,14 @@ IMORI_VERSIONED void adam_anywhere(float *p, const float *g, float *m, float *v,
 void adam_loop(float *p, const float *g, float *m, float *v, int64_t n, const ix_optimizer_options &o,
                const AdamStep &s) {
 #ifdef __x86_64__
-  if (has_avx512()) {
+  const float unbias = static_cast<float>(s.unbias), eps = static_cast<float>(o.eps);
+  if (has_avx512() && by_estimates(unbias, eps)) {
     const float decay = static_cast<float>(s.decoupled ? 0 : o.weight_decay);
     const float shrink = static_cast<float>(s.decoupled ? s.shrink : 1);
-    return adam_vectors(p, g, m, v, n,
-                        {static_cast<float>(s.step), static_cast<float>(s.unbias), static_cast<float>(o.eps),
-                         static_cast<float>(o.beta1), static_cast<float>(1 - o.beta1), static_cast<float>(o.beta2),
-                         static_cast<float>(1 - o.beta2), decay, shrink});
+    return adam_vectors(
+        p, g, m, v, n,
+        {static_cast<float>(s.step), unbias, eps, static_cast<float>(o.beta1), static_cast<float>(1 - o.beta1),
+         static_cast<float>(o.beta2), static_cast<float>(1 - o.beta2), decay, shrink});
   }
 #endif
   adam_anywhere(p, g, m, v, n, o, s);

@@ -64,6 +64,10 @@ void put_rows(const float *from, int64_t row, float *to, bool past) {
 void put_rows(const float *from, int64_t row, Half *to, bool past) { avx512::put_rows(from, row, to, past); }
 void put_rows(const Half *from, int64_t row, Half *to, bool past) { avx512::put_rows(from, row, to, past); }
 
+void spread(const float *from, int64_t n, Half *to, int64_t panel, bool past) {
+  avx512::spread(from, n, to, panel, past);
+}
+
 void pair(const Panels<Half> &m, int64_t first, int64_t last, int64_t columns) {
   avx512::pair(m, first, last, columns);
 }

@@ -58,6 +58,10 @@ void put_rows(const float *from, int64_t row, float *to, bool past);
 void put_rows(const float *from, int64_t row, Half *to, bool past);
 void put_rows(const Half *from, int64_t row, Half *to, bool past);
 
+// n numbers of a row, a multiple of 32, rounded, to panels that are so far from each other; past the caches if that is
+// told.
+void spread(const float *from, int64_t n, Half *to, int64_t panel, bool past);
+
 // The leaky ReLU of n numbers, a multiple of 16, to which others are added, if there are any; slope 1 is none.
 template <typename T>
 void finish(const float *from, T *to, int64_t n, const float *add = nullptr, float slope = 1);

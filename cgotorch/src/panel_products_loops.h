@@ -237,6 +237,18 @@ IMORI_FOR_CPU void put_rows(const Half *from, int64_t row, Half *to, bool past) 
   }
 }
 
+IMORI_FOR_CPU void spread(const float *from, int64_t n, Half *to, int64_t panel, bool past) {
+  constexpr int64_t kAhead = 8;  // panels: the processor does not foresee such steps
+  for (int64_t i = 0; i < n; i += kPanel, from += kPanel, to += panel) {
+#ifdef __x86_64__
+    if (!past) __builtin_prefetch(to + kAhead * panel, 1);
+    put_bits(to, reinterpret_cast<Bits>(rounded(get(from), get(from + kVector))), past);
+#else
+    for (int64_t k = 0; k < kPanel; k += kVector) put(to + k, get(from + k));
+#endif
+  }
+}
+
 IMORI_FOR_CPU void pair(const Panels<Half> &m, int64_t first, int64_t last, int64_t columns) {
   for (int64_t j = 0; j < columns; j += kPanel) {
     Half *upper = m.at(first, j);
