@@ -17,7 +17,9 @@ func TestHalfWeightsAreRenewed(t *testing.T) {
 	}
 	steps := map[string]func(loss torch.Tensor, o *Optimizer, w torch.Tensor){
 		"Minimize": func(loss torch.Tensor, o *Optimizer, _ torch.Tensor) { Minimize(loss, o) },
-		"Step":     func(loss torch.Tensor, o *Optimizer, w torch.Tensor) { o.Step(Gradients(loss, []torch.Tensor{w}, false)) },
+		"Step": func(loss torch.Tensor, o *Optimizer, w torch.Tensor) {
+			o.Step(Gradients(loss, []torch.Tensor{w}, false))
+		},
 		"a weight that is laid out in another way": func(loss torch.Tensor, o *Optimizer, w torch.Tensor) {
 			o.Step(Gradients(loss, []torch.Tensor{w}, false))
 			SetData(w, Detach(Permute(Contiguous(Permute(w, 1, 0)), 1, 0)))

@@ -10,6 +10,7 @@
 #include "direct_rows.h"
 #include "kept.h"
 #include "panel_copies.h"
+#include "shares.h"
 #include "transpose.h"
 
 namespace imori {
@@ -26,19 +27,22 @@ using panels::Scratch;
 // channels) for all of them, on several threads.
 template <typename Work>
 void each_block(const Geometry &d, int64_t out, const at::Tensor &w, const Work &work) {
-  const int64_t places = d.kh * d.kw, across = blocks_of(d.c);
+  const int64_t places = d.kh * d.kw, across = blocks_of(d.c), whole = d.c / kSide * kSide;
   const float *from = w.data_ptr<float>();
-  at::parallel_for(0, blocks_of(out) * across, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; i++) {
-      const int64_t o = i / across, c = i % across;
-      const int64_t outs = std::min(kSide, out - o * kSide), channels = std::min(kSide, d.c - c * kSide);
-      alignas(64) Half block[kBlock] = {};
-      for (int64_t place = 0; place < places; place++) {
-        for (int64_t r = 0; r < outs; r++) {
-          panels::copy(from + ((o * kSide + r) * places + place) * d.c + c * kSide, channels, block + r * kSide);
-        }
-        work(block, place, o, c);
-      }
+  // All channels of a place are one stretch of memory.
+  each_one(blocks_of(out) * places, [&](int64_t i) {
+    const int64_t o = i / places, place = i % places, outs = std::min(kSide, out - o * kSide);
+    Scratch<Half> blocks(across * kBlock);
+    Half *to = blocks.numbers();
+    for (int64_t r = 0; r < outs; r++) {
+      const float *row = from + ((o * kSide + r) * places + place) * d.c;
+      panels::spread(row, whole, to + r * kSide, kBlock, false);
+      if (whole < d.c) panels::copy(row + whole, d.c - whole, to + whole * kSide + r * kSide);
+    }
+    for (int64_t c = 0; c < across; c++) {
+      Half *block = to + c * kBlock;
+      std::fill(block + outs * kSide, block + kBlock, Half(0));
+      work(block, place, o, c);
     }
   });
 }
@@ -102,13 +106,14 @@ class Window {
 // Calls work(first image, first row, last row) for stretches of rows of groups of images, on several threads.
 template <typename Work>
 void each_stretch(int64_t n, int64_t together, int64_t rows, const Work &work) {
-  const int64_t groups = at::divup(n, together), threads = at::get_num_threads();
-  const int64_t parts = groups % threads == 0 ? 1 : std::min(rows, at::divup(2 * threads, groups));
-  at::parallel_for(0, groups * parts, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; i++) {
-      const int64_t part = i % parts;
-      work(i / parts * together, rows * part / parts, rows * (part + 1) / parts);
-    }
+  // So that a thread that is done can help; but what rows at the ends of a stretch meet is taken once more for the
+  // next.
+  constexpr int64_t kOfThread = 4;
+  const int64_t groups = at::divup(n, together), wanted = kOfThread * at::get_num_threads();
+  const int64_t parts = std::min(rows, at::divup(wanted, groups));
+  each_one(groups * parts, [&](int64_t i) {
+    const int64_t part = i % parts;
+    work(i / parts * together, rows * part / parts, rows * (part + 1) / parts);
   });
 }
 
@@ -301,37 +306,36 @@ at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size
   constexpr int64_t kMostSums = 1 << 18, kMostParts = 8;
   const int64_t parts =
       std::max<int64_t>(1, std::min({rows, kMostParts, kMostSums / (down * across * places * kBlock)}));
-  const int64_t shares = at::divup(at::get_num_threads(), parts);
+  constexpr int64_t kOfThread = 2;  // so that one that is done can help
+  const int64_t shares = at::divup(kOfThread * at::get_num_threads(), parts);
   const int64_t of_channels = std::min(across, shares), of_outs = std::min(down, at::divup(shares, of_channels));
   const Maps inputs(x), gradients(g);
   const at::Tensor w = empty_maps({out, d.c, d.kh, d.kw}, at::kFloat);
   const bool whole = parts == 1 && d.c % kSide == 0 && out % kSide == 0;
   Scratch<float> memory(whole ? 0 : parts * down * places * across * kBlock);
   const Partial sums{whole ? w.data_ptr<float>() : memory.numbers(), down * kSide, places, across * kSide};
-  at::parallel_for(0, parts * of_channels * of_outs, 1, [&](int64_t first_share, int64_t last_share) {
-    for (int64_t share = first_share; share < last_share; share++) {
-      const int64_t part = share / (of_channels * of_outs);
-      const int64_t ci = share / of_outs % of_channels, oi = share % of_outs;
-      const int64_t c0 = across * ci / of_channels, c1 = across * (ci + 1) / of_channels;
-      const int64_t o0 = down * oi / of_outs, o1 = down * (oi + 1) / of_outs;
-      const Layout of_x{together, d.sw, d.pw, d.ow + (d.kw - 1) / d.sw, c0, c1 - c0};
-      const Layout of_g{together, 1, 0, d.ow, o0, o1 - o0};
-      // Numbers of a block of inputs and all gradients, to be used again and again, that stay in the second cache.
-      constexpr int64_t kMost = 1 << 19;
-      const int64_t last = rows * (part + 1) / parts;
-      int64_t row = rows * part / parts;
-      const int64_t fit = kMost / (d.sh * d.sw * of_x.line() + of_g.row());
-      const int64_t at_once = std::max<int64_t>(1, std::min(last - row, fit));
-      Taken taken(d, of_x, of_g, at_once);
-      for (bool more = false; row < last; row += at_once, more = true) {
-        taken.take(inputs, gradients, row, std::min(last, row + at_once));
-        const Tiles tiles;
-        for (int64_t c = c0; c < c1; c++) {
-          for (int64_t out_block = o0; out_block < o1; out_block++) {
-            for (int64_t place = 0; place < places; place++) {
-              tiles.multiply(taken.factors(place), {(out_block - o0) * of_g.line(), (c - c0) * of_x.line()},
-                             {sums.at(part, out_block * kSide, place, c * kSide), sums.row(), kSide, more});
-            }
+  each_one(parts * of_channels * of_outs, [&](int64_t share) {
+    const int64_t part = share / (of_channels * of_outs);
+    const int64_t ci = share / of_outs % of_channels, oi = share % of_outs;
+    const int64_t c0 = across * ci / of_channels, c1 = across * (ci + 1) / of_channels;
+    const int64_t o0 = down * oi / of_outs, o1 = down * (oi + 1) / of_outs;
+    const Layout of_x{together, d.sw, d.pw, d.ow + (d.kw - 1) / d.sw, c0, c1 - c0};
+    const Layout of_g{together, 1, 0, d.ow, o0, o1 - o0};
+    // Numbers of a block of inputs and all gradients, to be used again and again, that stay in the second cache.
+    constexpr int64_t kMost = 1 << 19;
+    const int64_t last = rows * (part + 1) / parts;
+    int64_t row = rows * part / parts;
+    const int64_t fit = kMost / (d.sh * d.sw * of_x.line() + of_g.row());
+    const int64_t at_once = std::max<int64_t>(1, std::min(last - row, fit));
+    Taken taken(d, of_x, of_g, at_once);
+    for (bool more = false; row < last; row += at_once, more = true) {
+      taken.take(inputs, gradients, row, std::min(last, row + at_once));
+      const Tiles tiles;
+      for (int64_t c = c0; c < c1; c++) {
+        for (int64_t out_block = o0; out_block < o1; out_block++) {
+          for (int64_t place = 0; place < places; place++) {
+            tiles.multiply(taken.factors(place), {(out_block - o0) * of_g.line(), (c - c0) * of_x.line()},
+                           {sums.at(part, out_block * kSide, place, c * kSide), sums.row(), kSide, more});
           }
         }
       }
