@@ -268,7 +268,8 @@ func To(t torch.Tensor, device string, dtype int8) torch.Tensor {
 	return wrap(out)
 }
 
-// SetData makes t hold data's storage, dtype and device; t stays the same parameter to whoever holds it.
+// SetData makes t hold data's storage, dtype and device; t stays the same parameter to whoever holds it. Afterwards change t, not
+// data: layers keep what they make of a weight until that itself changes.
 func SetData(t, data torch.Tensor) {
 	check("set data", C.ix_set_data(handle("set data", t), handle("set data", data)), t, data)
 }

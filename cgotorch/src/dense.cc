@@ -93,7 +93,7 @@ class Weights<Half> : public HalfWeights {
 template <>
 class Weights<float> {
  public:
-  Weights(const at::Tensor &w, const at::Tensor &) : w_(w) {}
+  explicit Weights(const at::Tensor &w) : w_(rows_of(w)) {}
 
   Operand<float> rows(int64_t first, const Panels<float> &room) const {
     const float *from = w_.data_ptr<float>() + first * w_.stride(0);
@@ -112,8 +112,9 @@ class Weights<float> {
 };
 
 template <typename T>
-at::Tensor affine_of(const at::Tensor &x, const Weights<T> &w, int64_t out, const at::Tensor &bias, float slope) {
-  const int64_t n = x.size(0), in = x.size(1), deep = rounded(in, kTogether<T>);
+at::Tensor affine_of(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias, float slope) {
+  const Weights<T> w(weight);
+  const int64_t n = x.size(0), in = x.size(1), out = weight.size(0), deep = rounded(in, kTogether<T>);
   const int64_t across = rounded(n, kPanel);
   Scratch<T> of_inputs(numbers_for(deep, across));
   const Panels<T> inputs = turned(x, of_inputs);  // few, where weights are many: y^T = w x^T
@@ -140,8 +141,9 @@ template <typename T>
 constexpr int64_t kMostDeep = std::is_same_v<T, float> ? 128 : std::numeric_limits<int64_t>::max();
 
 template <typename T>
-at::Tensor input_of(const at::Tensor &g, const Weights<T> &w, int64_t in) {
-  const int64_t n = g.size(0), out = g.size(1), rows = rounded(n);
+at::Tensor input_of(const at::Tensor &g, const at::Tensor &weight) {
+  const Weights<T> w(weight);
+  const int64_t n = g.size(0), out = g.size(1), in = weight.size(1), rows = rounded(n);
   const int64_t deep = std::is_same_v<T, float> ? out : rounded(out, kPanel);  // AMX takes whole blocks
   const int64_t at_once = std::min(deep, kMostDeep<T>);
   Scratch<T> of_gradients(numbers_for(rows, rounded(out, kPanel)));
@@ -241,18 +243,15 @@ bool wins(const at::Tensor &x, const at::Tensor &w) {
   return (x.scalar_type() == at::kBFloat16 || wide) && fits(x, w);
 }
 
-at::Tensor affine(const at::Tensor &maps, const at::Tensor &weight, const at::Tensor &b, double slope) {
-  const at::Tensor x = rows_of(maps), w = rows_of(weight), bias = b.defined() ? b.contiguous() : b;
+at::Tensor affine(const at::Tensor &maps, const at::Tensor &w, const at::Tensor &b, double slope) {
+  const at::Tensor x = rows_of(maps), bias = b.defined() ? b.contiguous() : b;
   const float s = static_cast<float>(slope);
-  const int64_t out = w.size(0);
-  return x.scalar_type() == at::kFloat ? affine_of<float>(x, {w, weight}, out, bias, s)
-                                       : affine_of<Half>(x, {w, weight}, out, bias, s);
+  return x.scalar_type() == at::kFloat ? affine_of<float>(x, w, bias, s) : affine_of<Half>(x, w, bias, s);
 }
 
-at::Tensor input(const at::Tensor &gradient, const at::Tensor &weight) {
-  const at::Tensor g = rows_of(gradient), w = rows_of(weight);
-  const int64_t in = w.size(1);
-  return g.scalar_type() == at::kFloat ? input_of<float>(g, {w, weight}, in) : input_of<Half>(g, {w, weight}, in);
+at::Tensor input(const at::Tensor &gradient, const at::Tensor &w) {
+  const at::Tensor g = rows_of(gradient);
+  return g.scalar_type() == at::kFloat ? input_of<float>(g, w) : input_of<Half>(g, w);
 }
 
 Behind behind(const at::Tensor &gradient, const at::Tensor &result, double slope) {

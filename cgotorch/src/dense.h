@@ -1,5 +1,5 @@
-// The products of linear layers by kernels of our own. Weights are rounded on the way into the product, so that there
-// are no copies of them in bfloat16; bias and activation are added on the way out.
+// The products of linear layers by kernels of our own. Those of bfloat16 round weights themselves, see half_weights.h;
+// bias and activation are added on the way out.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -103,14 +103,15 @@ class Window {
   Half *data_;
 };
 
-// Calls work(first image, first row, last row) for stretches of rows of groups of images, on several threads.
+// Calls work(first image, first row, last row) for stretches of rows of groups of images, on several threads. What a
+// stretch meets is taken for it alone, so that it should have `least` rows.
 template <typename Work>
-void each_stretch(int64_t n, int64_t together, int64_t rows, const Work &work) {
-  // So that a thread that is done can help; but what rows at the ends of a stretch meet is taken once more for the
-  // next.
-  constexpr int64_t kOfThread = 4;
-  const int64_t groups = at::divup(n, together), wanted = kOfThread * at::get_num_threads();
-  const int64_t parts = std::min(rows, at::divup(wanted, groups));
+void each_stretch(int64_t n, int64_t together, int64_t rows, int64_t least, const Work &work) {
+  constexpr int64_t kOfThread = 4;  // so that one that is done can help
+  const int64_t groups = at::divup(n, together), threads = at::get_num_threads();
+  const int64_t equal = groups % threads == 0 ? 1 : at::divup(2 * threads, groups);
+  const int64_t helped = threads == 1 ? 1 : std::min(rows / least, at::divup(kOfThread * threads, groups));
+  const int64_t parts = std::min(rows, std::max(equal, helped));
   each_one(groups * parts, [&](int64_t i) {
     const int64_t part = i % parts;
     work(i / parts * together, rows * part / parts, rows * (part + 1) / parts);
@@ -234,7 +235,7 @@ at::Tensor forward(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b
   const at::Tensor y = empty_maps({d.n, out, d.oh, d.ow}, at::kBFloat16);
   const Maps from(x), to(y);
   const Layout layout{together, d.sw, d.pw, d.ow + (d.kw - 1) / d.sw, 0, across};
-  each_stretch(d.n, together, d.oh, [&](int64_t image, int64_t first, int64_t last) {
+  each_stretch(d.n, together, d.oh, at::divup(d.kh, d.sh), [&](int64_t image, int64_t first, int64_t last) {
     Window window(layout, from, image, d.kh);
     const Tiles tiles;
     std::vector<Factors> factors;
@@ -268,7 +269,7 @@ at::Tensor input(const at::Tensor &g, const at::Tensor &w, const at::Tensor &b, 
   // Place j of a phase of the input meets the outputs j, j - 1 and so on, those before the first one too.
   const int64_t before = (d.kw - 1) / d.sw;
   const Layout layout{together, 1, before, before + (d.w - 1 + d.pw) / d.sw + 1, 0, deep};
-  each_stretch(d.n, together, d.h, [&](int64_t image, int64_t first, int64_t last) {
+  each_stretch(d.n, together, d.h, d.kh, [&](int64_t image, int64_t first, int64_t last) {
     Window window(layout, from, image, at::divup(d.kh, d.sh));
     const Tiles tiles;
     std::vector<Factors> factors;
@@ -306,8 +307,8 @@ at::Tensor weight(const at::Tensor &x, const at::Tensor &g, at::IntArrayRef size
   constexpr int64_t kMostSums = 1 << 18, kMostParts = 8;
   const int64_t parts =
       std::max<int64_t>(1, std::min({rows, kMostParts, kMostSums / (down * across * places * kBlock)}));
-  constexpr int64_t kOfThread = 2;  // so that one that is done can help
-  const int64_t shares = at::divup(kOfThread * at::get_num_threads(), parts);
+  const int64_t threads = at::get_num_threads(), of_thread = threads == 1 ? 1 : 2;  // so that one that is done can help
+  const int64_t shares = at::divup(of_thread * threads, parts);
   const int64_t of_channels = std::min(across, shares), of_outs = std::min(down, at::divup(shares, of_channels));
   const Maps inputs(x), gradients(g);
   const at::Tensor w = empty_maps({out, d.c, d.kh, d.kw}, at::kFloat);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apart.h"
+#include "dense.h"
 #include "kept.h"
 #include "panel_copies.h"
 #include "shares.h"
@@ -17,12 +18,10 @@ namespace {
 const Making kMaking{Making::kPanels, at::kBFloat16, 0, 0};
 
 // Numbers of the panels of 32 rows.
-int64_t numbers_of(int64_t in) { return numbers_for(kPanel, rounded(in, kPanel)); }
+int64_t numbers_of_rows(int64_t in) { return numbers_for(kPanel, rounded(in, kPanel)); }
 
-int64_t numbers_of(const at::Tensor &w) { return at::divup(w.size(0), kPanel) * numbers_of(w.size(1)); }
-
-Panels<Half> rows_of(const at::Tensor &made, int64_t in, int64_t first) {
-  return {made.data_ptr<Half>() + first / kPanel * numbers_of(in), stride_for(kPanel)};
+Panels<Half> panels_at(const at::Tensor &kept, int64_t in, int64_t first) {
+  return {kept.data_ptr<Half>() + first / kPanel * numbers_of_rows(in), stride_for(kPanel)};
 }
 
 void take_rows(const at::Tensor &w, int64_t first, const Panels<Half> &to) {
@@ -31,9 +30,9 @@ void take_rows(const at::Tensor &w, int64_t first, const Panels<Half> &to) {
 }
 
 at::Tensor make(const at::Tensor &w) {
-  const at::Tensor made = lasting<Half>(numbers_of(w));
-  each_one(at::divup(w.size(0), kPanel),
-           [&](int64_t i) { take_rows(w, i * kPanel, rows_of(made, w.size(1), i * kPanel)); });
+  const int64_t in = w.size(1), all = at::divup(w.size(0), kPanel);
+  const at::Tensor made = lasting<Half>(all * numbers_of_rows(in));
+  each_one(all, [&](int64_t i) { take_rows(w, i * kPanel, panels_at(made, in, i * kPanel)); });
   return made;
 }
 
@@ -54,43 +53,53 @@ void renew_row(const float *from, const Panels<Half> &to, int64_t row, int64_t c
 
 }  // namespace
 
-HalfWeights::HalfWeights(const at::Tensor &w, const at::Tensor &of) : w_(w) {
-  if (keeps(of, static_cast<size_t>(numbers_of(w)) * sizeof(Half))) made_ = kept(of, kMaking, [&] { return make(w); });
+HalfWeights::HalfWeights(const at::Tensor &w) : out_(w.size(0)), in_(w.size(1)) {
+  if (renewed(w, kMaking)) {
+    kept_ = kept(w, kMaking, [&] { return make(rows_of(w)); });
+  } else {
+    rows_ = rows_of(w);
+  }
 }
 
 Panels<Half> HalfWeights::rows(int64_t first, const Panels<Half> &room) const {
-  if (made_.defined()) return rows_of(made_, w_.size(1), first);
-  take_rows(w_, first, room);
+  if (kept_.defined()) return panels_at(kept_, in_, first);
+  take_rows(rows_, first, room);
   return room;
 }
 
 void HalfWeights::paired(int64_t first, int64_t all, int64_t column, int64_t columns, const Panels<Half> &to) const {
-  const int64_t rows = std::min(all, w_.size(0) - first), row = w_.stride(0);
-  if (!made_.defined()) {
-    return copy_paired(w_.data_ptr<float>() + first * row + column, row, rows, columns, to, all);
+  if (!kept_.defined()) {
+    const int64_t row = rows_.stride(0);
+    return copy_paired(rows_.data_ptr<float>() + first * row + column, row, std::min(all, out_ - first), columns, to,
+                       all);
   }
   for (int64_t i = 0; i < all; i += kPanel) {
-    const Panels<Half> from = rows_of(made_, w_.size(1), first + i).from(column);
+    const Panels<Half> from = panels_at(kept_, in_, first + i).from(column);
     for (int64_t c = 0; c < columns; c += kPanel) {
-      for (int64_t r = 0; r < kPanel; r += 2) put_rows(from.at(r, c), kPanel, to.at(i + r, c), false);
+      for (int64_t r = 0; r < kPanel; r += kTogether<Half>) put_rows(from.at(r, c), kPanel, to.at(i + r, c), false);
     }
   }
 }
 
-Renewal::Renewal(const at::Tensor &p) : p_(p), made_(take_kept(p, kMaking)) {}
+Renewal::Renewal(const at::Tensor &parameter) {
+  const bool matrix = parameter.dim() == 2 && parameter.scalar_type() == at::kFloat && parameter.is_cpu();
+  if (!matrix || !parameter.is_contiguous()) return;
+  parameter_ = parameter;
+  kept_ = take_kept(parameter, kMaking);
+}
 
-void Renewal::renew(const float *p, int64_t from, int64_t n) const {
-  if (!made_.defined()) return;
-  const int64_t in = p_.size(1);
+void Renewal::renew(const float *numbers, int64_t from, int64_t n) const {
+  if (!kept_.defined()) return;
+  const int64_t in = parameter_.size(1);
   for (int64_t row = from / in, column = from % in; n > 0; row++, column = 0) {
     const int64_t some = std::min(n, in - column);
-    renew_row(p, rows_of(made_, in, row / kPanel * kPanel), row % kPanel, column, some);
-    p += some, n -= some;
+    renew_row(numbers, panels_at(kept_, in, row / kPanel * kPanel), row % kPanel, column, some);
+    numbers += some, n -= some;
   }
 }
 
-void Renewal::finish() {
-  if (made_.defined()) keep(p_, kMaking, made_);
+void Renewal::finish() const {
+  if (kept_.defined()) keep(parameter_, kMaking, kept_);
 }
 
 }  // namespace dense

@@ -15,8 +15,9 @@ using Weak = c10::weak_intrusive_ptr<at::TensorImpl, c10::UndefinedTensorImpl>;
 
 struct Made {
   Making making;
-  int64_t uses, before;  // of this version of the parameter, and of the last one
-  at::Tensor result;     // undefined: not kept
+  int64_t uses = 0, before = 0;  // of this version of the parameter, and of the last one
+  bool renewed = false;
+  at::Tensor result;  // undefined: not kept
 };
 
 struct Parameter {
@@ -48,16 +49,22 @@ Parameter &parameter(const at::Tensor &w) {
   Parameter &p = found->second;
   if (p.version != version) {
     p.version = version;
-    for (Made &m : p.all) m = {m.making, 0, m.uses, {}};
+    for (Made &m : p.all) m = {m.making, 0, m.uses, m.renewed, {}};
     if (++changes > parameters.size()) forget_dead();  // p is alive
   }
   return p;
 }
 
-Made &entry(const at::Tensor &w, const Making &making) {
+// nullptr if there is none.
+Made *find(const at::Tensor &w, const Making &making) {
   std::vector<Made> &all = parameter(w).all;
   const auto m = std::find_if(all.begin(), all.end(), [&](const Made &each) { return each.making == making; });
-  return m == all.end() ? all.emplace_back(Made{making, 0, 0, {}}) : *m;
+  return m == all.end() ? nullptr : &*m;
+}
+
+Made &entry(const at::Tensor &w, const Making &making) {
+  Made *m = find(w, making);
+  return m != nullptr ? *m : parameter(w).all.emplace_back(Made{making, 0, 0, false, {}});
 }
 
 bool of_parameter(const at::Tensor &w) { return w.is_leaf() && w.requires_grad(); }
@@ -71,16 +78,24 @@ at::Tensor kept(const at::Tensor &w, const Making &making, const std::function<a
   m.uses++;
   const bool fits = m.result.defined() && m.result.device() == w.device();
   const at::Tensor result = fits ? m.result : make();
-  const bool last = making.what != Making::kPanels && m.uses == std::max<int64_t>(m.before, 1);
-  m.result = last || result.nbytes() > kMost ? at::Tensor() : result;
+  const bool last = !m.renewed && m.uses == std::max<int64_t>(m.before, 1);
+  const bool large = !m.renewed && result.nbytes() > kMost;
+  m.result = last || large ? at::Tensor() : result;
   return result;
 }
 
-bool keeps(const at::Tensor &w, size_t bytes) { return of_parameter(w) && bytes <= kMost; }
+bool renewed(const at::Tensor &w, const Making &making) {
+  if (!of_parameter(w) || parameters.count(w.unsafeGetTensorImpl()) == 0) return false;
+  const Made *m = find(w, making);
+  return m != nullptr && m->renewed;
+}
 
 at::Tensor take_kept(const at::Tensor &w, const Making &making) {
-  const bool any = of_parameter(w) && parameters.count(w.unsafeGetTensorImpl()) > 0;
-  return any ? std::exchange(entry(w, making).result, {}) : at::Tensor();
+  if (!of_parameter(w)) return {};
+  Made &m = entry(w, making);
+  m.renewed = true;
+  const at::Tensor result = std::exchange(m.result, {});
+  return m.uses > 0 ? result : at::Tensor();
 }
 
 void keep(const at::Tensor &w, const Making &making, const at::Tensor &result) { entry(w, making).result = result; }

@@ -23,15 +23,15 @@ struct Making {
 // make(), outside of autograd, or what it gave before, if w is a parameter that has not changed since. Kernels' sums
 // are up to five times as large as kernels: so a result is dropped when it was used as often as before the last change,
 // or once where that is not known. If it is used again, it is kept until the parameter changes, or is gone and others
-// change. Panels are no larger than the parameter and are kept however often they are used. Results of more than 64 MiB
-// are not kept. make must not ask for anything kept. Each thread keeps its own.
+// change. Results of more than 64 MiB are not kept. Neither holds for what is renewed. make must not ask for anything
+// kept. Each thread keeps its own.
 at::Tensor kept(const at::Tensor &w, const Making &making, const std::function<at::Tensor()> &make);
 
-// Whether a result of so many bytes would be kept of w.
-bool keeps(const at::Tensor &w, size_t bytes);
+// Whether who changes w, a parameter, on this thread has taken what is kept of it to change that, too.
+bool renewed(const at::Tensor &w, const Making &making);
 
-// What is kept of w now, or undefined, for who is about to change both; then it is kept no longer. Afterwards keep()
-// has it for w as that is then.
+// What is kept of w and has been used since the last change, or undefined; it is kept no longer. Who takes it changes
+// it as w changes, and then gives it back by keep().
 at::Tensor take_kept(const at::Tensor &w, const Making &making);
 void keep(const at::Tensor &w, const Making &making, const at::Tensor &result);
 

@@ -127,7 +127,6 @@ void Optimizer::step(std::vector<Gradient> gradients) {
   for (Update &u : fused) {
     *u.s = std::move(u.begun);
     u.adam = adam_step(*u.s);
-    if (u.p.scalar_type() == at::kFloat && u.p.dim() == 2 && u.p.is_contiguous()) u.halves.emplace(u.p);
     u.p.unsafeGetTensorImpl()->bump_version();
   }
   // All parameters at once: many are too small to be shared out by themselves.
@@ -138,9 +137,7 @@ void Optimizer::step(std::vector<Gradient> gradients) {
       update_stretch(*part.of, part.i * kStretch);
     }
   });
-  for (Update &u : fused) {
-    if (u.halves) u.halves->finish();
-  }
+  for (const Update &u : fused) u.halves.finish();
 }
 
 Optimizer::Update Optimizer::update_for(size_t param, Gradient gradient) {
@@ -151,7 +148,7 @@ Optimizer::Update Optimizer::update_for(size_t param, Gradient gradient) {
   const bool fuses = fusible(p, begun);
   if (fuses && !gradient.sum.defined() && p.is_contiguous()) {
     auto product = std::make_unique<dense::WeightGradient>(std::move(gradient.products));
-    return {p, {}, std::move(product), s, std::move(begun), true, {}, {}};
+    return {p, {}, std::move(product), s, std::move(begun), true, {}, dense::Renewal(p)};
   }
   at::Tensor g = gradient.made().detach();
   if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
@@ -266,7 +263,7 @@ void Optimizer::loop(const Update &f, T *p, const T *g, int64_t from, int64_t n)
     adam_loop(p, g, slots[0], slots[1], n, options_, f.adam);
   }
   if constexpr (std::is_same_v<T, float>) {
-    if (f.halves) f.halves->renew(p, from, n);
+    f.halves.renew(p, from, n);
   }
 }
 

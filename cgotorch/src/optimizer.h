@@ -47,7 +47,7 @@ class Optimizer {
     State *s, begun;  // as it is, and with one step more and the slots that the kind uses
     bool fuses;       // by the loops of optimizer_loops.h, not by tensor operations
     AdamStep adam;
-    c10::optional<dense::Renewal> halves;  // of a matrix
+    dense::Renewal halves;  // where it fuses
   };
   Update update_for(size_t param, Gradient gradient);
   void prepare(const at::Tensor &p, State &s) const;

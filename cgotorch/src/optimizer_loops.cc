@@ -59,13 +59,13 @@ IMORI_INLINED void rmsprop(T *__restrict p, const T *__restrict g, T *__restrict
 
 using namespace panels::avx512;
 
-// 1 / sqrt(v) and 1 / v to 14 bits. A step of Newton's makes all but the last one of them.
-IMORI_FOR_CPU_INLINED Vector inverse_root(const Vector &v) {
+// 1 / sqrt(v) and 1 / v to 14 bits.
+IMORI_FOR_CPU_INLINED Vector estimated_inverse_root(const Vector &v) {
   Vector r;
   asm("vrsqrt14ps %1, %0" : "=v"(r) : "v"(v));
   return r;
 }
-IMORI_FOR_CPU_INLINED Vector inverse(const Vector &v) {
+IMORI_FOR_CPU_INLINED Vector estimated_inverse(const Vector &v) {
   Vector r;
   asm("vrcp14ps %1, %0" : "=v"(r) : "v"(v));
   return r;
@@ -81,9 +81,8 @@ struct AdamNumbers {
 };
 
 // The averages of squares whose roots are made from estimates, and the settings with which these neither overflow nor
-// lose digits. Below the least a root is nothing beside a usual eps.
-constexpr float kLeast = 1e-34f, kMost = 1e30f;
-constexpr float kUsualEps = 1e-8f, kMostEps = 1e15f, kMostUnbias = 1e4f;
+// lose digits.
+constexpr float kLeast = 1e-34f, kMost = 1e30f, kMostEps = 1e15f, kMostUnbias = 1e4f;
 
 bool by_estimates(float unbias, float eps) {
   return unbias >= 0 && unbias <= kMostUnbias && eps >= 0 && eps <= kMostEps;
@@ -92,13 +91,16 @@ bool by_estimates(float unbias, float eps) {
 // top / (sqrt(second) * unbias + eps). Division and root take the processor longer than all else that Adam does, memory
 // included. What is made of a number does not depend on those beside it.
 IMORI_FOR_CPU_INLINED Vector adam_quotient(const Vector &top, const Vector &second, float unbias, float eps) {
+  // Below kLeast a root, which is 1e-17 there, is nothing beside a usual eps.
+  const bool small_roots_vanish = eps >= 1e-10f * std::max(unbias, 100.0f);
   // Floats from 0 on are in the order of their bits as whole numbers; negative ones and what is no number come behind.
-  const __m512i least = (__m512i)_mm512_set1_ps(eps >= kUsualEps ? 0 : kLeast);
+  const __m512i least = (__m512i)_mm512_set1_ps(small_roots_vanish ? 0 : kLeast);
   const __m512i range = _mm512_sub_epi32((__m512i)_mm512_set1_ps(kMost), least);
   const __mmask16 fine = _mm512_cmple_epu32_mask(_mm512_sub_epi32((__m512i)second, least), range);
-  const Vector r = inverse_root(second > kLeast ? second : kLeast - Vector{}), estimate = second * r;
+  // A step of Newton's makes of an estimate all bits of a float but the last one.
+  const Vector r = estimated_inverse_root(second > kLeast ? second : kLeast - Vector{}), estimate = second * r;
   const Vector divisor = (estimate + 0.5f * r * (second - estimate * estimate)) * unbias + eps;
-  const Vector i = inverse(divisor), result = top * (i + i * (1 - divisor * i));
+  const Vector i = estimated_inverse(divisor), result = top * (i + i * (1 - divisor * i));
   if (fine == 0xffff) return result;
   const Vector slowly = top / (root(second) * unbias + eps);
   return (Vector)_mm512_mask_mov_ps((__m512)slowly, fine, (__m512)result);

@@ -58,8 +58,8 @@ void put_rows(const float *from, int64_t row, float *to, bool past);
 void put_rows(const float *from, int64_t row, Half *to, bool past);
 void put_rows(const Half *from, int64_t row, Half *to, bool past);
 
-// n numbers of a row, a multiple of 32, rounded, to panels that are so far from each other; past the caches if that is
-// told.
+// n numbers of a row, a multiple of 32, rounded; each 32 of them go `panel` numbers behind the ones before. Past the
+// caches if that is told: then `to` begins a line of the cache.
 void spread(const float *from, int64_t n, Half *to, int64_t panel, bool past);
 
 // The leaky ReLU of n numbers, a multiple of 16, to which others are added, if there are any; slope 1 is none.

@@ -238,12 +238,13 @@ IMORI_FOR_CPU void put_rows(const Half *from, int64_t row, Half *to, bool past) 
 }
 
 IMORI_FOR_CPU void spread(const float *from, int64_t n, Half *to, int64_t panel, bool past) {
-  constexpr int64_t kAhead = 8;  // panels: the processor does not foresee such steps
   for (int64_t i = 0; i < n; i += kPanel, from += kPanel, to += panel) {
 #ifdef __x86_64__
+    constexpr int64_t kAhead = 8;  // panels: the processor does not foresee such steps
     if (!past) __builtin_prefetch(to + kAhead * panel, 1);
-    put_bits(to, reinterpret_cast<Bits>(rounded(get(from), get(from + kVector))), past);
+    put_bits(to, reinterpret_cast<Bits>(halves_of(get(from), get(from + kVector))), past);
 #else
+    static_cast<void>(past);
     for (int64_t k = 0; k < kPanel; k += kVector) put(to + k, get(from + k));
 #endif
   }

@@ -79,7 +79,7 @@ IMORI_FOR_CPU_INLINED void put(Half *p, const Vector &v) {
 typedef uint16_t Line __attribute__((vector_size(2 * kVector * sizeof(uint16_t))));
 
 // Two vectors, rounded as put does, one behind the other.
-IMORI_FOR_CPU_INLINED Line rounded(const Vector &first, const Vector &second) {
+IMORI_FOR_CPU_INLINED Line halves_of(const Vector &first, const Vector &second) {
   Line line;
   asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(line) : "v"(second), "v"(first));
   return line;
@@ -95,7 +95,7 @@ IMORI_FOR_CPU_INLINED void put_together(Half *p, const Vector *v, int64_t odd) {
   constexpr Line kInTurn{0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
   Line turns;
-  asm("vpermw %1, %2, %0" : "=v"(turns) : "v"(rounded(v[0], v[odd])), "v"(kInTurn));
+  asm("vpermw %1, %2, %0" : "=v"(turns) : "v"(halves_of(v[0], v[odd])), "v"(kInTurn));
   *reinterpret_cast<Anywhere *>(p) = turns;
 }
 #else
