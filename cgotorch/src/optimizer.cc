@@ -154,7 +154,8 @@ Optimizer::Update Optimizer::update_for(size_t param, Gradient gradient) {
   if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
     g = at::empty_like(p, at::MemoryFormat::Preserve).copy_(g);
   }
-  return {p, g, nullptr, s, std::move(begun), fuses && g.strides() == p.strides(), {}, {}};
+  const bool by_loops = fuses && g.strides() == p.strides();
+  return {p, g, nullptr, s, std::move(begun), by_loops, {}, by_loops ? dense::Renewal(p) : dense::Renewal()};
 }
 
 // The loops take dense float32 and float64 on the CPU whose memory is laid out alike; everything else goes through
