@@ -31,6 +31,7 @@ func TestHalfWeightsFollow(t *testing.T) {
 		},
 		"another thread": func(loss torch.Tensor, o *Optimizer, w torch.Tensor) {
 			g := Gradients(loss, []torch.Tensor{w}, false)
+			o.Step(g) // renews what is kept here, of which the other thread knows nothing
 			done := make(chan struct{})
 			go func() {
 				defer close(done)

@@ -80,20 +80,10 @@ void give(const float *from, int64_t rows, int64_t columns, const float *add, fl
   }
 }
 
-// The weights of a layer as products of a type take them.
-template <typename T>
-class Weights;
-
-template <>
-class Weights<Half> : public HalfWeights {
-  using HalfWeights::HalfWeights;
-};
-
-// Where they are, if they fill a panel.
-template <>
-class Weights<float> {
+// As HalfWeights, for products of float32: where the weights are, if they fill a panel.
+class FloatWeights {
  public:
-  explicit Weights(const at::Tensor &w) : w_(rows_of(w)) {}
+  explicit FloatWeights(const at::Tensor &w) : w_(rows_of(w)) {}
 
   Operand<float> rows(int64_t first, const Panels<float> &room) const {
     const float *from = w_.data_ptr<float>() + first * w_.stride(0);
@@ -110,6 +100,9 @@ class Weights<float> {
  private:
   at::Tensor w_;
 };
+
+template <typename T>
+using Weights = std::conditional_t<std::is_same_v<T, float>, FloatWeights, HalfWeights>;
 
 template <typename T>
 at::Tensor affine_of(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias, float slope) {

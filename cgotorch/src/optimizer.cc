@@ -115,6 +115,7 @@ void Optimizer::step(std::vector<Gradient> gradients) {
   for (size_t i = 0; i < gradients.size(); i++) {
     if (!gradients[i].defined()) continue;
     Update u = update_for(i, std::exchange(gradients[i], {}));
+    if (u.fuses) u.halves = dense::Renewal(u.p);
     (u.fuses ? fused : others).push_back(std::move(u));
   }
   const Shares before = preparations(fused), all = parts(fused);
@@ -148,14 +149,13 @@ Optimizer::Update Optimizer::update_for(size_t param, Gradient gradient) {
   const bool fuses = fusible(p, begun);
   if (fuses && !gradient.sum.defined() && p.is_contiguous()) {
     auto product = std::make_unique<dense::WeightGradient>(std::move(gradient.products));
-    return {p, {}, std::move(product), s, std::move(begun), true, {}, dense::Renewal(p)};
+    return {p, {}, std::move(product), s, std::move(begun), true, {}, {}};
   }
   at::Tensor g = gradient.made().detach();
   if (p.strides() != g.strides() && p.is_non_overlapping_and_dense()) {
     g = at::empty_like(p, at::MemoryFormat::Preserve).copy_(g);
   }
-  const bool by_loops = fuses && g.strides() == p.strides();
-  return {p, g, nullptr, s, std::move(begun), by_loops, {}, by_loops ? dense::Renewal(p) : dense::Renewal()};
+  return {p, g, nullptr, s, std::move(begun), fuses && g.strides() == p.strides(), {}, {}};
 }
 
 // The loops take dense float32 and float64 on the CPU whose memory is laid out alike; everything else goes through
