@@ -61,10 +61,14 @@ HalfWeights::HalfWeights(const at::Tensor &w) : out_(w.size(0)), in_(w.size(1)) 
   }
 }
 
-Panels<Half> HalfWeights::rows(int64_t first, const Panels<Half> &room) const {
-  if (kept_.defined()) return panels_at(kept_, in_, first);
-  take_rows(rows_, first, room);
-  return room;
+Operand<Half> HalfWeights::rows(int64_t first, const Panels<Half> &room) const {
+  if (!kept_.defined()) {
+    take_rows(rows_, first, room);
+    return room;
+  }
+  Operand<Half> rows = panels_at(kept_, in_, first);
+  rows.far = true;
+  return rows;
 }
 
 void HalfWeights::paired(int64_t first, int64_t all, int64_t column, int64_t columns, const Panels<Half> &to) const {
@@ -76,7 +80,12 @@ void HalfWeights::paired(int64_t first, int64_t all, int64_t column, int64_t col
   for (int64_t i = 0; i < all; i += kPanel) {
     const Panels<Half> from = panels_at(kept_, in_, first + i).from(column);
     for (int64_t c = 0; c < columns; c += kPanel) {
-      for (int64_t r = 0; r < kPanel; r += kTogether<Half>) put_rows(from.at(r, c), kPanel, to.at(i + r, c), false);
+      for (int64_t r = 0; r < kPanel; r += kTogether<Half>) {
+        // The same of the next 32 rows, which the processor does not foresee: a pair is two lines of the cache.
+        __builtin_prefetch(from.at(r, c) + numbers_of_rows(in_));
+        __builtin_prefetch(from.at(r + 1, c) + numbers_of_rows(in_));
+        put_rows(from.at(r, c), kPanel, to.at(i + r, c), false);
+      }
     }
   }
 }

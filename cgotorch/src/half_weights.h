@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "panels.h"
+#include "panel_products.h"
 
 namespace imori {
 namespace dense {
@@ -15,7 +15,7 @@ class HalfWeights {
   explicit HalfWeights(const at::Tensor &w);
 
   // 32 rows from one on, a multiple of 32, with zeros where there are none; in `room` if they are not kept.
-  panels::Panels<panels::Half> rows(int64_t first, const panels::Panels<panels::Half> &room) const;
+  panels::Operand<panels::Half> rows(int64_t first, const panels::Panels<panels::Half> &room) const;
   // `all` rows in pairs, from one on, both multiples of 32, with zeros where there are none, of some columns, the first
   // of which is a multiple of 32.
   void paired(int64_t first, int64_t all, int64_t column, int64_t columns,

@@ -28,6 +28,7 @@ template <typename T>
 struct Operand {
   const T *data;
   int64_t row, panel;  // as in Result
+  bool far = false;    // not in a cache of the core's own: products by vectors fetch it ahead
 
   Operand(const Panels<T> &p) : data(p.data), row(kPanel), panel(p.stride * kPanel) {}
   Operand(const T *rows, int64_t length) : data(rows), row(length), panel(kPanel) {}

@@ -134,6 +134,14 @@ IMORI_FOR_CPU_INLINED void each_rows(int64_t first, int64_t last, const Work &wo
 #endif
 }
 
+// A unit's rows a few panels later: the processor does not foresee steps from panel to panel.
+template <int64_t rows, typename T>
+IMORI_FOR_CPU_INLINED void fetch_later(const T *p, const Operand<T> &a) {
+  constexpr int64_t kAhead = 4;
+#pragma GCC unroll 8
+  for (int64_t r = 0; r < rows; r++) __builtin_prefetch(p + kAhead * a.panel + r * a.row);
+}
+
 // Rows of 32 columns of c = a b, or c += a b.
 template <typename T>
 struct Multiply {
@@ -152,6 +160,7 @@ struct Multiply {
     for (int64_t panel = from; panel < inner; panel += kPanel) {
       const T *of_a = a.at(i, panel);
       const int64_t deep = std::min(kPanel, inner - panel);
+      if (a.far) fetch_later<n>(of_a, a);
 #pragma GCC unroll kUnrolled
       for (int64_t k = 0; k < deep; k += kDeep) add(sum, of_a + k, a.row, of_b + k * kPanel);
       of_b += deep * kPanel;
