@@ -35,8 +35,8 @@ func CheckBF16(device string) error {
 }
 
 // BF16Pays tells whether this CPU makes more products of bfloat16 than of float32 in a second: AMX does, and AVX-512 on AMD's
-// processors; on Intel's its instruction for bfloat16 takes longer than two for float32. It is measured once, in half a
-// millisecond.
+// processors; on Intel's its instruction for bfloat16 takes longer than two for float32. It is measured once, in less
+// than half a millisecond.
 func BF16Pays() bool { return C.ix_bf16_pays() != 0 }
 
 // withoutAMX runs f as on a CPU that has not got it, for the whole process, and tells whether this one has.
