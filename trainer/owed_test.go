@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	torch "github.com/wangkuiyi/gotorch"
 
@@ -174,6 +175,21 @@ func TestOwedPreview(t *testing.T) {
 			t.Fatal(err)
 		}
 		sameFiles(t, whole.Dir, o.Dir)
+	})
+	t.Run("is seen once", func(t *testing.T) {
+		tr := newTrainer(t, settings("seen"))
+		tr.iteration = windowStart + 100
+		for _, failAt = range []int{tr.iteration, tr.iteration, 0} {
+			err := tr.Do(func() error {
+				return tr.conclude([]Metric{{"generator/" + Diversity, 0.5}}, false, newPace(0), time.Now())
+			})
+			if failed := errors.Is(err, failure); failed != (failAt > 0) {
+				t.Fatal(err)
+			}
+		}
+		if n := len(tr.health.collapse["generator"].window); n != 1 {
+			t.Errorf("an iteration whose preview was tried three times counts %d times", n)
+		}
 	})
 	t.Run("damaged", func(t *testing.T) {
 		tr := newTrainer(t, options(nil))

@@ -30,6 +30,11 @@ func (p *pace) add(batches int64, batchSize int) {
 
 func (p *pace) imagesPerSecond() float64 { return p.images / max(p.seconds, 1e-9) }
 
+// remaining is an estimate, and longestRun where that is more.
 func (p *pace) remaining(iterations int) time.Duration {
-	return time.Duration(float64(iterations) * p.seconds / max(p.done, 1e-9) * float64(time.Second))
+	seconds := float64(iterations) * p.seconds / max(p.done, 1e-9)
+	return time.Duration(min(seconds, longestRun.Seconds()) * float64(time.Second))
 }
+
+// longestRun is what is said of runs that nobody waits for: a time.Duration ends at 292 years, and dates are to be printed.
+const longestRun = 100 * 365 * 24 * time.Hour

@@ -189,7 +189,8 @@ func (t *Trainer) restart() error {
 }
 
 // forgetLater takes out of the run's folder what it trained since the iteration that it has gone back to. Pictures stay:
-// those of the same iterations replace them. The recipe stays, too: it may have changed since.
+// those of the same iterations replace them, and the animation ends with the run. The recipe stays, too: it may have changed
+// since.
 func (t *Trainer) forgetLater(c *rundir.Checkpoint) error {
 	t.health, t.newest = health{}, lastLogged{}
 	if t.dir == nil {

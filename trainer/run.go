@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/imori-ml/imori/trainer/rundir"
@@ -101,12 +99,9 @@ func (t *Trainer) conclude(metrics []Metric, saves bool, pace *pace, began time.
 	logs := metrics != nil
 	if logs {
 		t.newest = lastLogged{t.iteration, byName(metrics)}
-		for _, warning := range t.health.see(t.iteration, metrics) {
-			t.observer.Warn(warning)
-		}
 	}
 	// The picture comes first: a run that is killed in between draws it again.
-	shown := metrics
+	line, shown := metrics, metrics
 	previews := every(t.PreviewEvery, t.iteration)
 	if last || previews {
 		t.owed = newOwed(metrics) // until it is there
@@ -116,13 +111,18 @@ func (t *Trainer) conclude(metrics []Metric, saves bool, pace *pace, began time.
 		}
 		shown = append(shown, measured...)
 		if previews {
-			metrics = shown
+			line = shown
 		}
 	}
 	t.owed = nil
+	if logs { // once, however often the preview was tried
+		for _, warning := range t.health.see(t.iteration, metrics) {
+			t.observer.Warn(warning)
+		}
+	}
 	// What is logged is a function of the number alone, so that a longer run has the same lines.
-	if logs || previews && len(metrics) > 0 {
-		if err := t.log(metrics, pace, began); err != nil {
+	if logs || previews && len(line) > 0 {
+		if err := t.log(line, pace, began); err != nil {
 			return err
 		}
 	}
@@ -176,30 +176,15 @@ func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 
 // saveAnimation is an extra: the run is complete without it.
 func (t *Trainer) saveAnimation() {
-	if t.savedPictures() < 2 {
+	if t.dir.Pictures(t.iteration) < 2 {
 		return
 	}
-	path, err := t.dir.SaveAnimation(frameDelay)
+	path, err := t.dir.SaveAnimation(t.iteration, frameDelay)
 	if err != nil {
 		t.observer.Warn(err.Error())
 		return
 	}
 	t.observer.Saved(SavedAnimation, path)
-}
-
-// savedPictures counts those of the whole run, whichever process saved them.
-func (t *Trainer) savedPictures() int {
-	entries, err := os.ReadDir(filepath.Join(t.Dir, "samples"))
-	if err != nil {
-		return 0 // the run has none
-	}
-	n := 0
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".png" {
-			n++
-		}
-	}
-	return n
 }
 
 // Iterate runs n iterations and nothing else: no logs, pictures or checkpoints, for tests and benchmarks. With each, which

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -417,6 +418,49 @@ func TestNothingIsLeft(t *testing.T) {
 	tr.Close()
 	if err := tr.Run(t.Context()); err == nil {
 		t.Error("a closed trainer runs")
+	}
+}
+
+// TestCloseWithoutItsGoroutine: what runs on the trainer's goroutine may end it, as FailNow of a test does; Close gives back
+// all the same.
+func TestCloseWithoutItsGoroutine(t *testing.T) {
+	o := options(nil)
+	o.Dir = filepath.Join(inMemory(t), "run")
+	before := runtime.NumGoroutine()
+	tr := newTrainer(t, o)
+	if err := tr.Do(func() error { runtime.Goexit(); return nil }); !errors.Is(err, errEnded) {
+		t.Errorf("error is %v", err)
+	}
+	if err := tr.Run(t.Context()); !errors.Is(err, errEnded) {
+		t.Errorf("then Run's error is %v", err)
+	}
+	tr.Close()
+	tr.Close()
+	deadline := time.Now().Add(5 * time.Second)
+	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if now := runtime.NumGoroutine(); now > before {
+		t.Errorf("%d goroutines are left, %d before", now, before)
+	}
+	dir, err := rundir.Open(o.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := dir.Lock(); err != nil {
+		t.Errorf("the folder is not given back: %v", err)
+	}
+}
+
+// TestRemaining: the estimate is one that can be printed, however long the run is.
+func TestRemaining(t *testing.T) {
+	p := &pace{seconds: 20, done: 2}
+	if got := p.remaining(3); got != 30*time.Second {
+		t.Errorf("3 iterations of 10 seconds: %v", got)
+	}
+	if got := p.remaining(math.MaxInt32); got != longestRun {
+		t.Errorf("2^31-1 iterations of 10 seconds: %v", got)
 	}
 }
 

@@ -10,15 +10,19 @@ import (
 	"github.com/imori-ml/imori/torchx"
 )
 
-var errClosed = errors.New("the trainer is closed")
+var (
+	errClosed = errors.New("the trainer is closed")
+	// A job called runtime.Goexit, as a test's FailNow does.
+	errEnded = errors.New("the trainer's goroutine was ended by what ran on it")
+)
 
 // thread is a goroutine on an operating system thread of its own. The scopes, the gradient mode and the number of threads
 // of libtorch belong to a thread, so everything that one trainer does with tensors happens here.
 type thread struct {
-	mu     sync.Mutex // held while a job runs
-	jobs   chan func()
-	ended  chan struct{} // closed when the goroutine is gone
-	closed bool
+	mu    sync.Mutex // held while a job runs
+	jobs  chan func()
+	ended chan struct{} // closed when the goroutine is gone
+	over  error         // why there are no more jobs: errClosed or errEnded; nil: there may be
 }
 
 func newThread() *thread {
@@ -39,8 +43,8 @@ func newThread() *thread {
 func (th *thread) do(f func() error) error {
 	th.mu.Lock()
 	defer th.mu.Unlock()
-	if th.closed {
-		return errClosed
+	if th.over != nil {
+		return th.over
 	}
 	var err error
 	var origin *originPanic
@@ -63,10 +67,10 @@ func (th *thread) do(f func() error) error {
 	if origin != nil {
 		panic(origin)
 	}
-	if !returned { // f called runtime.Goexit, as a test's FailNow does
+	if !returned {
 		<-th.ended
-		th.closed = true
-		return errors.New("the trainer's goroutine was ended by what ran on it")
+		th.over = errEnded
+		return errEnded
 	}
 	return err
 }
@@ -75,8 +79,8 @@ func (th *thread) do(f func() error) error {
 func (th *thread) close() {
 	th.mu.Lock()
 	defer th.mu.Unlock()
-	if !th.closed {
-		th.closed = true
+	if th.over == nil {
+		th.over = errClosed
 		close(th.jobs)
 	}
 	<-th.ended

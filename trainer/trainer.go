@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/imori-ml/imori/datasets"
@@ -66,6 +67,7 @@ type Trainer struct {
 	stopped      func() bool // the context of Run has ended
 	owed         *owed       // the preview of the newest iteration; nil: it has what it is to have
 	broken       error       // why the state is not one that an iteration ends in
+	closing      sync.Once
 }
 
 // network is a Network with what trains it.
@@ -293,21 +295,24 @@ func (t *Trainer) Do(f func() error) error { return t.do(forOthers, f) }
 // Close ends the trainer's goroutines and closes the run's folder, which another process may then go on with. The model's
 // networks stay usable. It is not for a trainer whose Run is on: end its context first. A second call does nothing.
 func (t *Trainer) Close() {
-	err := t.thread.do(func() error {
-		t.warn(t.finishSaving(true)) // after a panic
-		for _, n := range t.networks {
-			if n.optimizer != nil {
-				n.optimizer.Close()
-			}
-			if n.average != nil {
-				n.average.Close()
-			}
+	t.closing.Do(func() {
+		if err := t.thread.do(t.release); errors.Is(err, errEnded) {
+			t.warn(try(t.release)) // on this goroutine, as the trainer's is gone
 		}
-		return nil
+		t.thread.close()
 	})
-	t.thread.close()
-	if errors.Is(err, errClosed) {
-		return
+}
+
+// release gives back what lasts longer than a call.
+func (t *Trainer) release() error {
+	t.warn(t.finishSaving(true)) // after a panic
+	for _, n := range t.networks {
+		if n.optimizer != nil {
+			n.optimizer.Close()
+		}
+		if n.average != nil {
+			n.average.Close()
+		}
 	}
 	if t.loader != nil {
 		t.loader.Close()
@@ -316,4 +321,5 @@ func (t *Trainer) Close() {
 	if t.dir != nil {
 		t.warn(t.dir.Close())
 	}
+	return nil
 }

@@ -242,7 +242,7 @@ func (s *setup) connect(ctx context.Context, t *toolchain, p place, fresh bool) 
 	if p.private {
 		add = privateLDFlags(p.dir, t.libtorch)
 	}
-	flags, changed, err := replaceFlags(s.env.ldflags, s.private.dir, add)
+	flags, changed, err := replaceFlags(s.env.ldflags, s.private.dir, s.previous.Libtorch, add)
 	if err != nil {
 		return err
 	}

@@ -105,4 +105,13 @@ func TestLastLineOfALongLog(t *testing.T) {
 	if n, line, at := lastLine(path); n != 4 || string(line) != lines(4) || at.IsZero() {
 		t.Errorf("got %d in %q of %v", n, line, at)
 	}
+	long := fmt.Sprintf(`{"iteration":5,"test/x":%s1}`+"\n", strings.Repeat(" ", 300_000))
+	writeFile(t, path, lines(4)+long)
+	if n, line, _ := lastLine(path); n != 5 || string(line) != long {
+		t.Errorf("a long line: got %d in %d bytes", n, len(line))
+	}
+	writeFile(t, path, lines(4)+strings.Repeat("x", 200_000))
+	if n, line, _ := lastLine(path); n != 4 || string(line) != lines(4) {
+		t.Errorf("before a long line that is torn: got %d in %q", n, line)
+	}
 }

@@ -154,17 +154,24 @@ func lastLine(path string) (iteration int, line []byte, at time.Time) {
 	if err != nil {
 		return 0, nil, time.Time{}
 	}
-	const enough = 1 << 16 // for some lines
-	tail, err := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-enough), enough))
-	if err != nil {
-		return 0, nil, time.Time{}
-	}
-	for len(tail) > 0 {
-		begin := bytes.LastIndexByte(tail[:len(tail)-1], '\n') + 1
-		if n, ok := iterationOf(tail[begin:]); ok {
-			return n, tail[begin:], info.ModTime()
+	for n := int64(1 << 16); ; n *= 2 { // enough for most last lines; the longest are of thousands of figures
+		from := max(0, info.Size()-n)
+		tail, err := io.ReadAll(io.NewSectionReader(f, from, n))
+		if err != nil {
+			return 0, nil, time.Time{}
 		}
-		tail = tail[:begin]
+		for len(tail) > 0 {
+			begin := bytes.LastIndexByte(tail[:len(tail)-1], '\n') + 1
+			if begin == 0 && from > 0 {
+				break // where this line begins is not read yet
+			}
+			if n, ok := iterationOf(tail[begin:]); ok {
+				return n, tail[begin:], info.ModTime()
+			}
+			tail = tail[:begin]
+		}
+		if from == 0 || n > longestLine {
+			return 0, nil, time.Time{}
+		}
 	}
-	return 0, nil, time.Time{}
 }

@@ -12,8 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,18 +53,17 @@ func (d *Dir) savePNG(path string, img image.Image) error {
 	return nil
 }
 
-var pictureName = regexp.MustCompile(`^\d{8,}\.png$`)
-
-// SaveAnimation makes samples/training.gif of the saved pictures, each shown for delay, and returns its path. Of more
-// than 100 pictures it takes 100, evenly spaced, the first and the last among them. Pictures of another size than the
-// last one are left out. Without any picture the error is fs.ErrNotExist.
-func (d *Dir) SaveAnimation(delay time.Duration) (string, error) {
+// SaveAnimation makes samples/training.gif of the saved pictures up to an iteration, each shown for delay, and returns its
+// path: later ones are of what a run trained before it went back. Of more than 100 pictures it takes 100, evenly spaced, the
+// first and the last among them. Pictures of another size than the last one are left out. Without any picture the error is
+// fs.ErrNotExist.
+func (d *Dir) SaveAnimation(upTo int, delay time.Duration) (string, error) {
 	if err := d.Writable(); err != nil {
 		return "", err
 	}
 	folder := filepath.Join(d.path, samplesFolder)
 	path := filepath.Join(folder, animationFile)
-	paths, err := pictures(folder)
+	paths, err := pictures(folder, upTo)
 	if err == nil {
 		var g *gif.GIF
 		if g, err = animate(evenly(paths, maxFrames), delay); err == nil {
@@ -77,8 +76,18 @@ func (d *Dir) SaveAnimation(delay time.Duration) (string, error) {
 	return path, nil
 }
 
-// pictures lists the saved pictures by iteration, but for what cannot be one of them: larger than maxPixels, or no regular file.
-func pictures(folder string) ([]string, error) {
+// Pictures counts the saved pictures up to an iteration, whichever process saved them.
+func (d *Dir) Pictures(upTo int) int {
+	paths, err := pictures(filepath.Join(d.path, samplesFolder), upTo)
+	if err != nil {
+		return 0 // there are none
+	}
+	return len(paths)
+}
+
+// pictures lists the saved pictures up to an iteration in their order, but for what cannot be one of them: larger than
+// maxPixels, or no regular file.
+func pictures(folder string, upTo int) ([]string, error) {
 	entries, err := os.ReadDir(folder) // sorted, as the names are made to be
 	if err != nil {
 		return nil, err
@@ -86,7 +95,8 @@ func pictures(folder string) ([]string, error) {
 	var paths []string
 	for _, e := range entries {
 		path := filepath.Join(folder, e.Name())
-		if pictureName.MatchString(e.Name()) && isPicture(path) {
+		name, png := strings.CutSuffix(e.Name(), ".png")
+		if n, ok := iterationIn(name); png && ok && n <= upTo && isPicture(path) {
 			paths = append(paths, path)
 		}
 	}
