@@ -34,24 +34,29 @@ const (
 	maxDigitCache = 256 << 20   // bytes
 )
 
-// Open never fails but for options out of range. Image i shows the digit i mod
+// Validate says which options are out of range, or contradict each other.
+func (o *DigitsOptions) Validate() error {
+	switch {
+	case o.Size < 8 || o.Size > 256:
+		return fmt.Errorf("size is %d, expected 8 to 256", o.Size)
+	case o.Channels != 1 && o.Channels != 3:
+		return fmt.Errorf("channels is %d, expected 1 or 3", o.Channels)
+	case !(o.Distortion >= 0 && o.Distortion <= 1):
+		return fmt.Errorf("distortion is %g, expected 0 to 1", o.Distortion)
+	case o.Outlines && o.Channels != 1:
+		return fmt.Errorf("outlines is true with %d channels, expected 1 channel: an outline does not tell the digit's colours", o.Channels)
+	case o.Count < 1 || o.Count > maxDigits:
+		return fmt.Errorf("count is %d, expected 1 to %d", o.Count, maxDigits)
+	}
+	return checkSplit(o.Split)
+}
+
+// Open never fails but for options that Validate refuses. Image i shows the digit i mod
 // 10 and is a function of Size, Channels, Distortion, Seed, Split and i alone. Each is drawn
 // when first read and then kept, as bytes, if all of them fit into 256 MiB and
 // into memory.
 func (o *DigitsOptions) Open(context.Context, Env) (Dataset, error) {
-	switch {
-	case o.Size < 8 || o.Size > 256:
-		return nil, fmt.Errorf("dataset digits: size is %d, expected 8 to 256", o.Size)
-	case o.Channels != 1 && o.Channels != 3:
-		return nil, fmt.Errorf("dataset digits: channels is %d, expected 1 or 3", o.Channels)
-	case !(o.Distortion >= 0 && o.Distortion <= 1):
-		return nil, fmt.Errorf("dataset digits: distortion is %g, expected 0 to 1", o.Distortion)
-	case o.Outlines && o.Channels != 1:
-		return nil, fmt.Errorf("dataset digits: outlines is true with %d channels, expected 1 channel: an outline does not tell the digit's colours", o.Channels)
-	case o.Count < 1 || o.Count > maxDigits:
-		return nil, fmt.Errorf("dataset digits: count is %d, expected 1 to %d", o.Count, maxDigits)
-	}
-	if err := checkSplit(o.Split); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("dataset digits: %w", err)
 	}
 	d := &digits{options: *o, bytes: o.Channels * o.Size * o.Size, stream: streamDigits}

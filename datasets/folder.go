@@ -105,6 +105,12 @@ func (g *gallery) openPhotos(ctx context.Context, env Env, images *listing, labe
 // PictureFit is what is done with images of another aspect.
 func (o *PictureOptions) PictureFit() string { return o.Fit }
 
+// Validate says what is wrong with the options, whatever the images are.
+func (o *PictureOptions) Validate() error {
+	_, err := o.form()
+	return err
+}
+
 // form checks the options and returns what they come to.
 func (o *PictureOptions) form() (form, error) {
 	f := form{height: o.Height, width: o.Width, channels: o.Channels, crop: o.Fit == "crop"}

@@ -31,6 +31,15 @@ type PairedOptions struct {
 	PictureOptions `yaml:",inline"`
 }
 
+// Validate says what is wrong with the options, whatever the images are.
+func (o *PairedOptions) Validate() error {
+	photo, err := o.form()
+	if err == nil {
+		_, err = o.targetForm(photo)
+	}
+	return err
+}
+
 // Open decodes every file once, in parallel, before it returns. Files that cannot
 // be used are listed together in one error, and so are those without a partner. A
 // class map has to be as large as its image, and is scaled by taking the nearest

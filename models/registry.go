@@ -14,7 +14,9 @@ import (
 )
 
 // Options are the settings of a model: a pointer to a struct whose fields carry
-// yaml, check and doc tags, which package recipes/strict describes.
+// yaml, check and doc tags, which package recipes/strict describes. Settings that
+// may contradict each other, whatever the images are, have a method Validate that
+// strict.Validator describes.
 type Options interface {
 	// Check says whether the model can learn such images, and if not, why not and
 	// what would fit. Values that a recipe could not have, as tags forbid them, may
@@ -24,10 +26,6 @@ type Options interface {
 	// generator on the CPU. It returns Check's error.
 	Build(in datasets.Info) (trainer.Model, error)
 }
-
-// Validator is implemented by Options with settings that may contradict each
-// other, whatever the images are.
-type Validator interface{ Validate() error }
 
 // NamedOptimizer is the optimiser of one network.
 type NamedOptimizer struct {

@@ -63,11 +63,6 @@ func (r *Recipe) decodeModel(s *strict.Section) (models.Plugin, bool) {
 	plugin, _ := models.Lookup(name)
 	r.Model = Model{name, plugin.Options()}
 	s.Decode(r.Model.Options)
-	if v, ok := r.Model.Options.(models.Validator); ok && s.Valid() {
-		if err := v.Validate(); err != nil {
-			s.Fail("", "%v", err)
-		}
-	}
 	return plugin, true
 }
 

@@ -4,6 +4,7 @@ package torchx
 import "C"
 
 import (
+	"fmt"
 	"slices"
 	"unsafe"
 
@@ -34,6 +35,14 @@ type SGD struct {
 	Dampening   float64 `yaml:"dampening" doc:"share of the gradient kept out of the momentum"`
 	WeightDecay float64 `yaml:"weight_decay" check:"min=0" doc:"L2 penalty"`
 	Nesterov    bool    `yaml:"nesterov" doc:"Nesterov's momentum; needs momentum and no dampening"`
+}
+
+// Validate wants of Nesterov's momentum what torch.optim.SGD does.
+func (o SGD) Validate() error {
+	if o.Nesterov && (o.Momentum <= 0 || o.Dampening != 0) {
+		return fmt.Errorf("nesterov is true with momentum %g and dampening %g, expected a momentum above 0 and no dampening", o.Momentum, o.Dampening)
+	}
+	return nil
 }
 
 // Adam is torch.optim.Adam (Kingma and Ba 2015).

@@ -198,7 +198,9 @@ func (t *Trainer) build() error {
 		info := describe(n.Network)
 		if params := torchx.NamedParameters(n.Module); t.updated(n.Name) {
 			options := t.Optimizers[n.Name]
-			n.optimizer = torchx.NewOptimizer(options, params)
+			if err := torchx.Try(func() { n.optimizer = torchx.NewOptimizer(options, params) }); err != nil {
+				return fmt.Errorf("network %s: %w", n.Name, err)
+			}
 			n.params, n.lr = len(params), n.optimizer.LR()
 			info.Optimizer = options.TypeName()
 		}

@@ -7,14 +7,24 @@ import (
 	"strings"
 )
 
+// Validator is implemented by structs for Decode with values that may contradict
+// each other. The error says what was found and what was expected.
+type Validator interface{ Validate() error }
+
 // Decode decodes the section's keys into the struct that ptr points to, whose
-// fields hold the defaults.
+// fields hold the defaults. Where each is right by itself, and ptr is a
+// Validator, all of them are looked at together.
 func (s *Section) Decode(ptr any) {
 	v := reflect.ValueOf(ptr)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		panic(fmt.Sprintf("strict: Decode wants a pointer to a struct, not %T", ptr))
 	}
 	s.decodeStruct(v.Elem())
+	if all, ok := ptr.(Validator); ok && s.Valid() {
+		if err := all.Validate(); err != nil {
+			s.Fail("", "%v", err)
+		}
+	}
 }
 
 func (s *Section) decodeStruct(v reflect.Value) {

@@ -42,6 +42,14 @@ type stamp struct {
 	Warnings int    // of the compiler
 }
 
+// outside is the folder of a libtorch that is outside the system; "" if it is not.
+func (s stamp) outside() string {
+	if s.Outside {
+		return s.Libtorch
+	}
+	return ""
+}
+
 func (p place) stampFile() string { return filepath.Join(p.dir, "libcgotorch.json") }
 
 func (p place) library(h host) string { return filepath.Join(p.dir, h.shared("cgotorch")) }

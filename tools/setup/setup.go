@@ -78,10 +78,7 @@ func (s *setup) run(ctx context.Context) error {
 
 // toolchain finds libtorch, a C++ compiler and a fast BLAS, and installs what is missing where it may.
 func (s *setup) toolchain(ctx context.Context) (*toolchain, error) {
-	earlier := ""
-	if s.previous.Outside {
-		earlier = s.previous.Libtorch
-	}
+	earlier := s.previous.outside()
 	t, missing, err := s.find(ctx, earlier)
 	if err != nil {
 		return nil, err
@@ -242,7 +239,7 @@ func (s *setup) connect(ctx context.Context, t *toolchain, p place, fresh bool) 
 	if p.private {
 		add = privateLDFlags(p.dir, t.libtorch)
 	}
-	flags, changed, err := replaceFlags(s.env.ldflags, s.private.dir, s.previous.Libtorch, add)
+	flags, changed, err := replaceFlags(s.env.ldflags, s.private.dir, s.previous.outside(), add)
 	if err != nil {
 		return err
 	}
