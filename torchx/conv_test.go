@@ -107,6 +107,16 @@ func TestConv2dFastPaths(t *testing.T) {
 		{2, 4, 4, 4, 8, 4, 4, pair(2), pair(1), pair(1), 4}, // of each channel by itself, to 2x2
 		{2, 3, 7, 7, 4, 3, 3, pair(1), pair(2), pair(2), 1},
 		{2, 3, 5, 5, 4, 3, 3, pair(2), pair(1), [2]int64{2, 1}, 1}, // to 2x3
+		// What oneDNN does wrong with channels last.
+		square(2, 64, 30, 3, 1, 1, 0),
+		square(5, 16, 30, 17, 1, 1, 0),
+		square(2, 16, 60, 5, 1, 1, 1),
+		square(9, 8, 16, 48, 1, 2, 0),
+		square(17, 3, 10, 16, 1, 2, 1),
+		{9, 8, 15, 15, 32, 1, 1, pair(3), pair(0), pair(2), 1},
+		{9, 16, 16, 16, 48, 1, 1, [2]int64{1, 2}, pair(0), pair(1), 2},
+		{9, 16, 19, 51, 64, 6, 6, pair(1), pair(0), [2]int64{3, 1}, 4},
+		{6, 2, 22, 39, 2, 3, 3, pair(1), pair(1), pair(2), 2},
 	} {
 		shapes := [][]int64{{c.n, c.c, c.h, c.w}, {c.out, c.c / c.groups, c.kh, c.kw}}
 		for _, m := range withBias(fmt.Sprint(c), shapes, c.out, func(x, w, b torch.Tensor) torch.Tensor {
@@ -114,6 +124,19 @@ func TestConv2dFastPaths(t *testing.T) {
 		}) {
 			m.check(t, c.tolerance(), convBF16)
 		}
+	}
+	noTensors(t)
+}
+
+// TestStridedPoints: oneDNN's weight gradient of such a layer with channels last writes past its memory, which ends the process
+// sooner or later.
+func TestStridedPoints(t *testing.T) {
+	for range 1000 {
+		scoped(t, func() {
+			x, w := Normal(0, 1, "cpu", 9, 8, 16, 16), Normal(0, 1, "cpu", 48, 8, 1, 1)
+			SetRequiresGrad(w, true)
+			Gradients(Sum(Conv2d(x, w, torch.Tensor{}, Conv2dOptions{Stride: 2})), []torch.Tensor{w}, false)
+		})
 	}
 	noTensors(t)
 }

@@ -35,6 +35,14 @@ std::tuple<at::Tensor, at::Tensor> gradients(const at::Tensor &g, const at::Tens
   return {std::get<0>(all), std::get<1>(all)};
 }
 
+// What oneDNN 2.6 does wrong where channels are last takes another way, whichever is the faster one:
+//   - the weight's gradient of a strided kernel of one place, from few channels: it writes past its memory;
+//   - in bfloat16 the input's gradient of a kernel of one place, to an odd number of channels: wrong for some sizes;
+//   - in bfloat16 the weight's gradient with groups and dilation: it reads memory that nobody has written.
+bool of_one_place(at::IntArrayRef w) { return w[2] == 1 && w[3] == 1; }
+bool strided(const Conv &o) { return o.stride[0] > 1 || o.stride[1] > 1; }
+bool dilated(const Conv &o) { return o.dilation[0] > 1 || o.dilation[1] > 1; }
+
 at::Tensor sum_forward(const at::Tensor &maps, const at::Tensor &w, const at::Tensor &b, const Conv &o);
 
 // A convolution of stride 1 to few channels is the input's gradient of one from few channels: of the same kernel,
@@ -91,7 +99,8 @@ at::Tensor sum_input(const at::Tensor &maps, const at::Tensor &w, const at::Tens
   const Exchanged other(g.scalar_type(), size, w.sizes(), g.sizes(), o);
   if (other.wins) return sum_forward(g, Exchanged::turned(copy_in(w, at::kFloat)), b, other.o);
   const at::Tensor k = kernel(w, g.scalar_type());
-  const at::Tensor x = gemm::wins(gemm::kInput, g.scalar_type(), size, k.sizes(), g.sizes(), o)
+  const bool odd = g.scalar_type() == at::kBFloat16 && o.groups == 1 && of_one_place(w.sizes()) && g.size(1) % 2 == 1;
+  const at::Tensor x = odd || gemm::wins(gemm::kInput, g.scalar_type(), size, k.sizes(), g.sizes(), o)
                            ? gemm::input(g, k, size, o)
                            // Of the input only the shape matters.
                            : std::get<0>(gradients(g, empty_maps(size, g.options()), k, o, true, false));
@@ -106,7 +115,15 @@ at::Tensor sum_weight(const at::Tensor &maps, const at::Tensor &gradient, at::In
   if (few::weight_wins(x.scalar_type(), x.sizes(), size, g.sizes(), o)) return few::weight(x, g, size, o);
   const Exchanged other(x.scalar_type(), x.sizes(), size, g.sizes(), o);
   if (other.wins) return Exchanged::turned(few::weight(g, x, other.size, other.o));
-  if (gemm::wins(gemm::kWeight, x.scalar_type(), x.sizes(), size, g.sizes(), o)) return gemm::weight(x, g, size, o);
+  const bool half = x.scalar_type() == at::kBFloat16;
+  const bool places_apart = (half || x.scalar_type() == at::kFloat) && of_one_place(size) && strided(o);
+  if ((places_apart && o.groups == 1) || gemm::wins(gemm::kWeight, x.scalar_type(), x.sizes(), size, g.sizes(), o)) {
+    return gemm::weight(x, g, size, o);
+  }
+  if (places_apart || (half && o.groups > 1 && dilated(o))) {
+    const at::Tensor w = at::empty(size, g.options());
+    return packed(std::get<1>(gradients(g.contiguous(), x.contiguous(), w, o, false, true)));
+  }
   return packed(std::get<1>(gradients(g, x, empty_maps(size, g.options()), o, false, true)));
 }
 
