@@ -88,10 +88,15 @@ func (r Report) BetterBLASCore() string {
 	return "Haswell"
 }
 
-// SetThreads sets how many threads libtorch uses for operations called from this thread. It panics if n is below 1.
+// MaxThreads is how many threads this machine's processors are used with at most: some for each, and what no machine fails to
+// start. OpenMP ends the process if it cannot start one, and many on few processors wait for each other for minutes.
+func MaxThreads() int { return max(256, 4*runtime.NumCPU()) }
+
+// SetThreads sets how many threads libtorch uses for operations called from this thread. It panics if n is below 1, or
+// above MaxThreads.
 func SetThreads(n int) {
-	if n < 1 || n > 1<<16 {
-		fail("set threads", nil, "the number of threads is %d, expected at least 1 and at most %d", n, 1<<16)
+	if n < 1 || n > MaxThreads() {
+		fail("set threads", nil, "the number of threads is %d, expected at least 1 and, with %d processors, at most %d", n, runtime.NumCPU(), MaxThreads())
 	}
 	check("set threads", C.ix_set_num_threads(C.int32_t(n)))
 }

@@ -3,6 +3,7 @@ package trainer
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -130,9 +131,12 @@ func (t *Trainer) setUp() error {
 	if err != nil {
 		return err
 	}
-	threads := t.Threads
+	threads, from := t.Threads, "train.threads"
 	if threads == 0 {
-		threads = torchx.DefaultThreads()
+		threads, from = torchx.DefaultThreads(), "OMP_NUM_THREADS"
+	}
+	if most := torchx.MaxThreads(); threads > most {
+		return fmt.Errorf("%s is %d, expected at most %d on this machine of %d processors", from, threads, most, runtime.NumCPU())
 	}
 	torchx.SetThreads(threads)
 	t.info = Info{

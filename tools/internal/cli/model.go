@@ -27,13 +27,10 @@ func (m *ModelFlags) Add(c *cobra.Command) {
 	}
 }
 
-// maxThreads is more than any machine has cores.
-const maxThreads = 1 << 16
-
 // check refuses what could not be right for any run.
 func (m *ModelFlags) check() error {
-	if m.o.Threads < 0 || m.o.Threads > maxThreads {
-		return Wrong(fmt.Errorf("-threads: found %d, expected 1 to %d, or 0 for the default", m.o.Threads, maxThreads))
+	if most := torchx.MaxThreads(); m.o.Threads < 0 || m.o.Threads > most {
+		return Wrong(fmt.Errorf("-threads: found %d, expected 1 to %d on this machine, or 0 for the default", m.o.Threads, most))
 	}
 	if m.o.Checkpoint < 0 {
 		return Wrong(fmt.Errorf("-checkpoint: found %d, expected an iteration, or 0 for the newest", m.o.Checkpoint))

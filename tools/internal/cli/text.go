@@ -3,8 +3,20 @@ package cli
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
+
+// Printable is a file's name as a line of a table can have it: quoted, as Go quotes it, if it has what moves a terminal's
+// cursor or is no UTF-8.
+func Printable(name string) string {
+	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return name
+	}
+	return strconv.Quote(name)
+}
 
 // Figure prints a number with four significant digits.
 func Figure(v float64) string {

@@ -20,6 +20,14 @@ func listOf(t *testing.T, text string) *Numbers {
 	return n
 }
 
+func TestPrintable(t *testing.T) {
+	for name, want := range map[string]string{"a b/ä.png": "a b/ä.png", "": "", "a\nb": `"a\nb"`, "\x1b[31mred": `"\x1b[31mred"`, "a\xff": `"a\xff"`} {
+		if got := Printable(name); got != want {
+			t.Errorf("%q: got %s", name, got)
+		}
+	}
+}
+
 func TestNumbers(t *testing.T) {
 	for text, want := range map[string]string{"3": "[3]", "0-3,42": "[0 1 2 3 42]", "7,7, 1-1": "[7 7 1]"} {
 		n := &Numbers{}

@@ -200,7 +200,7 @@ func (e *imageErrors) index(i int) int {
 func (e *imageErrors) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for i := range e.mse {
-		file := cli.FileName(e.d, i)
+		file := cli.Printable(cli.FileName(e.d, i))
 		if i == 0 {
 			fmt.Fprint(w, "image\tmse\tmae", tabbed(file, "file"), "\n")
 		}

@@ -1,8 +1,10 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,8 +13,9 @@ import (
 	"github.com/imori-ml/imori/trainer"
 )
 
-// dryRun builds everything, runs one iteration and a preview, and prints what there is to know about them.
-func dryRun(options trainer.Options, out io.Writer) error {
+// dryRun builds everything, runs one iteration and a preview, and prints what there is to know about them. As nothing is
+// written, who interrupts it need not wait.
+func dryRun(ctx context.Context, options trainer.Options, out io.Writer) error {
 	var phases []trainer.Phase
 	build := options.Build
 	options.Build = func() (trainer.Model, error) {
@@ -26,9 +29,20 @@ func dryRun(options trainer.Options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer t.Close()
 	printRun(out, t.Info(), options.Dataset)
-	report, err := t.DryRun()
+	var report trainer.DryRunReport
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		defer t.Close()
+		report, err = t.DryRun()
+		done <- err
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err = <-done:
+	}
 	if err != nil {
 		return err
 	}
@@ -68,7 +82,19 @@ func dryRun(options trainer.Options, out io.Writer) error {
 	fmt.Fprintf(out, "first iteration: %s; later ones are faster\n", report.Iteration.Round(time.Millisecond))
 	fmt.Fprintf(out, "peak memory: %d MiB, without a GPU's\n", report.PeakMemory>>20)
 	fmt.Fprintln(out, "nothing was written")
-	return nil
+	return checkBest(options.KeepBest, report.Metrics)
+}
+
+// checkBest refuses a keep_best that nothing measures.
+func checkBest(name string, measured []trainer.Metric) error {
+	var names []string
+	for _, m := range measured {
+		names = append(names, m.Name)
+	}
+	if name == "" || slices.Contains(names, name) {
+		return nil
+	}
+	return cli.Wrong(fmt.Errorf("train.keep_best: found %q, expected one of %s", name, strings.Join(names, ", ")))
 }
 
 func table(out io.Writer, rows func(io.Writer)) {

@@ -43,6 +43,10 @@ func (o *options) run(c *cobra.Command) error {
 		_, err := out.Write(recipe.Annotated())
 		return err
 	}
+	if !o.dryRun && o.showAugmented == "" {
+		// The end of a pager, or of tee by the same Ctrl-C, is no reason not to train, or to lose what is not saved.
+		signal.Ignore(syscall.SIGPIPE)
+	}
 	d := newDisplay(out)
 	if o.showAugmented == "" {
 		printMachine(out)
@@ -55,7 +59,7 @@ func (o *options) run(c *cobra.Command) error {
 		return showAugmented(options, o.showAugmented, out)
 	}
 	if o.dryRun {
-		return dryRun(options, out)
+		return dryRun(ctx, options, out)
 	}
 	options.Dir, options.Resume, options.Recipe = o.resume, o.resume != "", recipe.YAML()
 	options.AcceptLost = o.acceptChanges
@@ -128,7 +132,6 @@ func train(ctx context.Context, options trainer.Options, d *display, c changes, 
 		return nil
 	}
 	noteChanges(d, info, c)
-	signal.Ignore(syscall.SIGPIPE) // the end of a pager, or of tee by the same Ctrl-C, is no reason to lose what is not saved
 	stop := context.AfterFunc(ctx, func() {
 		d.say("interrupted: finishing the iteration and saving; interrupt again to stop at once")
 	})

@@ -275,6 +275,23 @@ func TestDryRun(t *testing.T) {
 	if got := files(t); got != "tiny.yaml" {
 		t.Errorf("it left %s", got)
 	}
+	for line, want := range map[string]string{
+		"-set train.keep_best=test/mse":  `train: train.keep_best: found "test/mse", expected one of discriminator/loss, `,
+		"-set train.threads=30000":       "train: cannot train: train.threads is 30000, expected at most ",
+		"-set train.keep_best=generator": `found "generator", expected one of `,
+	} {
+		if status, _, stderr := typed("-recipe tiny.yaml -dry-run " + line); status == 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: status %d, %s", line, status, stderr)
+		}
+	}
+	mustType(t, "-recipe tiny.yaml -dry-run -set train.keep_best=generator/loss")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var partly, errs bytes.Buffer
+	status := cli.Run(ctx, New(), strings.Fields("-recipe tiny.yaml -dry-run"), &partly, &errs)
+	if status != cli.ExitInterrupted || errs.String() != "train: interrupted\n" || strings.Contains(partly.String(), "phases") {
+		t.Errorf("interrupted: status %d\n%s%s", status, partly.String(), errs.String())
+	}
 }
 
 func TestPrintConfig(t *testing.T) {
