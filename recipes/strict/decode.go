@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -134,7 +135,11 @@ func (s *Section) decodeList(n *node, v reflect.Value, r rules, path string) *pr
 	case n.kind != list:
 		p := &problem{expected: wanted}
 		if n.kind == text || n.kind == number || n.kind == boolean {
-			p.hint = fmt.Sprintf("write [%s]", clip(n.value))
+			item := clip(n.value)
+			if elem == reflect.String && n.kind != text {
+				item = strconv.Quote(item)
+			}
+			p.hint = "write [" + item + "]"
 			if v.Kind() == reflect.Array && v.Len() != 1 {
 				p.hint = "write " + format(v)
 			}

@@ -234,6 +234,7 @@ x.yaml:2:9: device: found 5, expected one of auto, cpu, cuda`},
 x.yaml:2:7: name: found a list of 1 value, expected text`},
 		{"value for a mapping", "train: 5\nmaps: []", nil, `x.yaml:1:8: train: found 5, expected a mapping
 x.yaml:2:7: maps: found a list of 0 values, expected a mapping`},
+		{"number for a list of texts", "tags: 5", nil, `x.yaml:1:7: tags: found 5, expected a list of texts; write ["5"]`},
 		{"value for a list", "betas: 0.5\nsizes: 5\ntags: flip", nil, `x.yaml:1:8: betas: found 0.5, expected a list of 2 numbers; write [0.9, 0.999]
 x.yaml:2:8: sizes: found 5, expected a list of whole numbers; write [5]
 x.yaml:3:7: tags: found "flip", expected a list of texts; write [flip]`},
