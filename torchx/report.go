@@ -88,8 +88,8 @@ func (r Report) BetterBLASCore() string {
 	return "Haswell"
 }
 
-// MaxThreads is how many threads this machine's processors are used with at most: some for each, and what no machine fails to
-// start. OpenMP ends the process if it cannot start one, and many on few processors wait for each other for minutes.
+// MaxThreads is how many threads there may be at most: 4 for each processor of this process, or 256. OpenMP ends the process if
+// it cannot start one, and thousands on few processors wait for each other for minutes.
 func MaxThreads() int { return max(256, 4*runtime.NumCPU()) }
 
 // SetThreads sets how many threads libtorch uses for operations called from this thread. It panics if n is below 1, or
@@ -109,11 +109,11 @@ func Threads() int { return int(C.ix_num_threads()) }
 // environment has a GOMP_SPINCOUNT or an OMP_WAIT_POLICY that is shorter, or OpenMP is not GCC's.
 func LimitSpinning(on bool) { check("limit spinning", C.ix_limit_spinning(flag(on))) }
 
-// DefaultThreads is OMP_NUM_THREADS or, without it, the number of cores that this process may use.
+// DefaultThreads is OMP_NUM_THREADS, but at most MaxThreads, or, without it, the number of cores that this process may use.
 func DefaultThreads() int {
 	first, _, _ := strings.Cut(os.Getenv("OMP_NUM_THREADS"), ",") // a list gives nested levels their own
 	if n, err := strconv.Atoi(strings.TrimSpace(first)); err == nil && n > 0 {
-		return n
+		return min(n, MaxThreads())
 	}
 	// Below the number of cores GOMAXPROCS is a container's limit, beyond which threads only wait for each other.
 	return min(runtime.NumCPU(), runtime.GOMAXPROCS(0))

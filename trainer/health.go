@@ -108,7 +108,7 @@ func (t *Trainer) recallHealth() {
 	}
 	for _, iteration := range slices.Sorted(maps.Keys(lines)) {
 		t.health.see(iteration, lines[iteration]) // what it warned of then is no news
-		losses := slices.DeleteFunc(lines[iteration], func(m Metric) bool { return isMeasured(m.Name) })
+		losses := slices.DeleteFunc(lines[iteration], func(m Metric) bool { return IsMeasured(m.Name) })
 		if len(losses) > 0 {
 			t.newest = lastLogged{iteration, byName(losses)}
 		}

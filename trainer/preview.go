@@ -96,8 +96,8 @@ const (
 	trainPrefix = "train/"
 )
 
-// isMeasured tells the metrics of previews from those of iterations.
-func isMeasured(metric string) bool {
+// IsMeasured tells the metrics of previews from those of iterations.
+func IsMeasured(metric string) bool {
 	return strings.HasPrefix(metric, testPrefix) || strings.HasPrefix(metric, trainPrefix)
 }
 

@@ -131,12 +131,13 @@ func (t *Trainer) setUp() error {
 	if err != nil {
 		return err
 	}
-	threads, from := t.Threads, "train.threads"
+	threads := t.Threads
 	if threads == 0 {
-		threads, from = torchx.DefaultThreads(), "OMP_NUM_THREADS"
+		threads = torchx.DefaultThreads()
 	}
 	if most := torchx.MaxThreads(); threads > most {
-		return fmt.Errorf("%s is %d, expected at most %d on this machine of %d processors", from, threads, most, runtime.NumCPU())
+		return fmt.Errorf("train.threads is %d, expected at most %d with %d processors; set another number, or 0 for all of them",
+			threads, most, runtime.NumCPU())
 	}
 	torchx.SetThreads(threads)
 	t.info = Info{
@@ -302,15 +303,24 @@ func (t *Trainer) Do(f func() error) error { return t.do(forOthers, f) }
 // networks stay usable. It is not for a trainer whose Run is on: end its context first. A second call does nothing.
 func (t *Trainer) Close() {
 	t.closing.Do(func() {
-		if err := t.thread.do(t.release); errors.Is(err, errEnded) {
-			t.warn(try(t.release)) // on this goroutine, as the trainer's is gone
+		defer t.thread.close()
+		err := t.thread.do(t.release)
+		if errors.Is(err, errEnded) {
+			err = try(t.release) // on this goroutine, as the trainer's is gone
 		}
-		t.thread.close()
+		t.warn(err)
 	})
 }
 
-// release gives back what lasts longer than a call.
+// release gives back what lasts longer than a call, all of it even if a part cannot be.
 func (t *Trainer) release() error {
+	if t.dir != nil {
+		defer func() { t.warn(t.dir.Close()) }()
+	}
+	defer t.events.close()
+	if t.loader != nil {
+		defer t.loader.Close()
+	}
 	t.warn(t.finishSaving(true)) // after a panic
 	for _, n := range t.networks {
 		if n.optimizer != nil {
@@ -319,13 +329,6 @@ func (t *Trainer) release() error {
 		if n.average != nil {
 			n.average.Close()
 		}
-	}
-	if t.loader != nil {
-		t.loader.Close()
-	}
-	t.events.close()
-	if t.dir != nil {
-		t.warn(t.dir.Close())
 	}
 	return nil
 }

@@ -37,7 +37,8 @@ std::tuple<at::Tensor, at::Tensor> gradients(const at::Tensor &g, const at::Tens
 
 // What oneDNN 2.6 does wrong where channels are last takes another way, whichever is the faster one:
 //   - the weight's gradient of a strided kernel of one place, from few channels: it writes past its memory;
-//   - in bfloat16 the input's gradient of a kernel of one place, to an odd number of channels: wrong for some sizes;
+//   - in bfloat16 the input's gradient of a kernel of one place and one group, to an odd number of channels: wrong for
+//     some sizes;
 //   - in bfloat16 the weight's gradient with groups and dilation: it reads memory that nobody has written.
 bool of_one_place(at::IntArrayRef w) { return w[2] == 1 && w[3] == 1; }
 bool strided(const Conv &o) { return o.stride[0] > 1 || o.stride[1] > 1; }
@@ -121,8 +122,10 @@ at::Tensor sum_weight(const at::Tensor &maps, const at::Tensor &gradient, at::In
     return gemm::weight(x, g, size, o);
   }
   if (places_apart || (half && o.groups > 1 && dilated(o))) {
+    // contiguous() would leave maps of one place as they are, and oneDNN looks at the strides.
+    constexpr auto kRows = at::MemoryFormat::Contiguous;
     const at::Tensor w = at::empty(size, g.options());
-    return packed(std::get<1>(gradients(g.contiguous(), x.contiguous(), w, o, false, true)));
+    return packed(std::get<1>(gradients(g.clone(kRows), x.clone(kRows), w, o, false, true)));
   }
   return packed(std::get<1>(gradients(g, x, empty_maps(size, g.options()), o, false, true)));
 }

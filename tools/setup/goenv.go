@@ -62,17 +62,18 @@ func privateLDFlags(dir string, lt *libtorch) []string {
 
 func folderFlags(dir string) []string { return []string{"-L" + dir, "-Wl,-rpath," + dir} }
 
-// replaceFlags is the setting without what an earlier set-up put in for the private folder dir and the libtorch below root,
-// and with add at the end. What the user has put in stays. changed: it is not what it was.
-func replaceFlags(setting, dir, root string, add []string) (flags []string, changed bool, err error) {
+// replaceFlags is the setting without what an earlier set-up put in for the private folder dir and, behind that, a folder of
+// libtorch, and with add at the end. What the user has put in stays. changed: it is not what it was.
+func replaceFlags(setting, dir string, isLibtorch func(folder string) bool, add []string) (flags []string, changed bool, err error) {
 	before, err := splitFlags(setting)
 	if err != nil {
 		return nil, false, fmt.Errorf("CGO_LDFLAGS in go env cannot be read (%w): repair it with go env -w or -u", err)
 	}
 	flags = slices.Clone(before)
 	if at := slices.Index(flags, "-L"+dir); at >= 0 {
-		for _, ours := range []string{dir, root} {
-			if ours != "" && at+1 < len(flags) && pairBelow(flags[at:at+2], ours) {
+		isOurs := func(folder string) bool { return folder == dir }
+		for _, ours := range []func(string) bool{isOurs, isLibtorch} {
+			if at+1 < len(flags) && isPair(flags[at:at+2], ours) {
 				flags = slices.Delete(flags, at, at+2)
 			}
 		}
@@ -81,10 +82,10 @@ func replaceFlags(setting, dir, root string, add []string) (flags []string, chan
 	return flags, !slices.Equal(flags, before), nil
 }
 
-// pairBelow tells whether two flags are those of a folder, or of one below it.
-func pairBelow(pair []string, folder string) bool {
-	of, ok := strings.CutPrefix(pair[0], "-L")
-	return ok && slices.Equal(pair, folderFlags(of)) && (of == folder || strings.HasPrefix(of, folder+"/"))
+// isPair tells whether two flags are those of such a folder.
+func isPair(flags []string, such func(folder string) bool) bool {
+	folder, ok := strings.CutPrefix(flags[0], "-L")
+	return ok && slices.Equal(flags, folderFlags(folder)) && such(folder)
 }
 
 // splitFlags splits a list of flags as the go command does: at white space; a flag may be quoted by ' or ".

@@ -239,7 +239,12 @@ func (s *setup) connect(ctx context.Context, t *toolchain, p place, fresh bool) 
 	if p.private {
 		add = privateLDFlags(p.dir, t.libtorch)
 	}
-	flags, changed, err := replaceFlags(s.env.ldflags, s.private.dir, s.previous.outside(), add)
+	// The stamp may be lost, or of a set-up that was cut short before it changed the flags.
+	root := s.previous.outside()
+	isLibtorch := func(folder string) bool {
+		return root != "" && strings.HasPrefix(folder, root+"/") || exists(filepath.Join(folder, s.host.shared("torch_cpu")))
+	}
+	flags, changed, err := replaceFlags(s.env.ldflags, s.private.dir, isLibtorch, add)
 	if err != nil {
 		return err
 	}

@@ -179,27 +179,28 @@ func TestFlags(t *testing.T) {
 func TestReplaceFlags(t *testing.T) {
 	system := []string{"-L/p", "-Wl,-rpath,/p"}
 	other := []string{"-L/p", "-Wl,-rpath,/p", "-L/lt/lib", "-Wl,-rpath,/lt/lib"}
+	isLibtorch := func(folder string) bool { return folder == "/lt/lib" || folder == "/old/lib" }
 	for _, c := range []struct {
-		name, setting, root string
-		add                 []string
-		want                string
+		name, setting string
+		add           []string
+		want          string
 	}{
-		{"added", "-O2 -g", "", other, "-O2 -g -L/p -Wl,-rpath,/p -L/lt/lib -Wl,-rpath,/lt/lib"},
-		{"added again", "-O2 -g -L/p -Wl,-rpath,/p -L/lt/lib -Wl,-rpath,/lt/lib", "/lt", other, "-O2 -g -L/p -Wl,-rpath,/p -L/lt/lib -Wl,-rpath,/lt/lib"},
-		{"another libtorch", "-O2 -g -L/p -Wl,-rpath,/p -L/old/lib -Wl,-rpath,/old/lib", "/old", other, "-O2 -g -L/p -Wl,-rpath,/p -L/lt/lib -Wl,-rpath,/lt/lib"},
-		{"no libtorch outside any more", "-O2 -g -L/p -Wl,-rpath,/p -L/old/lib -Wl,-rpath,/old/lib", "/old", system, "-O2 -g -L/p -Wl,-rpath,/p"},
-		{"removed", "-O2 -g -L/p -Wl,-rpath,/p -L/old/lib -Wl,-rpath,/old/lib", "/old/lib", nil, defaultLDFlags},
-		{"nothing to remove", "-O2 -g", "", nil, defaultLDFlags},
-		{"the user's own stay", "-L/mine -O3 -L/p -Wl,-rpath,/p -L/other -lm", "", nil, "-L/mine -O3 -L/other -lm"},
-		{"so do their pairs", "-O2 -g -L/p -Wl,-rpath,/p -L/other -Wl,-rpath,/other", "/lt", system, "-O2 -g -L/other -Wl,-rpath,/other -L/p -Wl,-rpath,/p"},
-		{"quoted", `'-L/a b' "-Wl,-rpath,/it's"`, "", []string{"-L/c d"}, `'-L/a b' "-Wl,-rpath,/it's" '-L/c d'`},
+		{"added", "-O2 -g", other, "-O2 -g -L/p -Wl,-rpath,/p -L/lt/lib -Wl,-rpath,/lt/lib"},
+		{"added again", "-O2 -g -L/p -Wl,-rpath,/p -L/lt/lib -Wl,-rpath,/lt/lib", other, "-O2 -g -L/p -Wl,-rpath,/p -L/lt/lib -Wl,-rpath,/lt/lib"},
+		{"another libtorch", "-O2 -g -L/p -Wl,-rpath,/p -L/old/lib -Wl,-rpath,/old/lib", other, "-O2 -g -L/p -Wl,-rpath,/p -L/lt/lib -Wl,-rpath,/lt/lib"},
+		{"no libtorch outside any more", "-O2 -g -L/p -Wl,-rpath,/p -L/old/lib -Wl,-rpath,/old/lib", system, "-O2 -g -L/p -Wl,-rpath,/p"},
+		{"removed", "-O2 -g -L/p -Wl,-rpath,/p -L/old/lib -Wl,-rpath,/old/lib", nil, defaultLDFlags},
+		{"nothing to remove", "-O2 -g", nil, defaultLDFlags},
+		{"the user's own stay", "-L/mine -O3 -L/p -Wl,-rpath,/p -L/other -lm", nil, "-L/mine -O3 -L/other -lm"},
+		{"so do their pairs", "-O2 -g -L/p -Wl,-rpath,/p -L/other -Wl,-rpath,/other", system, "-O2 -g -L/other -Wl,-rpath,/other -L/p -Wl,-rpath,/p"},
+		{"quoted", `'-L/a b' "-Wl,-rpath,/it's"`, []string{"-L/c d"}, `'-L/a b' "-Wl,-rpath,/it's" '-L/c d'`},
 	} {
-		got, changed, err := replaceFlags(c.setting, "/p", c.root, c.add)
+		got, changed, err := replaceFlags(c.setting, "/p", isLibtorch, c.add)
 		if err != nil || joinFlags(got) != c.want || changed != (c.want != c.setting) {
 			t.Errorf("%s: got %q, %v, %v, want %q", c.name, joinFlags(got), changed, err, c.want)
 		}
 	}
-	if _, _, err := replaceFlags("'-L/a", "/p", "", other); err == nil {
+	if _, _, err := replaceFlags("'-L/a", "/p", isLibtorch, other); err == nil {
 		t.Error("an unterminated quotation was accepted")
 	}
 }

@@ -12,10 +12,14 @@ import (
 // Printable is a file's name as a line of a table can have it: quoted, as Go quotes it, if it has what moves a terminal's
 // cursor or is no UTF-8.
 func Printable(name string) string {
-	if utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if utf8.ValidString(name) && !strings.ContainsFunc(name, movesCursor) {
 		return name
 	}
 	return strconv.Quote(name)
+}
+
+func movesCursor(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
 }
 
 // Figure prints a number with four significant digits.

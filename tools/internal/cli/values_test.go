@@ -21,7 +21,7 @@ func listOf(t *testing.T, text string) *Numbers {
 }
 
 func TestPrintable(t *testing.T) {
-	for name, want := range map[string]string{"a b/ä.png": "a b/ä.png", "": "", "a\nb": `"a\nb"`, "\x1b[31mred": `"\x1b[31mred"`, "a\xff": `"a\xff"`} {
+	for name, want := range map[string]string{"a b/ä.png": "a b/ä.png", "写真\u30001.png": "写真\u30001.png", "": "", "a\nb": `"a\nb"`, "\x1b[31mred": `"\x1b[31mred"`, "a\xff": `"a\xff"`} {
 		if got := Printable(name); got != want {
 			t.Errorf("%q: got %s", name, got)
 		}

@@ -25,6 +25,9 @@ func dryRun(ctx context.Context, options trainer.Options, out io.Writer) error {
 		}
 		return model, err
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	t, err := trainer.New(options)
 	if err != nil {
 		return err
@@ -34,8 +37,8 @@ func dryRun(ctx context.Context, options trainer.Options, out io.Writer) error {
 	done := make(chan error, 1)
 	go func() {
 		var err error
-		defer t.Close()
 		report, err = t.DryRun()
+		t.Close()
 		done <- err
 	}()
 	select {
@@ -82,19 +85,26 @@ func dryRun(ctx context.Context, options trainer.Options, out io.Writer) error {
 	fmt.Fprintf(out, "first iteration: %s; later ones are faster\n", report.Iteration.Round(time.Millisecond))
 	fmt.Fprintf(out, "peak memory: %d MiB, without a GPU's\n", report.PeakMemory>>20)
 	fmt.Fprintln(out, "nothing was written")
-	return checkBest(options.KeepBest, report.Metrics)
+	return checkBest(options.Config, report.Metrics)
 }
 
-// checkBest refuses a keep_best that nothing measures.
-func checkBest(name string, measured []trainer.Metric) error {
+// checkBest refuses a keep_best that is never logged: what a preview measures is where there is one by preview_every.
+func checkBest(c trainer.Config, metrics []trainer.Metric) error {
+	previews := c.PreviewEvery > 0 && c.PreviewEvery <= c.Iterations
 	var names []string
-	for _, m := range measured {
-		names = append(names, m.Name)
+	for _, m := range metrics {
+		if previews || !trainer.IsMeasured(m.Name) {
+			names = append(names, m.Name)
+		}
 	}
-	if name == "" || slices.Contains(names, name) {
+	if c.KeepBest == "" || slices.Contains(names, c.KeepBest) {
 		return nil
 	}
-	return cli.Wrong(fmt.Errorf("train.keep_best: found %q, expected one of %s", name, strings.Join(names, ", ")))
+	err := fmt.Errorf("train.keep_best: found %q, expected one of %s", c.KeepBest, strings.Join(names, ", "))
+	if !previews {
+		err = fmt.Errorf("%w; figures of previews need a preview_every from 1 to %d", err, c.Iterations)
+	}
+	return cli.Wrong(err)
 }
 
 func table(out io.Writer, rows func(io.Writer)) {

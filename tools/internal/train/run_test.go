@@ -276,9 +276,10 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("it left %s", got)
 	}
 	for line, want := range map[string]string{
-		"-set train.keep_best=test/mse":  `train: train.keep_best: found "test/mse", expected one of discriminator/loss, `,
-		"-set train.threads=30000":       "train: cannot train: train.threads is 30000, expected at most ",
-		"-set train.keep_best=generator": `found "generator", expected one of `,
+		"-set train.keep_best=test/mse":                           `train: train.keep_best: found "test/mse", expected one of discriminator/loss, `,
+		"-set train.threads=30000":                                "train: cannot train: train.threads is 30000, expected at most ",
+		"-set train.preview_every=0 -set train.keep_best=train/x": "figures of previews need a preview_every from 1 to ",
+		"-set train.keep_best=generator":                          `found "generator", expected one of `,
 	} {
 		if status, _, stderr := typed("-recipe tiny.yaml -dry-run " + line); status == 0 || !strings.Contains(stderr, want) {
 			t.Errorf("%s: status %d, %s", line, status, stderr)
