@@ -2,6 +2,7 @@ package torchx
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	torch "github.com/wangkuiyi/gotorch"
@@ -134,6 +135,8 @@ func TestConv2dFastPaths(t *testing.T) {
 // TestStridedPoints: oneDNN's weight gradient of such a layer with channels last writes past its memory, which ends the process
 // sooner or later.
 func TestStridedPoints(t *testing.T) {
+	runtime.LockOSThread() // the number is the thread's, and others must not be left with it
+	defer runtime.UnlockOSThread()
 	defer SetThreads(Threads())
 	SetThreads(2)
 	scoped(t, func() {
