@@ -176,10 +176,11 @@ func (t *Trainer) log(metrics []Metric, pace *pace, began time.Time) error {
 
 // saveAnimation is an extra: the run is complete without it.
 func (t *Trainer) saveAnimation() {
-	if t.dir.Pictures(t.iteration) < 2 {
+	pictures := t.dir.Pictures(t.iteration)
+	if len(pictures) < 2 {
 		return
 	}
-	path, err := t.dir.SaveAnimation(t.iteration, frameDelay)
+	path, err := t.dir.SaveAnimation(pictures, frameDelay)
 	if err != nil {
 		t.observer.Warn(err.Error())
 		return

@@ -406,11 +406,7 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Fatal("a trainer without a model")
 		}
 	}
-	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > goroutines && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if now, fds := runtime.NumGoroutine(), files(); now > goroutines || fds > open {
+	if now, fds := settledGoroutines(goroutines), files(); now > goroutines || fds > open {
 		t.Errorf("%d goroutines and %d files are open, %d and %d before", now, fds, goroutines, open)
 	}
 	tr := newTrainer(t, options(nil))
@@ -419,6 +415,15 @@ func TestNothingIsLeft(t *testing.T) {
 	if err := tr.Run(t.Context()); err == nil {
 		t.Error("a closed trainer runs")
 	}
+}
+
+// settledGoroutines counts goroutines, when there are no more than so many, or after some seconds.
+func settledGoroutines(most int) int {
+	deadline := time.Now().Add(5 * time.Second)
+	for runtime.NumGoroutine() > most && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return runtime.NumGoroutine()
 }
 
 // TestCloseWithoutItsGoroutine: what runs on the trainer's goroutine may end it, as FailNow of a test does; Close gives back
@@ -436,11 +441,7 @@ func TestCloseWithoutItsGoroutine(t *testing.T) {
 	}
 	tr.Close()
 	tr.Close()
-	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if now := runtime.NumGoroutine(); now > before {
+	if now := settledGoroutines(before); now > before {
 		t.Errorf("%d goroutines are left, %d before", now, before)
 	}
 	dir, err := rundir.Open(o.Dir)

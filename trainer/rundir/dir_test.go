@@ -121,7 +121,7 @@ func TestReadingOnly(t *testing.T) {
 	_, metrics := r.Metrics()
 	_, timing := r.Timing()
 	_, picture := r.SavePicture(1, Grid(nil, 0, 1, 1, 1, 1))
-	_, animation := r.SaveAnimation(math.MaxInt, 0)
+	_, animation := r.SaveAnimation(r.Pictures(math.MaxInt), 0)
 	for _, err := range []error{metrics, timing, picture, animation, r.WriteRecipe(nil), r.SaveCheckpoint(example(2, 1))} {
 		wantError(t, err, "open for reading only: call Lock")
 	}

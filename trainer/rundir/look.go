@@ -154,24 +154,33 @@ func lastLine(path string) (iteration int, line []byte, at time.Time) {
 	if err != nil {
 		return 0, nil, time.Time{}
 	}
-	for n := int64(1 << 16); ; n *= 2 { // enough for most last lines; the longest are of thousands of figures
-		from := max(0, info.Size()-n)
-		tail, err := io.ReadAll(io.NewSectionReader(f, from, n))
+	for size := int64(1 << 16); ; size *= 2 { // enough for most last lines; the longest are of thousands of figures
+		from := max(0, info.Size()-size)
+		tail, err := io.ReadAll(io.NewSectionReader(f, from, size))
 		if err != nil {
 			return 0, nil, time.Time{}
 		}
-		for len(tail) > 0 {
-			begin := bytes.LastIndexByte(tail[:len(tail)-1], '\n') + 1
-			if begin == 0 && from > 0 {
-				break // where this line begins is not read yet
-			}
-			if n, ok := iterationOf(tail[begin:]); ok {
-				return n, tail[begin:], info.ModTime()
-			}
-			tail = tail[:begin]
+		if n, line := lastOf(tail, from == 0); line != nil {
+			return n, line, info.ModTime()
 		}
-		if from == 0 || n > longestLine {
+		if from == 0 || size > longestLine {
 			return 0, nil, time.Time{}
 		}
 	}
+}
+
+// lastOf returns the last whole line of a log's end, and its iteration; nil if there is none. Unless that is all of the log,
+// its first line may be a part of one.
+func lastOf(tail []byte, all bool) (iteration int, line []byte) {
+	for len(tail) > 0 {
+		begin := bytes.LastIndexByte(tail[:len(tail)-1], '\n') + 1
+		if begin == 0 && !all {
+			break
+		}
+		if n, ok := iterationOf(tail[begin:]); ok {
+			return n, tail[begin:]
+		}
+		tail = tail[:begin]
+	}
+	return 0, nil
 }

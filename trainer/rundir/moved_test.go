@@ -29,7 +29,7 @@ func TestMovedFolder(t *testing.T) {
 	refused := func(want ...string) {
 		t.Helper()
 		_, picture := a.SavePicture(2, Grid(make([]float32, 4), 1, 1, 2, 2, 1))
-		_, animation := a.SaveAnimation(math.MaxInt, 0)
+		_, animation := a.SaveAnimation(a.Pictures(math.MaxInt), 0)
 		_, timing := a.Timing()
 		_, diagnosis := a.SaveDiagnosis("00000002", func(string) error { return nil })
 		for _, err := range []error{

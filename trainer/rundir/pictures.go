@@ -53,20 +53,19 @@ func (d *Dir) savePNG(path string, img image.Image) error {
 	return nil
 }
 
-// SaveAnimation makes samples/training.gif of the saved pictures up to an iteration, each shown for delay, and returns its
-// path: later ones are of what a run trained before it went back. Of more than 100 pictures it takes 100, evenly spaced, the
-// first and the last among them. Pictures of another size than the last one are left out. Without any picture the error is
-// fs.ErrNotExist.
-func (d *Dir) SaveAnimation(upTo int, delay time.Duration) (string, error) {
+// SaveAnimation makes samples/training.gif of saved pictures, each shown for delay, and returns its path. Of more than 100
+// pictures it takes 100, evenly spaced, the first and the last among them. Pictures of another size than the last one are left
+// out. Without any picture the error is fs.ErrNotExist.
+func (d *Dir) SaveAnimation(pictures []string, delay time.Duration) (string, error) {
 	if err := d.Writable(); err != nil {
 		return "", err
 	}
 	folder := filepath.Join(d.path, samplesFolder)
 	path := filepath.Join(folder, animationFile)
-	paths, err := pictures(folder, upTo)
-	if err == nil {
+	err := fmt.Errorf("there are no pictures of at most %.0f million pixels in %s: %w", maxPixels/1e6, folder, fs.ErrNotExist)
+	if len(pictures) > 0 {
 		var g *gif.GIF
-		if g, err = animate(evenly(paths, maxFrames), delay); err == nil {
+		if g, err = animate(evenly(pictures, maxFrames), delay); err == nil {
 			err = d.write(path, func(w io.Writer) error { return gif.EncodeAll(w, g) })
 		}
 	}
@@ -76,21 +75,13 @@ func (d *Dir) SaveAnimation(upTo int, delay time.Duration) (string, error) {
 	return path, nil
 }
 
-// Pictures counts the saved pictures up to an iteration, whichever process saved them.
-func (d *Dir) Pictures(upTo int) int {
-	paths, err := pictures(filepath.Join(d.path, samplesFolder), upTo)
-	if err != nil {
-		return 0 // there are none
-	}
-	return len(paths)
-}
-
-// pictures lists the saved pictures up to an iteration in their order, but for what cannot be one of them: larger than
-// maxPixels, or no regular file.
-func pictures(folder string, upTo int) ([]string, error) {
+// Pictures lists the saved pictures up to an iteration in their order, whichever process saved them: later ones are of what a
+// run trained before it went back. What cannot be one of them is left out: larger than maxPixels, or no regular file.
+func (d *Dir) Pictures(upTo int) []string {
+	folder := filepath.Join(d.path, samplesFolder)
 	entries, err := os.ReadDir(folder) // sorted, as the names are made to be
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	var paths []string
 	for _, e := range entries {
@@ -100,10 +91,7 @@ func pictures(folder string, upTo int) ([]string, error) {
 			paths = append(paths, path)
 		}
 	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("there are no pictures of at most %.0f million pixels in %s: %w", maxPixels/1e6, folder, fs.ErrNotExist)
-	}
-	return paths, nil
+	return paths
 }
 
 // isPicture looks at the file's header. One that cannot be read is left to readPicture, to say so.

@@ -35,7 +35,7 @@ func TestSavePicture(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(filepath.Dir(path), "another.png"), "")
 	for upTo, want := range map[int]int{math.MaxInt: 1, 500: 1, 499: 0} {
-		if n := d.Pictures(upTo); n != want {
+		if n := len(d.Pictures(upTo)); n != want {
 			t.Errorf("%d pictures up to iteration %d, expected %d", n, upTo, want)
 		}
 	}
@@ -77,7 +77,7 @@ func TestAnimation(t *testing.T) {
 		}
 	}
 	inRun(t, d.Path(), "samples/notes.txt")
-	path, err := d.SaveAnimation(math.MaxInt, 100*time.Millisecond)
+	path, err := d.SaveAnimation(d.Pictures(math.MaxInt), 100*time.Millisecond)
 	if err != nil || path != filepath.Join(d.Path(), "samples", "training.gif") {
 		t.Fatalf("got %s, %v", path, err)
 	}
@@ -91,10 +91,10 @@ func TestAnimation(t *testing.T) {
 		}
 	}
 	first := readFile(t, path)
-	if _, err := d.SaveAnimation(math.MaxInt, 100*time.Millisecond); err != nil || readFile(t, path) != first {
+	if _, err := d.SaveAnimation(d.Pictures(math.MaxInt), 100*time.Millisecond); err != nil || readFile(t, path) != first {
 		t.Errorf("the same pictures gave another animation, %v", err)
 	}
-	if _, err := d.SaveAnimation(299, 0); err != nil || len(readGIF(t, path).Delay) != 2 {
+	if _, err := d.SaveAnimation(d.Pictures(299), 0); err != nil || len(readGIF(t, path).Delay) != 2 {
 		t.Errorf("up to iteration 299 it has the delays %v, %v", readGIF(t, path).Delay, err)
 	}
 }
@@ -132,7 +132,7 @@ func TestAnimationOfGreys(t *testing.T) {
 	if _, err := d.SavePicture(1, want); err != nil {
 		t.Fatal(err)
 	}
-	path, err := d.SaveAnimation(math.MaxInt, 0)
+	path, err := d.SaveAnimation(d.Pictures(math.MaxInt), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestAnimationIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	path, err := d.SaveAnimation(math.MaxInt, time.Second)
+	path, err := d.SaveAnimation(d.Pictures(math.MaxInt), time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestLargePicturesAreShrunk(t *testing.T) {
 
 func TestAnimationRefuses(t *testing.T) {
 	d := create(t)
-	_, err := d.SaveAnimation(math.MaxInt, 0)
+	_, err := d.SaveAnimation(d.Pictures(math.MaxInt), 0)
 	wantError(t, err, "training.gif: there are no pictures of at most 256 million pixels in")
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Error("not fs.ErrNotExist")
@@ -202,7 +202,7 @@ func TestAnimationRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	inRun(t, d.Path(), "samples/00000001.png")
-	_, err = d.SaveAnimation(math.MaxInt, 0)
+	_, err = d.SaveAnimation(d.Pictures(math.MaxInt), 0)
 	wantError(t, err, "00000001.png: ")
 	if got := names(t, filepath.Join(d.Path(), samplesFolder)); got != "00000001.png 00000002.png" {
 		t.Errorf("left: %s", got)

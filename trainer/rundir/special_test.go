@@ -158,7 +158,7 @@ func TestAnimationLeavesOut(t *testing.T) {
 	if err := errors.Join(syscall.Mkfifo(at(4), 0o666), os.Symlink("/dev/zero", at(5)), os.Mkdir(at(6), 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	path, err := d.SaveAnimation(math.MaxInt, 0)
+	path, err := d.SaveAnimation(d.Pictures(math.MaxInt), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestAnimationLeavesOut(t *testing.T) {
 	if err := errors.Join(os.Remove(at(1)), os.Remove(at(2))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.SaveAnimation(math.MaxInt, 0); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := d.SaveAnimation(d.Pictures(math.MaxInt), 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }
